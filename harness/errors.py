@@ -1,0 +1,122 @@
+"""
+Every exception that Stagefright raises.
+
+    StagefrightError
+    ├── UsageError                  you misused the harness: fix the call, the setting or the template
+    │   ├── SettingsError           a setting or option is unknown or malformed
+    │   ├── TemplateError           the template cannot be read or is wrong
+    │   │   └── UnknownExport       Fn::ImportValue names an export that nothing answers
+    │   ├── UnknownResource         a logical id that the template does not have
+    │   ├── NotInWorld              a call from a thread, or to a host, that the stage does not own
+    │   └── UnsupportedOperation    AWS has it, the local stage does not (yet)
+    ├── WorldError                  the world cannot go on
+    │   ├── Deadlock                something waits and nothing is due
+    │   ├── EndlessLoop             the world will not settle
+    │   └── HandlerStuck            a handler ran on in real time without ever waiting
+    └── HarnessError                the harness is at fault: please report it
+
+    BrokenPromise (AssertionError)  your system did not do what the test expected
+    ├── ExpectationFailed           an expected event never came, or one came that should not
+    ├── FaultNeverFired             a planned fault struck nothing
+    └── ConditionNeverHeld          `wait_until` ran out of time
+
+Each message has up to four parts: what was asked, what was received, what is available, what to try next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StagefrightError(Exception):
+    """The root of all errors that are not a broken promise."""
+
+
+class UsageError(StagefrightError):
+    """The harness was misused; the message says what to change."""
+
+
+class SettingsError(UsageError):
+    """A setting, option or environment variable is unknown or has a value that cannot be used."""
+
+
+class TemplateError(UsageError):
+    """
+    A template cannot be read, or says something that AWS would refuse.
+
+    `file` and `logical_id` say where, when known.
+    """
+
+    def __init__(self, message: str, *, file: str | None = None, logical_id: str | None = None) -> None:
+        where = " ".join(part for part in (file, f"[{logical_id}]" if logical_id else None) if part)
+        super().__init__(f"{where}: {message}" if where else message)
+        self.file = file
+        self.logical_id = logical_id
+
+
+class UnknownExport(TemplateError):
+    """`Fn::ImportValue` names an export that neither the template nor the settings know."""
+
+
+class UnknownResource(UsageError):
+    """A logical id, or a name, that the stage does not have."""
+
+
+class NotInWorld(UsageError):
+    """A call left the stage: from a thread that does not belong to it, or to a host outside it."""
+
+
+class UnsupportedOperation(UsageError):
+    """AWS offers this; the local stage does not."""
+
+
+class WorldError(StagefrightError):
+    """The world cannot go on."""
+
+
+class Deadlock(WorldError):
+    """Something waits, and nothing is due that could end the wait."""
+
+
+class EndlessLoop(WorldError):
+    """The world will not settle: the same work causes itself again and again."""
+
+
+class HandlerStuck(WorldError):
+    """A handler used up its allowance of real time without sleeping, calling or ending."""
+
+
+class HarnessError(StagefrightError):
+    """The harness broke one of its own rules; please report it with the traceback."""
+
+
+class BrokenPromise(AssertionError):
+    """The system under test did not do what the test expected of it."""
+
+
+class ExpectationFailed(BrokenPromise):
+    """An expected event never came, or an event came that should not have."""
+
+
+class FaultNeverFired(BrokenPromise):
+    """A planned fault struck nothing, so the test proved nothing about it."""
+
+
+class ConditionNeverHeld(BrokenPromise):
+    """The condition of `wait_until` did not hold within its span."""
+
+
+def nearest(asked: str, available: Iterable[str]) -> str:
+    """
+    The tail of an "unknown name" message: the nearest known name, and all of them.
+
+    >>> nearest("Tabel", ["Table", "Queue"])
+    'Did you mean Table? Known: Queue, Table.'
+    """
+    known = sorted(available)
+    if not known:
+        return "There are none."
+    close = difflib.get_close_matches(asked, known, n=1, cutoff=0.6)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return f"{hint}Known: {', '.join(known)}."
