@@ -120,3 +120,7 @@ def nearest(asked: str, available: Iterable[str]) -> str:
     close = difflib.get_close_matches(asked, known, n=1, cutoff=0.6)
     hint = f"Did you mean {close[0]}? " if close else ""
     return f"{hint}Known: {', '.join(known)}."
+
+
+class StagefrightWarning(UserWarning):
+    """Something in your system is not what it will be on AWS."""

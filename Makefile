@@ -1,0 +1,54 @@
+# make demo   a fresh machine with Python 3.11+ to a rehearsed system
+# make test   the project's own tests, then the scenarios
+# make check  lint, formatting, types, direction of imports (what CI runs, together with `make test`)
+# make fix    repair what the linter can
+# make bench  the table of measured comparisons (docs: benchmarks/README.md)
+
+# The first interpreter that is new enough; `make PYTHON=python3.13 setup` chooses another.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,\
+	$(if $(shell $(p) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: setup check test fix scenarios demo bench typed
+
+setup: $(VENV)/.installed
+
+# The stamp is older than pyproject.toml exactly when something must be installed again.
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Stagefright needs Python 3.11 or newer; none was found. Set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+check: setup typed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest --quiet tests/packaging/test_layers.py
+
+# mypy cannot follow setuptools' package-dir mapping, so it is shown the package as it will be installed.
+typed:
+	@rm -rf build/typed && mkdir -p build/typed/stagefright
+	@ln -s $(CURDIR)/harness/* $(CURDIR)/chaos $(CURDIR)/fixtures build/typed/stagefright/
+
+test: setup
+	$(BIN)/pytest tests
+	$(BIN)/pytest scenarios --stage=my-feature
+
+fix: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+scenarios: setup
+	$(BIN)/pytest scenarios --stage=my-feature
+
+demo: setup
+	$(BIN)/pytest scenarios --stage=my-feature --verbose
+
+# MiniStack is only a yardstick: it lives in an environment of its own, and without it the table says so.
+bench: setup
+	@test -x build/ministack/bin/ministack || { $(PYTHON) -m venv build/ministack && \
+		build/ministack/bin/python -m pip --quiet install ministack boto3; } || echo "MiniStack could not be installed."
+	$(BIN)/python -m benchmarks

@@ -1,0 +1,5 @@
+"""Fail, always."""
+
+
+def handler(event, context):
+    raise RuntimeError("always")

@@ -1,0 +1,90 @@
+"""
+What a contestant is, and how its process reports.
+
+A contestant is a class with `open()`, `close()` and a method for each row that it can measure. A method returns samples
+(milliseconds unless the row says otherwise), or raises `Cannot` with the reason that the table shows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from time import perf_counter  # bound before any world makes time virtual
+from typing import Any, Protocol
+
+from benchmarks.rows import ROWS
+
+
+class Cannot(Exception):
+    """A contestant has no answer to a row; the message says why, in a few words."""
+
+
+class Contestant(Protocol):
+    """Somebody who is measured."""
+
+    notes: dict[str, str]
+    """A few words beside a figure, by row."""
+
+    def open(self) -> None:
+        """Get ready for the rows."""
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Milliseconds that `work` takes."""
+    began = perf_counter()
+    work()
+    return (perf_counter() - began) * 1000
+
+
+def samples(count: int, work: Callable[[int], object], *, warm_up: int = 3) -> list[float]:
+    """`count` timings of `work(n)`; the first calls, which fill caches, are not counted."""
+    for n in range(warm_up):
+        work(-1 - n)
+    return [timed(lambda n=n: work(n)) for n in range(count)]
+
+
+def wait_for(condition: Callable[[], object], *, within_s: float = 30, every_s: float = 0.002) -> Any:
+    """Poll in real time, for contestants that know no other."""
+    from time import sleep
+
+    deadline = perf_counter() + within_s
+    while not (answer := condition()):
+        if perf_counter() > deadline:
+            raise Cannot(f"did not happen within {within_s:.0f} s")
+        sleep(every_s)
+    return answer
+
+
+def report(contestant: Contestant, *, heavy: bool) -> None:
+    """Measure every row and print one JSON line for each; the parent process reads them."""
+    try:
+        contestant.open()
+    except Cannot as reason:
+        for row in ROWS:
+            if hasattr(contestant, row.key):
+                print(json.dumps({"row": row.key, "note": str(reason)}))
+        return
+    try:
+        for key, result in _results(contestant, heavy=heavy):
+            print(json.dumps({"row": key, **result}), flush=True)
+    finally:
+        contestant.close()
+
+
+def _results(contestant: Contestant, *, heavy: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    for row in ROWS:
+        measure = getattr(contestant, row.key, None)
+        if measure is None or (row.heavy and not heavy):
+            continue
+        try:
+            yield row.key, {"samples": list(measure()), "note": contestant.notes.get(row.key, "")}
+        except Cannot as reason:
+            yield row.key, {"note": str(reason)}
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            yield row.key, {"note": f"failed: {type(error).__name__}"}

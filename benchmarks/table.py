@@ -1,0 +1,81 @@
+"""The printed table, and the same as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from benchmarks.rows import ROWS, Row
+
+
+@dataclass
+class Cell:
+    """What one contestant showed for one row, over all rounds."""
+
+    samples: list[float] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def figure(self) -> float | None:
+        """The median, or None when there is nothing to take it of."""
+        return median(self.samples) if self.samples else None
+
+
+Results = Mapping[str, Mapping[str, Cell]]
+"""Cells by contestant, then by row."""
+
+
+def as_text(results: Results) -> str:
+    """The table for a terminal; the first contestant is the one that has a budget, the others are compared to it."""
+    us, *rivals = results
+    head = ["median of one run", us, "budget", *rivals, ""]
+    lines = [head] + [_line(row, results, us, rivals) for row in ROWS]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "  ".join(text.ljust(width) if column == 0 else text.rjust(width) for column, (text, width) in pairs).rstrip()
+        for pairs in ([*enumerate(zip(line, widths, strict=True))] for line in lines)
+    )
+
+
+def as_data(results: Results) -> dict[str, Any]:
+    """The same, with the samples, for a file."""
+    return {
+        row.key: {
+            "title": row.title,
+            "unit": row.unit,
+            "budget": row.budget,
+            "contestants": {
+                name: {"median": cell.figure, "note": cell.note, "samples": cell.samples}
+                for name, cells in results.items()
+                if (cell := cells.get(row.key))
+            },
+        }
+        for row in ROWS
+    }
+
+
+def _line(row: Row, results: Results, us: str, rivals: list[str]) -> list[str]:
+    own = results[us].get(row.key, Cell())
+    budget = f"{row.budget:g} {row.unit}" if row.budget is not None else ""
+    if us == "stagefright" and own.figure is not None and row.budget is not None:
+        budget += "  ok" if own.figure <= row.budget else "  OVER"
+    others = [_against(row, results[name].get(row.key, Cell()), own) for name in rivals]
+    return [row.title, _show(row, own), budget, *others, row.yardstick]
+
+
+def _show(row: Row, cell: Cell) -> str:
+    if cell.figure is None:
+        return cell.note or "-"
+    number = f"{cell.figure:,.0f}" if cell.figure >= 100 or row.unit == "bytes" else f"{cell.figure:.3g}"
+    return f"{number} {row.unit}" + (f" ({cell.note})" if cell.note else "")
+
+
+def _against(row: Row, cell: Cell, own: Cell) -> str:
+    shown = _show(row, cell)
+    if cell.figure is None or not own.figure or row.unit != "ms":
+        return shown
+    ratio = cell.figure / own.figure
+    return f"{shown} = {ratio:,.0f} x" if ratio >= 10 else f"{shown} = {ratio:.1f} x"

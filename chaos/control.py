@@ -1,0 +1,202 @@
+"""Chaos: the object with which a test hurts a stage, proves that it did, and heals it."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any
+
+from stagefright.chaos.faults.catalogue import FAULTS
+from stagefright.chaos.faults.fault import AnyFault
+from stagefright.chaos.leases import Leases
+from stagefright.chaos.local import attach
+from stagefright.chaos.plan import Mark, Plan
+from stagefright.chaos.stage_face import LocalStageFace, StageFace
+from stagefright.errors import FaultNeverFired, HarnessError, UnknownResource, UsageError, nearest
+from stagefright.journal import Record
+
+LOCAL_LEASE_S = 10 * 366 * 86_400.0
+"""
+How long a flag on a local stage is good for. Its world ends with the process, so nothing can be left behind, and a test
+may well rehearse weeks of retries inside one block.
+"""
+
+
+class Chaos:
+    """
+    Hurts a stage on purpose.
+
+        with chaos(AddToFeedFunction=Failure("table is down"), Other=[Latency(delay_ms=400), Noop()]):
+            ...
+
+    Leaving the block always heals. It fails if a planned fault never struck, unless the block is failing already.
+    `owner` and `run` name whose flags these are; `seed` keys the draws of the faults.
+    """
+
+    def __init__(
+        self,
+        stage: StageFace,
+        *,
+        owner: str = "stagefright",
+        run: str = "local",
+        seed: int | str = 0,
+        lease_s: float = LOCAL_LEASE_S,
+    ) -> None:
+        if isinstance(stage, LocalStageFace):
+            attach(stage)
+        self._stage = stage
+        self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
+        self._active: list[Plan] = []
+
+    def __call__(self, **faults: Any) -> Injection:
+        """The block in which `resource=fault` (or a list of faults) holds."""
+        return self.inject(Plan.of(**faults))
+
+    def from_mark(self, mark: Mark) -> Injection:
+        """The block in which the faults of a mark hold: `@pytest.mark.chaos(LogicalId=fault)`."""
+        return self.inject(Plan.from_mark(mark))
+
+    def inject(self, plan: Plan) -> Injection:
+        """The block in which a plan holds."""
+        return Injection(self, self._stage, plan)
+
+    def begin(self, plan: Plan) -> None:
+        """Write the flags of a plan on top of those that hold already; all of them or none."""
+        check(plan, self._stage)
+        self._active.append(plan)
+        try:
+            self._write(list(plan.faults))
+        except BaseException:
+            self.end(plan)
+            raise
+
+    def end(self, plan: Plan) -> None:
+        """Take a plan away; flags of plans around it stay. Nothing to do if everything was healed in between."""
+        for position in reversed(range(len(self._active))):
+            if self._active[position] is plan:
+                del self._active[position]
+                self._write([*plan.faults][::-1])
+                return
+
+    def heal(self) -> None:
+        """Take every fault away."""
+        self._active.clear()
+        self._write(list(reversed(self._leases.held)))
+
+    def _write(self, logical_ids: list[str]) -> None:
+        """Make the flags of some functions say what the active plans want; one that fails does not keep the others."""
+        troubles: list[Exception] = []
+        for logical_id in logical_ids:
+            try:
+                self._leases.hold(logical_id, self._wanted(logical_id))
+            except Exception as trouble:  # noqa: BLE001 (all are tried, then the first is raised)
+                troubles.append(trouble)
+        if troubles:
+            raise troubles[0]
+
+    def _wanted(self, logical_id: str) -> list[AnyFault]:
+        return [fault for plan in self._active for fault in plan.faults.get(logical_id, ())]
+
+
+class Injection:
+    """A block in which a plan holds; it can be entered again after it was left, and inside others."""
+
+    def __init__(self, chaos: Chaos, stage: StageFace, plan: Plan) -> None:
+        self.plan = plan
+        self._chaos = chaos
+        self._stage = stage
+        self._begins: list[int] = []
+
+    def __enter__(self) -> Plan:
+        self._begins.append(len(self._stage.journal))
+        try:
+            self._chaos.begin(self.plan)
+        except BaseException:
+            self._begins.pop()
+            raise
+        return self.plan
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        begin = self._begins.pop()
+        try:
+            self._chaos.end(self.plan)
+        except Exception as trouble:
+            message = f"{self.plan} could not be healed: {type(trouble).__name__}: {trouble}"
+            if error is None:
+                raise HarnessError(message) from trouble
+            error.add_note(message)
+        if error is None:
+            prove(self.plan, list(self._stage.journal.since(begin)))
+
+
+def check(plan: Plan, stage: StageFace) -> None:
+    """Refuse a plan that names what the stage does not have, or pairs a fault with what it cannot strike."""
+    unknown = [name for name in plan.faults if name not in stage.resources]
+    if unknown:
+        lines = [f"{plan} names {name}, which stage {stage.name} does not have." for name in unknown]
+        raise UnknownResource("\n".join([*lines, nearest(unknown[0], stage.resources)]))
+    problems = [
+        _misfit(fault, name, stage.resources[name].type)
+        for name, fault in plan
+        if stage.resources[name].type not in fault.applies_to
+    ]
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
+def _misfit(fault: AnyFault, name: str, resource_type: str) -> str:
+    fitting = [kind.__name__ for kind in FAULTS if resource_type in kind.applies_to]
+    return (
+        f"{fault!r} cannot strike {name}, which is an {resource_type}: it is for {', '.join(fault.applies_to)}. "
+        f"Faults for an {resource_type}: {', '.join(fitting) or 'none'}."
+    )
+
+
+def prove(plan: Plan, records: list[Record]) -> None:
+    """Raise `FaultNeverFired` unless each planned fault has a `fault` record."""
+    missing = [(name, fault) for name, fault in plan if not any(_is_strike(r, name, fault) for r in records)]
+    if missing:
+        raise FaultNeverFired("\n".join(_never_fired(name, fault, records) for name, fault in missing))
+
+
+def _is_strike(record: Record, name: str, fault: AnyFault) -> bool:
+    planned = ("fault", name, fault.kind, fault.settings())
+    return planned == (record.kind, record.resource, record.detail.get("fault"), record.detail.get("settings"))
+
+
+def _never_fired(name: str, fault: AnyFault, records: list[Record]) -> str:
+    invocations = sum(record.kind == "invocation" and record.resource == name for record in records)
+    struck = [
+        str(record.detail.get("fault")) for record in records if record.kind == "fault" and record.resource == name
+    ]
+    told = [line for record in records if record.resource == name for line in _trouble(record)]
+    return "\n".join(
+        [
+            f"{name}={fault!r} was planned and never struck, so this block proved nothing about it.",
+            f"  Meanwhile {name} was invoked {invocations} times, and struck by {', '.join(struck) or 'nothing'}.",
+            *(f"  its log says: {line}" for line in told),
+            f"  {_advice(invocations, bool(struck or told))}",
+        ]
+    )
+
+
+def _trouble(record: Record) -> list[str]:
+    """What our runtime complained about, if the record is a log line of its."""
+    try:
+        line: Any = json.loads(str(record.detail.get("line"))) if record.kind == "log" else {}
+    except ValueError:
+        return []
+    ours = isinstance(line, dict) and line.get("source") == "stagefright" and line.get("level") == "error"
+    return [str(line.get("message"))] if ours else []
+
+
+def _advice(invocations: int, is_explained: bool) -> str:
+    if invocations == 0:
+        return "Invoke it inside the block; what is asynchronous needs stage.settle() before the block ends."
+    if is_explained:
+        return "Another fault came first, or this one could not strike."
+    return (
+        "It runs where our runtime does not: give it a layer or a library that reads its flag, or plan another fault."
+    )

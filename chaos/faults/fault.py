@@ -1,0 +1,117 @@
+"""
+The contract of every fault.
+
+A fault is one kind of harm with its settings: a frozen dataclass in a file of its own. It has three verbs, and the
+runtime calls them in this order at every fault point that the fault may strike:
+
+    harm = fault.prepare(point)      decide what this strike will do; nothing is hurt yet
+    error = fault.strike(point, harm)    do it; an error that is returned is raised in the victim's stead
+    fault.heal(point, harm)          undo it, whatever happened in between
+
+`prepare` is where things may go wrong: an error there, or one *raised* by `strike`, is the fault's own trouble. It is
+logged, and the victim runs as if there were no fault. Only what `strike` *returns* reaches the victim.
+
+This file and its neighbours run inside deployed functions, so they import the standard library and each other only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+
+from stagefright.chaos.faults.points import FaultPoint
+
+Point = TypeVar("Point", bound=FaultPoint)
+
+Harm = dict[str, Any]
+"""What one strike does, as JSON-like data: the drawn delay, the error's type. It is logged and journaled."""
+
+FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
+"""The resource types of functions."""
+
+DURATION_MS_MAX = 900_000
+"""No Lambda function runs longer than 15 minutes, so no fault needs to last longer."""
+
+
+class Reader(StrEnum):
+    """The other injectors that can read our flags; each is told a fault in its own words."""
+
+    FAILURE_LAMBDA_0X = "failure_lambda_0x"
+    FAILURE_LAMBDA_1X = "failure_lambda_1x"
+    CHAOS_LAMBDA = "chaos_lambda"
+
+
+@dataclass(frozen=True, repr=False)
+class Fault(ABC, Generic[Point]):
+    """One kind of harm with its settings; wrong settings are refused at construction, all of them at once."""
+
+    kind: ClassVar[str]
+    """The name of the fault in flags, logs and the journal."""
+
+    turn: ClassVar[int]
+    """Faults of one function strike in the order of their turns, which is failure-lambda's own fixed order."""
+
+    applies_to: ClassVar[tuple[str, ...]] = FUNCTIONS
+    """The resource types that the fault can be planned for."""
+
+    def __post_init__(self) -> None:
+        problems = self.problems(self.settings())
+        if problems:
+            refuse(f"{self!r} cannot be used", problems)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that differ from their defaults; with `kind` they are the fault as a flag stores it."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value != default}
+
+    @classmethod
+    def problems(cls, settings: Mapping[str, Any]) -> list[str]:
+        """What is wrong with `settings`, one sentence each; none if a fault can be made of them."""
+        known = sorted(field.name for field in fields(cls))
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        return [f"{name!r} is not a setting of {cls.__name__}; {has}" for name in settings if name not in known]
+
+    def translations(self) -> dict[Reader, dict[str, Any]]:
+        """The fault in the words of each reader that can do exactly this; other readers are left out."""
+        return {}
+
+    @abstractmethod
+    def prepare(self, point: Point) -> Harm:
+        """Decide what this strike will do. Nothing is hurt yet."""
+
+    @abstractmethod
+    def strike(self, point: Point, harm: Harm) -> Exception | None:
+        """Do the harm. An error that is returned is raised in the victim's stead."""
+
+    @abstractmethod
+    def heal(self, point: Point, harm: Harm) -> None:
+        """Undo the harm; called once for each strike, in reverse order, whatever happened."""
+
+
+AnyFault = Fault[Any]
+"""A fault, wherever it strikes."""
+
+
+def duration_problems(settings: Mapping[str, Any], *names: str) -> list[str]:
+    """What is wrong with the settings among `names` that are given; each should be a number of milliseconds."""
+    wrong = [name for name in names if name in settings and not _is_duration(settings[name])]
+    return [f"{name} is {settings[name]!r}; it should be a number from 0 to {DURATION_MS_MAX}" for name in wrong]
+
+
+def _is_duration(value: object) -> bool:
+    # True is an int to Python, and not a number of milliseconds to anyone; NaN fails the comparison.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= DURATION_MS_MAX
+
+
+def refuse(what: str, problems: list[str]) -> NoReturn:
+    """Raise the `UsageError` that lists `problems`."""
+    # Imported here because a deployed function has no harness. It never comes here either: it checks `problems` first.
+    from stagefright.errors import UsageError
+
+    raise UsageError("\n  - ".join([f"{what}:", *problems]))

@@ -1,0 +1,55 @@
+"""How the in-function runtime gets into the functions of a local stage, with no change to their code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from weakref import WeakSet
+
+from stagefright.chaos.faults.fault import AnyFault, Harm
+from stagefright.chaos.runtime import FUNCTION_VARIABLE, STAGE_VARIABLE, Handler, StrikeListener, parameter_name, wrap
+from stagefright.chaos.stage_face import LocalStageFace
+
+_attached: WeakSet[LocalStageFace] = WeakSet()
+
+
+def attach(stage: LocalStageFace) -> None:
+    """
+    Let every function of the stage obey its flag, and journal each strike as a `fault` record.
+
+    Attaching a stage again changes nothing.
+    """
+    if stage in _attached:
+        return
+    _attached.add(stage)
+
+    def obey(handler: Handler, environment: Mapping[str, str], logical_id: str) -> Handler:
+        return wrap(
+            handler,
+            name=flag_name(stage.name, logical_id, environment),
+            environment=environment,
+            read=lambda name: _read(stage, name),
+            strike_listener=_journal_strikes_of(stage, logical_id),
+        )
+
+    stage.instrument(obey)
+
+
+def flag_name(stage_name: str, logical_id: str, environment: Mapping[str, str]) -> str:
+    """The parameter of a function's flag: the one that its environment names, else the stage's own."""
+    name = parameter_name({STAGE_VARIABLE: stage_name, FUNCTION_VARIABLE: logical_id, **environment})
+    assert name is not None, "the stage and the logical id name a parameter"
+    return name
+
+
+def _journal_strikes_of(stage: LocalStageFace, logical_id: str) -> StrikeListener:
+    def on_strike(fault: AnyFault, harm: Harm) -> None:
+        stage.journal.write("fault", logical_id, fault=fault.kind, settings=fault.settings(), harm=harm)
+
+    return on_strike
+
+
+def _read(stage: LocalStageFace, name: str) -> str | None:
+    # Almost no invocation has a flag, and the first call to the emulated SSM costs the better part of a second.
+    if not stage.has_parameter(name):
+        return None
+    return str(stage.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])

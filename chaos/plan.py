@@ -1,0 +1,82 @@
+"""A plan: resources paired with the faults that should strike them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from stagefright.chaos.faults.fault import AnyFault, Fault
+from stagefright.errors import UsageError
+
+
+class Mark(Protocol):
+    """A pytest mark, as far as a plan is concerned."""
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """What the mark was given by position."""
+        ...
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]:
+        """What the mark was given by name."""
+        ...
+
+
+@dataclass(frozen=True, repr=False)
+class Plan:
+    """
+    The chaos grammar, read: each logical id with its faults.
+
+    >>> from stagefright.chaos.faults.latency import Latency
+    >>> Plan.of(Worker=Latency(delay_ms=400))
+    chaos(Worker=Latency(delay_ms=400))
+    """
+
+    faults: Mapping[str, tuple[AnyFault, ...]]
+
+    @classmethod
+    def of(cls, **faults: Any) -> Plan:
+        """Read `resource = fault` or `resource = [fault, ...]`; everything that is neither is refused at once."""
+        lists = {name: _listed(value) for name, value in faults.items()}
+        problems = [f"{name}: {problem}" for name, values in lists.items() for problem in _problems(values)]
+        if not faults:
+            problems.append("no fault is planned")
+        if problems:
+            hint = "Write chaos(LogicalId=fault) or chaos(LogicalId=[fault, ...])."
+            raise UsageError("\n  - ".join(["This is not a plan:", *problems]) + f"\n{hint}")
+        return cls(lists)
+
+    @classmethod
+    def from_mark(cls, mark: Mark) -> Plan:
+        """Read `@pytest.mark.chaos(LogicalId=fault)`."""
+        if mark.args:
+            raise UsageError(
+                f"@pytest.mark.chaos takes faults by the logical id of what they strike, not {mark.args!r} by position."
+                "\nWrite @pytest.mark.chaos(LogicalId=fault)."
+            )
+        return cls.of(**mark.kwargs)
+
+    def __iter__(self) -> Iterator[tuple[str, AnyFault]]:
+        return ((name, fault) for name, faults in self.faults.items() for fault in faults)
+
+    def __repr__(self) -> str:
+        parts = [f"{name}={values[0] if len(values) == 1 else [*values]!r}" for name, values in self.faults.items()]
+        return f"chaos({', '.join(parts)})"
+
+
+def _listed(value: object) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _problems(values: tuple[object, ...]) -> list[str]:
+    if not values:
+        return ["the list of faults is empty"]
+    return [_problem(value) for value in values if not isinstance(value, Fault)]
+
+
+def _problem(value: object) -> str:
+    if isinstance(value, type) and issubclass(value, Fault):
+        return f"{value.__name__} is the class; call it with its settings: {value.__name__}(...)"
+    return f"{value!r} is not a fault"

@@ -1,0 +1,226 @@
+"""
+The part of Stagefright that runs inside a function: it reads the function's flag and strikes.
+
+    from stagefright.chaos.runtime import inject_faults
+
+    @inject_faults
+    def handler(event, context): ...
+
+It needs boto3 and the standard library. `runtime.py`, `flags.py`, `faults/` and the package's `__init__.py` are all
+that a function or a layer has to carry. The flag is read from the SSM parameter that `parameter_name` finds, at every
+invocation unless `STAGEFRIGHT_FLAG_TTL` says for how many seconds a reading may be kept: a test that sets a flag wants
+it felt by the very next invocation, and only a busy function has reason to save the read.
+
+A fault of ours never breaks a function. A flag that cannot be read, is malformed or has run out is off, which is logged
+once; a fault that fails by itself is logged and skipped; and the handler runs. Each strike is one line of JSON on
+standard output, in the shape that failure-lambda logs:
+
+    {"source": "stagefright", "level": "warn", "mode": "latency", "action": "inject", "latency_ms": 400.0, ...}
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+from stagefright.chaos.faults.fault import AnyFault, Harm
+from stagefright.chaos.faults.points import Invocation
+from stagefright.chaos.flags import Flag, parse
+
+STAGE_VARIABLE = "STAGEFRIGHT_STAGE"
+FUNCTION_VARIABLE = "STAGEFRIGHT_FUNCTION"
+TTL_VARIABLE = "STAGEFRIGHT_FLAG_TTL"
+NAME_VARIABLES = ("FAILURE_INJECTION_PARAM", "STAGEFRIGHT_FLAG_PARAM")
+"""The variables that name the flag's parameter, strongest first."""
+
+AFTER_ERROR_S = 60
+"""After a read that failed the flag stays off for so long, so a function that cannot reach SSM is slowed down once."""
+
+Handler = Callable[[Any, Any], Any]
+"""A Lambda handler: event and context in, response out."""
+
+Reading = Callable[[str], str | None]
+"""How a parameter is read: its name in, its value out, None if there is no such parameter."""
+
+StrikeListener = Callable[[AnyFault, Harm], None]
+"""Told of each strike just before it lands; a timeout, for one, leaves no time after."""
+
+_obeying: ContextVar[object] = ContextVar("stagefright_obeying")
+"""The context object of the invocation that this thread is in, if its handler obeys a flag."""
+
+
+def inject_faults(handler: Handler) -> Handler:
+    """Decorate a handler so that it obeys the flag that its environment names."""
+    return wrap(handler)
+
+
+def parameter_name(environment: Mapping[str, str]) -> str | None:
+    """
+    The parameter that holds the flag of a function with this environment; None if the environment names none.
+
+    >>> parameter_name({"STAGEFRIGHT_STAGE": "my-feature", "STAGEFRIGHT_FUNCTION": "Worker"})
+    '/stagefright/my-feature/Worker'
+    """
+    for variable in NAME_VARIABLES:
+        if environment.get(variable):
+            return environment[variable]
+    stage, function = environment.get(STAGE_VARIABLE), environment.get(FUNCTION_VARIABLE)
+    return f"/stagefright/{stage}/{function}" if stage and function else None
+
+
+def read_parameter(name: str) -> str | None:
+    """The value of an SSM parameter, or None if there is no such parameter."""
+    client = _ssm()
+    try:
+        return str(client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+    except client.exceptions.ParameterNotFound:
+        return None
+
+
+@functools.cache
+def _ssm() -> Any:
+    import boto3
+    from botocore.config import Config
+
+    # botocore's defaults would spend minutes of the function's time on an endpoint that cannot be reached.
+    return boto3.client(
+        "ssm", config=Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2})
+    )
+
+
+def wrap(
+    handler: Handler,
+    *,
+    name: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    read: Reading = read_parameter,
+    strike_listener: StrikeListener | None = None,
+) -> Handler:
+    """
+    A handler that obeys its flag.
+
+    `name` is the parameter (default: `parameter_name` of the environment), `environment` the function's variables
+    (default: the process's, looked at again at each invocation).
+    """
+    source = FlagSource(read)
+
+    @functools.wraps(handler)
+    def obedient(event: Any, context: Any) -> Any:
+        # A handler may be wrapped twice: by its own decorator, and by a layer or a local stage. The outer wrap acts.
+        if _obeying.get(None) is context and context is not None:
+            return handler(event, context)
+        token = _obeying.set(context)
+        try:
+            flag = source.current(name, os.environ if environment is None else environment)
+            return _run(handler, event, context, flag, strike_listener)
+        finally:
+            _obeying.reset(token)
+
+    return obedient
+
+
+class FlagSource:
+    """Reads the flag of one handler, keeps it for as long as allowed, and says once what is wrong with it."""
+
+    def __init__(self, read: Reading) -> None:
+        self._read = read
+        self._flag = Flag(reason="it was not read yet")
+        self._good_until = float("-inf")
+        self._said: set[str] = set()
+
+    def current(self, name: str | None, environment: Mapping[str, str]) -> Flag:
+        """The flag now; off when anything is wrong with it, and when nothing names it."""
+        name = name or parameter_name(environment)
+        if name is None:
+            return Flag(reason="no parameter is named")
+        now = time.time()
+        if now >= self._good_until:
+            self._flag, self._good_until = self._fresh(name, now, _ttl_s(environment))
+        if self._flag.is_on and self._flag.expires <= now:  # it was kept, and must not outlive its lease
+            self._flag = replace(self._flag, reason="its lease ended")
+        return self._flag
+
+    def _fresh(self, name: str, now: float, ttl_s: float) -> tuple[Flag, float]:
+        try:
+            text = self._read(name)
+        except Exception as problem:  # noqa: BLE001 (whatever fails here must not fail the function)
+            self._say(f"{name} could not be read, so no fault strikes: {type(problem).__name__}: {problem}")
+            return Flag(reason="it could not be read"), now + max(ttl_s, AFTER_ERROR_S)
+        if text is None:
+            return Flag(reason="there is none"), now + ttl_s
+        flag = parse(text, now)
+        if flag.reason is not None:
+            self._say(f"{name} is off: {flag.reason}")
+        return flag, now + ttl_s
+
+    def _say(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            log("error", "config", message=message)
+
+
+def _ttl_s(environment: Mapping[str, str]) -> float:
+    try:
+        return max(0.0, float(environment.get(TTL_VARIABLE, "0")))
+    except ValueError:
+        return 0.0
+
+
+def _run(handler: Handler, event: Any, context: Any, flag: Flag, listener: StrikeListener | None) -> Any:
+    struck: list[tuple[AnyFault, Invocation, Harm]] = []
+    try:
+        for index, fault in enumerate(flag.faults if flag.is_on else ()):
+            point = Invocation(flag.seed, event, context, index)
+            error = _strike(fault, point, struck, listener)
+            if error is not None:
+                raise error
+        return handler(event, context)
+    finally:
+        for fault, point, harm in reversed(struck):
+            _heal(fault, point, harm)
+
+
+def _strike(
+    fault: AnyFault,
+    point: Invocation,
+    struck: list[tuple[AnyFault, Invocation, Harm]],
+    listener: StrikeListener | None,
+) -> Exception | None:
+    try:
+        harm = fault.prepare(point)
+        struck.append((fault, point, harm))
+        log("warn", "inject", mode=fault.kind, **harm, request_id=point.request_id)
+        if listener is not None:
+            listener(fault, harm)
+        return fault.strike(point, harm)
+    except Exception as problem:  # noqa: BLE001 (a fault of ours must not break the function)
+        _log_trouble(fault, point, "could not strike", problem)
+        return None
+
+
+def _heal(fault: AnyFault, point: Invocation, harm: Harm) -> None:
+    try:
+        fault.heal(point, harm)
+    except Exception as problem:  # noqa: BLE001 (a fault of ours must not break the function)
+        _log_trouble(fault, point, "could not be healed", problem)
+
+
+def _log_trouble(fault: AnyFault, point: Invocation, what: str, problem: Exception) -> None:
+    message = f"{fault!r} {what}: {type(problem).__name__}: {problem}"
+    log("error", "error", mode=fault.kind, message=message, request_id=point.request_id)
+
+
+def log(level: str, action: str, **details: Any) -> None:
+    """Write one line in failure-lambda's shape to the function's log."""
+    with suppress(Exception):  # a closed standard output must not break the function
+        line = json.dumps({"source": "stagefright", "level": level, "action": action, **details}, default=str)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,244 @@
+"""
+The door through which every SDK call enters the world.
+
+It is the only place that knows botocore's internals. Two methods are replaced, on their classes, so that clients made at any time and
+anywhere are reached:
+
+    BaseClient._make_request   a call to an operation of ours is answered here, without signing or sending
+    Endpoint._get_response     where botocore would send: here moto answers the rest, and here a refusal of ours enters
+                               when botocore should retry it, so its retries and back-off are the real ones
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stagefright.aws_api import moto_hooks
+from stagefright.aws_api.errors import ApiError
+from stagefright.errors import NotInWorld, UnsupportedOperation
+from stagefright.tasks import current_actor, expect_errors
+from stagefright.virtual.patching import Patches
+
+if TYPE_CHECKING:
+    from stagefright.world import World
+
+expect_errors(ApiError)
+
+OURS_KEY = "stagefright"
+"""Where a request's context keeps the call, for the retry path."""
+
+TEST = "test"
+"""The caller's name in `call` records when the test itself calls."""
+
+
+class _Call(NamedTuple):
+    """An SDK call to an operation of ours."""
+
+    world: World
+    operation: Callable[[Mapping[str, Any]], Any]
+    params: Mapping[str, Any]
+    record: int
+    service: str
+    name: str
+
+
+class _HttpStatus(NamedTuple):
+    """All that botocore reads of an HTTP response once it is parsed."""
+
+    status_code: int
+
+
+_users = 0
+_patches = Patches()
+
+
+def install() -> None:
+    """Replace botocore's methods, unless another world has done so."""
+    global _users
+    _users += 1
+    if _users > 1:
+        return
+    from botocore.client import BaseClient
+    from botocore.endpoint import Endpoint
+
+    _patches.set(BaseClient, "_convert_to_request_dict", _keeping_params(BaseClient._convert_to_request_dict))
+    _patches.set(BaseClient, "_make_request", _answering(BaseClient._make_request))
+    _patches.set(Endpoint, "_do_get_response", _instead_of_sending(Endpoint._do_get_response))
+    _patches.set(Endpoint, "_send", _into_moto(Endpoint._send))
+
+
+def remove() -> None:
+    """Put botocore's own methods back when no world needs them any more."""
+    global _users
+    _users -= 1
+    if _users == 0:
+        _patches.restore()
+
+
+# -- botocore's methods, replaced ------------------------------------------------------------------------------------
+
+
+def _keeping_params(original: Callable[..., Any]) -> Callable[..., Any]:
+    def convert(client: Any, api_params: Any, operation_model: Any, *args: Any, **kwargs: Any) -> Any:
+        request = original(client, api_params, operation_model, *args, **kwargs)
+        if current_actor() is not None:
+            request["context"][OURS_KEY] = api_params
+        return request
+
+    return convert
+
+
+def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
+    def make_request(client: Any, operation_model: Any, request: Any, context: Any) -> Any:
+        actor = current_actor()
+        if actor is None:
+            return original(client, operation_model, request, context)
+        if actor.abandoned:
+            actor.gone()
+        world = actor.kernel.world
+        service, name = operation_model.service_model.service_name, operation_model.name
+        caller = TEST if actor.owner is None else actor.owner.log.function
+        record = world.journal.write("call", caller, service=service, operation=name)
+        params = request["context"].pop(OURS_KEY, {})
+        operation = world.operation(service, name)
+        try:
+            if operation is None:
+                answer = _through_moto(world, original, client, operation_model, request, context, params, record.n)
+            else:
+                call = _Call(world, operation, params, record.n, service, name)
+                answer = _ours(call, original, client, operation_model, request, context)
+        except ApiError as refusal:
+            answer = _refusal(world, record.n, refusal)
+        if answer[0].status_code >= 300:
+            record.detail["error"] = answer[1].get("Error", {}).get("Code")
+        return answer
+
+    return make_request
+
+
+def _ours(
+    call: _Call, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any
+) -> Any:
+    try:
+        return _success(call, _run(call))
+    except ApiError as refusal:
+        if not _is_retryable(refusal):
+            return _refusal(call.world, call.record, refusal)
+        # Through botocore's own loop: the first answer is the refusal that we have, later ones are asked for anew.
+        request["context"][OURS_KEY] = [call, refusal]
+        return original(client, operation_model, request, context)
+
+
+def _through_moto(
+    world: World,
+    original: Callable[..., Any],
+    client: Any,
+    operation_model: Any,
+    request: Any,
+    context: Any,
+    params: Mapping[str, Any],
+    record: int,
+) -> Any:
+    service, name = operation_model.service_model.service_name, operation_model.name
+    moto_hooks.before(world, service, name, params)
+    actor = current_actor()
+    assert actor is not None
+    actor.call = record
+    answer = original(client, operation_model, request, context)
+    moto_hooks.after(world, service, name, params, answer[1])
+    return answer
+
+
+def _instead_of_sending(original: Callable[..., Any]) -> Callable[..., Any]:
+    def do_get_response(endpoint: Any, request: Any, operation_model: Any, context: Any) -> Any:
+        retried = context.get(OURS_KEY)
+        if not isinstance(retried, list):
+            return original(endpoint, request, operation_model, context)
+        call, refusal = retried
+        retried[1] = None
+        if refusal is not None:
+            return _refusal(call.world, call.record, refusal), None
+        try:
+            return _success(call, _run(call)), None
+        except ApiError as again:
+            return _refusal(call.world, call.record, again), None
+
+    return do_get_response
+
+
+def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
+    def send(endpoint: Any, request: Any) -> Any:
+        actor = current_actor()
+        if actor is None:
+            return original(endpoint, request)
+        from botocore.awsrequest import AWSResponse
+        from moto.core.botocore_stubber import MockRawResponse
+        from moto.core.models import botocore_stubber
+
+        with actor.kernel.blame(actor.call):
+            answer = botocore_stubber.process_request(request)
+        if answer is None:
+            raise NotInWorld(
+                f"{actor.name} sent an SDK call to {request.url}, which is not an AWS endpoint that the stage answers for. "
+                "Leave endpoint_url unset in tests; the stage answers for AWS's own endpoints."
+            )
+        status, headers, body = answer
+        if status == 404 and body == "Not yet implemented":
+            raise UnsupportedOperation(f"The local stage does not answer for {request.url} ({request.method}).")
+        raw = MockRawResponse(body if isinstance(body, bytes) else body.encode())
+        return AWSResponse(request.url, status, headers, raw)
+
+    return send
+
+
+# -- answers ---------------------------------------------------------------------------------------------------------
+
+
+def _run(call: _Call) -> Any:
+    kernel = call.world.kernel
+    with kernel.blame(call.record):
+        answer = call.operation(call.params)
+    if inspect.isawaitable(answer):
+        task = kernel.spawn(answer, name=f"{call.service}.{call.name}", cause=call.record)  # type: ignore[arg-type]
+        answer = kernel.wait(task)
+    return answer
+
+
+def _success(call: _Call, answer: Mapping[str, Any] | None) -> tuple[_HttpStatus, dict[str, Any]]:
+    parsed = dict(answer or {})
+    status = parsed.get("StatusCode", 200) if call.name == "Invoke" else 200
+    if call.name == "Invoke":
+        from botocore.response import StreamingBody
+
+        payload = parsed["Payload"]
+        parsed["Payload"] = StreamingBody(io.BytesIO(payload), len(payload))
+    parsed["ResponseMetadata"] = _metadata(call.world, call.record, status)
+    return _HttpStatus(status), parsed
+
+
+def _refusal(world: World, record: int, refusal: ApiError) -> tuple[_HttpStatus, dict[str, Any]]:
+    error = {"Message": refusal.message, "Code": refusal.code}
+    parsed = {"Error": error, **refusal.fields, "ResponseMetadata": _metadata(world, record, refusal.status)}
+    return _HttpStatus(refusal.status), parsed
+
+
+def _metadata(world: World, record: int, status: int) -> dict[str, Any]:
+    request_id = world.chance.uuid("request", record)
+    return {"RequestId": request_id, "HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0}
+
+
+def _is_retryable(refusal: ApiError) -> bool:
+    return refusal.status == 429 or refusal.status >= 500 or refusal.code in RETRYABLE_CODES
+
+
+RETRYABLE_CODES = frozenset({"Throttling", "ThrottlingException", "OverLimit", "RequestThrottled"})
+"""Refusals with another status that botocore retries."""
+
+
+def quieten() -> None:
+    """botocore logs each attempt at debug level, which costs time under a root logger set to DEBUG."""
+    logging.getLogger("botocore").setLevel(logging.INFO)

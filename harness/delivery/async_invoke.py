@@ -1,0 +1,197 @@
+"""
+Asynchronous invocation: Lambda's own queue, its retry ladder, and where events go that it gives up (aws-semantics §2).
+
+A function error is retried twice, after one minute and after two; a throttle is retried with growing pauses and uses up no attempt. Before
+each wait Lambda looks ahead: if the next attempt would start past the event's maximum age, it gives up at once.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stagefright.aws_api.errors import ApiError
+from stagefright.delivery import backoff
+from stagefright.delivery.destinations import async_record
+from stagefright.services import lambda_limits as limits
+
+if TYPE_CHECKING:
+    from stagefright.functions.executor import Outcome
+    from stagefright.services.function import Resolved
+    from stagefright.world import World
+
+DEAD_LETTER_ERROR_BYTES_MAX = 1024
+"""How much of the error message the dead-letter queue's `ErrorMessage` holds."""
+
+
+@dataclass(slots=True)
+class _Event:
+    """An event in Lambda's asynchronous queue."""
+
+    function_arn: str
+    qualifier: str | None
+    payload: bytes
+    request_id: str
+    accepted_at: float
+    cause: int | None
+    attempts: int = 0
+    throttles: int = 0
+    last: Outcome | None = None
+
+
+class AsyncInvoke:
+    """Accepts asynchronous invocations and sees each to its end."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._accepted = 0
+
+    def reset(self) -> None:
+        self._accepted = 0
+
+    def submit(
+        self, function: str, event: Any, *, cause: int | None, qualifier: str | None = None, request_id: str | None = None
+    ) -> str:
+        """
+        Accept an event (bytes, or anything that JSON can say) for a function, by name or ARN; returns the request id.
+
+        Raises `ApiError` as the API does: unknown function, payload over 1 MB.
+        """
+        resolved = self._world.functions.find(function, qualifier)
+        payload = event if isinstance(event, bytes) else json.dumps(event, separators=(",", ":")).encode()
+        if len(payload) > limits.ASYNC_PAYLOAD_BYTES_MAX:
+            raise payload_too_large(limits.ASYNC_PAYLOAD_BYTES_MAX)
+        self._accepted += 1
+        request_id = request_id or self._world.chance.uuid("async invocation", self._accepted)
+        entry = _Event(
+            resolved.function.arn, resolved.qualifier, payload, request_id, self._world.clock.now(), cause
+        )
+        name = f"asynchronous invocation of {resolved.function.name}"
+        self._world.kernel.spawn(self._see_through(entry), name=name, cause=cause)
+        return request_id
+
+    async def _see_through(self, event: _Event) -> None:
+        while True:
+            resolved = self._find(event)
+            if resolved is None:
+                return
+            if resolved.function.reserved_concurrency == 0:
+                self._give_up(event, resolved, "ZeroReservedConcurrency")
+                return
+            wait_s, reason = await self._attempt(event, resolved)
+            if wait_s is None:
+                return
+            if self._too_old_after(event, resolved, wait_s):
+                self._give_up(event, resolved, "EventAgeExceeded")
+                return
+            self._plan_retry(event, resolved, wait_s, reason)
+            await self._world.kernel.sleep(wait_s)
+
+    def _find(self, event: _Event) -> Resolved | None:
+        """What to run now: the function may have changed, or gone, since the last attempt."""
+        try:
+            return self._world.functions.find(event.function_arn, event.qualifier)
+        except ApiError as gone:
+            name = self._world.name_of(event.function_arn)
+            self._world.journal.write("dropped", name, cause=event.cause, reason=gone.message, ids=[event.request_id])
+            return None
+
+    async def _attempt(self, event: _Event, resolved: Resolved) -> tuple[float | None, str]:
+        """One attempt; returns how long to wait for the next one, or None if the event is done with."""
+        try:
+            outcome = await self._world.executor.run(
+                resolved,
+                event.payload,
+                request_id=event.request_id,
+                cause=event.cause,
+                attempt=event.attempts + 1,
+            )
+        except ApiError as refusal:
+            event.throttles += 1
+            return backoff.async_throttle_delay(event.throttles), refusal.code
+        event.attempts += 1
+        event.last = outcome
+        if not outcome.failed:
+            self._succeed(event, resolved)
+            return None, ""
+        config = self._world.functions.event_invoke_config(resolved)
+        if event.attempts > config.retry_attempts_max:
+            self._give_up(event, resolved, "RetriesExhausted")
+            return None, ""
+        return backoff.ASYNC_FUNCTION_ERROR_DELAYS_S[event.attempts - 1], "FunctionError"
+
+    def _too_old_after(self, event: _Event, resolved: Resolved, wait_s: float) -> bool:
+        age_max_s = self._world.functions.event_invoke_config(resolved).event_age_max_s
+        return self._world.clock.now() + wait_s >= event.accepted_at + age_max_s
+
+    def _plan_retry(self, event: _Event, resolved: Resolved, wait_s: float, reason: str) -> None:
+        self._world.journal.write(
+            "retry",
+            self._world.name_of(resolved.function.arn),
+            cause=event.cause if event.last is None else event.last.record,
+            source="asynchronous invocation",
+            due=self._world.clock.now() + wait_s,
+            reason=reason,
+        )
+        self._world.limit_attempts(event.attempts + event.throttles, resolved.function.arn, event.cause)
+
+    def _succeed(self, event: _Event, resolved: Resolved) -> None:
+        target = self._world.functions.event_invoke_config(resolved).on_success
+        if target is not None:
+            record = self._record(event, resolved, "Success")
+            self._world.destinations.send_async_record(target, record, cause=event.last.record if event.last else None)
+
+    def _give_up(self, event: _Event, resolved: Resolved, condition: str) -> None:
+        """The dead-letter queue and the destination are independent: each gets the event if it is set (§2.4)."""
+        cause = event.cause if event.last is None else event.last.record
+        destination = self._world.functions.event_invoke_config(resolved).on_failure
+        dead_letter_arn = resolved.version.dead_letter_arn
+        if destination is None and dead_letter_arn is None:
+            name = self._world.name_of(resolved.function.arn)
+            self._world.journal.write("dropped", name, cause=cause, reason=condition, ids=[event.request_id])
+        if dead_letter_arn is not None:
+            self._send_to_dead_letter_queue(event, dead_letter_arn, condition, cause)
+        if destination is not None:
+            record = self._record(event, resolved, condition)
+            self._world.destinations.send_async_record(destination, record, cause=cause, condition=condition)
+
+    def _send_to_dead_letter_queue(self, event: _Event, arn: str, condition: str, cause: int | None) -> None:
+        failed = event.last is not None and event.last.failed
+        error = (event.last.error_message if event.last else None) or "Rate Exceeded."
+        text = error.encode()[:DEAD_LETTER_ERROR_BYTES_MAX].decode("utf-8", "ignore")
+        attributes = {
+            "RequestID": {"DataType": "String", "StringValue": event.request_id},
+            "ErrorCode": {"DataType": "Number", "StringValue": "200" if failed else "429"},
+            "ErrorMessage": {"DataType": "String", "StringValue": text},
+        }
+        self._world.destinations.dead_letter(
+            arn,
+            event.payload.decode(),
+            attributes,
+            source=self._world.name_of(event.function_arn),
+            condition=condition,
+            ids=[event.request_id],
+            cause=cause,
+        )
+
+    def _record(self, event: _Event, resolved: Resolved, condition: str) -> dict[str, Any]:
+        return async_record(
+            timestamp=self._world.clock.iso(),
+            request_id=event.request_id,
+            function_arn=resolved.qualified_arn,
+            condition=condition,
+            attempts=event.attempts,
+            payload=json.loads(event.payload),
+            outcome=event.last if condition != "ZeroReservedConcurrency" else None,
+        )
+
+
+def payload_too_large(limit: int) -> ApiError:
+    """Invoke's refusal of a request body over the limit (aws-semantics §1.2)."""
+    return ApiError(
+        "RequestTooLargeException",
+        f"Request must be smaller than {limit} bytes for the InvokeFunction operation",
+        status=413,
+        Type="User",
+    )

@@ -1,0 +1,39 @@
+"""What a function says of its batch when `ReportBatchItemFailures` is on (aws-semantics §3.8 and §4.4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+WHOLE_BATCH = None
+"""The answer is unusable, or names an item that is not in the batch: all of it counts as failed."""
+
+
+def failed_items(payload: bytes, known: Collection[str]) -> set[str] | None:
+    """
+    The identifiers that the function reports as failed, or `WHOLE_BATCH`.
+
+    >>> failed_items(b'{"batchItemFailures":[{"itemIdentifier":"b"}]}', ["a", "b"])
+    {'b'}
+    >>> failed_items(b'null', ["a"])
+    set()
+    >>> failed_items(b'{"batchItemFailures":[{"foo":"b"}]}', ["b"]) is WHOLE_BATCH
+    True
+    """
+    try:
+        answer = json.loads(payload)
+    except ValueError:
+        return WHOLE_BATCH
+    if not answer:
+        return set()
+    if not isinstance(answer, dict):
+        return set() if isinstance(answer, str | list) and not answer else WHOLE_BATCH
+    failures = answer.get("batchItemFailures")
+    if not failures:
+        return set()
+    if not isinstance(failures, list):
+        return WHOLE_BATCH
+    identifiers = [entry.get("itemIdentifier") if isinstance(entry, dict) else None for entry in failures]
+    if any(not isinstance(identifier, str) or identifier not in known for identifier in identifiers):
+        return WHOLE_BATCH
+    return {str(identifier) for identifier in identifiers}

@@ -1,0 +1,197 @@
+"""
+Where results and given-up events go: destination records and dead-letter queues, for every kind of trigger.
+
+The shapes are AWS's (aws-semantics §2.3, §2.4, §4.5); the way to a queue, topic, function, bus or bucket is the same for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from stagefright.aws_api.errors import ApiError
+from stagefright.services.streams import arrival_text
+
+if TYPE_CHECKING:
+    from stagefright.functions.executor import Outcome
+    from stagefright.services.streams import StreamRecord
+    from stagefright.world import World
+
+
+def async_record(
+    *,
+    timestamp: str,
+    request_id: str,
+    function_arn: str,
+    condition: str,
+    attempts: int,
+    payload: Any,
+    outcome: Outcome | None,
+) -> dict[str, Any]:
+    """The record of an asynchronous invocation (§2.3); `function_arn` is qualified."""
+    record: dict[str, Any] = {
+        "version": "1.0",
+        "timestamp": timestamp,
+        "requestContext": {
+            "requestId": request_id,
+            "functionArn": function_arn,
+            "condition": condition,
+            "approximateInvokeCount": attempts,
+        },
+        "requestPayload": payload,
+    }
+    if outcome is not None:
+        record["responseContext"] = _response_context(outcome)
+        record["responsePayload"] = json.loads(outcome.payload)
+    return record
+
+
+def _response_context(outcome: Outcome) -> dict[str, Any]:
+    context: dict[str, Any] = {"statusCode": 200, "executedVersion": outcome.executed_version}
+    return {**context, "functionError": "Unhandled"} if outcome.failed else context
+
+
+def stream_record(
+    *,
+    timestamp: str,
+    request_id: str,
+    function_arn: str,
+    condition: str,
+    attempts: int,
+    outcome: Outcome | None,
+    source: str,
+    shard_id: str,
+    stream_arn: str,
+    batch: Sequence[StreamRecord],
+) -> dict[str, Any]:
+    """
+    The record of a stream batch that was given up (§4.5); `function_arn` is unqualified.
+
+    It holds no payload, only where the records are; expiry by age has no response context, and a failure that the
+    function reported item by item has a null `functionError`.
+    """
+    is_kinesis = source == "kinesis"
+    record: dict[str, Any] = {
+        "requestContext": {
+            "requestId": request_id,
+            "functionArn": function_arn,
+            "condition": condition,
+            "approximateInvokeCount": attempts,
+        }
+    }
+    if outcome is not None:
+        record["responseContext"] = {
+            "statusCode": 200,
+            "executedVersion": outcome.executed_version,
+            "functionError": "Unhandled" if outcome.failed else None,
+        }
+    record["version"] = "1.0"
+    record["timestamp"] = timestamp
+    record["KinesisBatchInfo" if is_kinesis else "DDBStreamBatchInfo"] = {
+        "shardId": shard_id,
+        "startSequenceNumber": batch[0].sequence_number,
+        "endSequenceNumber": batch[-1].sequence_number,
+        "approximateArrivalOfFirstRecord": arrival_text(batch[0].arrived_at, milliseconds=is_kinesis),
+        "approximateArrivalOfLastRecord": arrival_text(batch[-1].arrived_at, milliseconds=is_kinesis),
+        "batchSize": len(batch),
+        "streamArn": stream_arn,
+    }
+    return record
+
+
+class Destinations:
+    """Sends a body to whatever an ARN names."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def send_async_record(
+        self, arn: str, record: dict[str, Any], *, cause: int | None, condition: str | None = None
+    ) -> None:
+        """Send the record of an asynchronous invocation; with a `condition` it is journaled as given up."""
+        ids = [record["requestContext"]["requestId"]]
+        if condition is None:
+            self._deliver(arn, record, {}, ids=ids, cause=cause)
+        else:
+            source = self._world.name_of(record["requestContext"]["functionArn"].rpartition(":")[0])
+            self.dead_letter(arn, record, {}, source=source, condition=condition, ids=ids, cause=cause)
+
+    def dead_letter(
+        self,
+        arn: str,
+        body: str | dict[str, Any],
+        attributes: dict[str, Any],
+        *,
+        source: str,
+        condition: str,
+        ids: list[str],
+        cause: int | None,
+    ) -> None:
+        """Keep an event that was given up: journal it, and send it to the queue, topic or destination."""
+        name = self._world.name_of(arn)
+        kept = self._world.journal.write(
+            "dead_letter", name, cause=cause, source=source, condition=condition, ids=ids
+        )
+        self._deliver(arn, body, attributes, ids=ids, cause=kept.n)
+
+    def _deliver(
+        self, arn: str, body: str | dict[str, Any], attributes: dict[str, Any], *, ids: list[str], cause: int | None
+    ) -> None:
+        text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        try:
+            with self._world.kernel.blame(cause):
+                self._send(arn, text, body, attributes, cause)
+        except ApiError as refusal:
+            self._world.journal.write(
+                "dropped", self._world.name_of(arn), cause=cause, reason=f"{refusal.code}: {refusal.message}", ids=ids
+            )
+
+    def _send(
+        self, arn: str, text: str, body: str | dict[str, Any], attributes: dict[str, Any], cause: int | None
+    ) -> None:
+        service = arn.split(":")[2]
+        if service == "sqs":
+            self._to_queue(arn, text, attributes, cause)
+        elif service == "sns":
+            self._world.topics.publish({"TopicArn": arn, "Message": text, "MessageAttributes": attributes})
+        elif service == "lambda":
+            self._world.async_invoke.submit(arn, text.encode(), cause=cause)
+        elif service == "events":
+            self._to_bus(arn, body)
+        elif service == "s3":
+            self._to_bucket(arn, text, body)
+        else:
+            raise ApiError("InvalidParameterValueException", f"{arn} is not a destination that Lambda supports.")
+
+    def _to_queue(self, arn: str, text: str, attributes: dict[str, Any], cause: int | None) -> None:
+        queue = self._world.queues.by_arn(arn)
+        if queue is None:
+            raise ApiError("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+        if arn.endswith(".fifo"):
+            raise ApiError("InvalidParameterValueException", "A FIFO queue cannot be a destination of Lambda.")
+        queue.send(text, attributes=attributes or None, cause=cause)
+
+    def _to_bus(self, arn: str, body: str | dict[str, Any]) -> None:
+        """A result on an event bus, as Lambda words it (§2.3)."""
+        record = json.loads(body) if isinstance(body, str) else body
+        context = record["requestContext"]
+        outcome = "Success" if context["condition"] == "Success" else "Failure"
+        self._world.buses.accept(
+            arn,
+            source="lambda",
+            detail_type=f"Lambda Function Invocation Result - {outcome}",
+            detail=record,
+            resources=[arn, context["functionArn"]],
+        )
+
+    def _to_bucket(self, arn: str, text: str, body: str | dict[str, Any]) -> None:
+        """An object per record; its key tells function, day and time (§2.3, §4.5)."""
+        world = self._world
+        record = json.loads(text) if isinstance(body, str) else body
+        at = world.clock.iso()
+        day, time = at[:10].replace("-", "/"), at[:19].replace(":", ".")
+        function = record["requestContext"]["functionArn"].split(":")[6]
+        unique = world.chance.uuid("destination object", record["requestContext"]["requestId"])
+        key = f"aws/lambda/async/{function}/{day}/{time}-{unique}"
+        world.internal_client("s3").put_object(Bucket=arn.rpartition(":")[2], Key=key, Body=text.encode())

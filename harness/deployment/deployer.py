@@ -1,0 +1,152 @@
+"""Deploys a template into a world: each resource in its order, with what earlier ones turned out to be."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stagefright.aws_api.errors import ApiError
+from stagefright.deployment.resource import MAKERS, Made, Maker
+from stagefright.errors import StagefrightError, StagefrightWarning, TemplateError, UnknownResource, nearest
+
+if TYPE_CHECKING:
+    from stagefright.templates import Resource, Template
+    from stagefright.world import World
+
+for _room in ("apis", "functions", "messaging", "storage"):
+    importlib.import_module(f"stagefright.deployment.{_room}")
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedResource:
+    """A resource of a stage."""
+
+    logical_id: str
+    type: str
+    made: Made
+    inert: bool = False
+
+    @property
+    def physical_id(self) -> str:
+        return self.made.physical_id
+
+    @property
+    def arn(self) -> str | None:
+        return self.made.arn
+
+
+@dataclass(slots=True)
+class Deployed:
+    """What a deployment came to; it also answers the template's questions while it goes on."""
+
+    world: World
+    template: Template
+    stack_name: str
+    resources: dict[str, DeployedResource] = field(default_factory=dict)
+
+    def resource(self, logical_id: str) -> DeployedResource:
+        """A resource by its logical id; the error lists those that exist."""
+        try:
+            return self.resources[logical_id]
+        except KeyError:
+            raise UnknownResource(
+                f"The stage has no resource {logical_id!r}. {nearest(logical_id, self.resources)}"
+            ) from None
+
+    # -- the template's questions (templates.Lookup) -----------------------------------------------------------------
+
+    def ref(self, logical_id: str) -> str:
+        return self.resource(logical_id).physical_id
+
+    def get_att(self, logical_id: str, attribute: str) -> Any:
+        resource = self.resource(logical_id)
+        if attribute in resource.made.attributes:
+            return resource.made.attributes[attribute]
+        if resource.inert:
+            return f"{resource.physical_id}.{attribute}"
+        raise TemplateError(
+            f"{resource.type} has no attribute {attribute!r}. {nearest(attribute, resource.made.attributes)}",
+            logical_id=logical_id,
+        )
+
+    def ssm(self, name: str, version: str | None, secure: bool) -> str:
+        wanted = f"{name}:{version}" if version else name
+        answer = self.world.internal_client("ssm").get_parameter(Name=wanted, WithDecryption=secure)
+        return str(answer["Parameter"]["Value"])
+
+    def secret(self, secret_id: str, json_key: str | None, version_stage: str | None, version_id: str | None) -> str:
+        import json
+
+        which = {"VersionStage": version_stage, "VersionId": version_id}
+        given = {key: value for key, value in which.items() if value}
+        text = self.world.internal_client("secretsmanager").get_secret_value(SecretId=secret_id, **given)["SecretString"]
+        return str(json.loads(text)[json_key]) if json_key else str(text)
+
+
+def deploy(world: World, template: Template, *, stack_name: str, strict: bool = False) -> Deployed:
+    """
+    Make every resource of a template.
+
+    Raises `TemplateError` with file, logical id and AWS's words for what AWS would refuse; with `strict` also for types that
+    the local stage does not have, which otherwise become inert placeholders with a warning.
+    """
+    deployed = Deployed(world, template, stack_name)
+    for logical_id in template.order:
+        resource = template.resources[logical_id]
+        deployed.resources[logical_id] = _deploy_one(deployed, resource, strict)
+    return deployed
+
+
+def _deploy_one(deployed: Deployed, resource: Resource, strict: bool) -> DeployedResource:
+    make = MAKERS.get(resource.type)
+    world = deployed.world
+    maker = Maker(world, resource.logical_id, deployed.stack_name)
+    if make is None:
+        return _placeholder(deployed, resource, maker, strict)
+    try:
+        properties = deployed.template.resolve(resource.properties, deployed, logical_id=resource.logical_id)
+        made = make(maker, properties)
+    except Exception as error:
+        raise _explained(error, deployed.template, resource) from error
+    world.give_name(resource.logical_id, *made.known_as)
+    return DeployedResource(resource.logical_id, resource.type, made)
+
+
+def _explained(error: Exception, template: Template, resource: Resource) -> Exception:
+    """What AWS, or its SDK, said of a resource, as an error of the template."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    where: Mapping[str, Any] = {"file": str(template.path), "logical_id": resource.logical_id}
+    if isinstance(error, TemplateError):
+        return error if error.logical_id else type(error)(str(error), **where)
+    if isinstance(error, StagefrightError):
+        return error
+    if isinstance(error, KeyError):
+        given = ", ".join(sorted(resource.properties)) or "none"
+        return TemplateError(f"{resource.type} needs the property {error}. Given: {given}.", **where)
+    if isinstance(error, ApiError):
+        return TemplateError(f"{resource.type} was refused: {error.message} ({error.code})", **where)
+    if isinstance(error, ClientError | BotoCoreError | ValueError | TypeError):
+        return TemplateError(f"{resource.type} was refused: {error}", **where)
+    return error
+
+
+def _placeholder(deployed: Deployed, resource: Resource, maker: Maker, strict: bool) -> DeployedResource:
+    message = (
+        f"{resource.logical_id} is of type {resource.type}, which the local stage does not have; "
+        "it stands there as a placeholder that does nothing"
+    )
+    if strict:
+        raise TemplateError(
+            f"type {resource.type} is not one that the local stage has, and strict_template is on. {nearest(resource.type, MAKERS)}",
+            file=str(deployed.template.path),
+            logical_id=resource.logical_id,
+        )
+    warnings.warn(StagefrightWarning(message), stacklevel=2)
+    deployed.world.journal.write("warning", resource.logical_id, cause=None, message=message)
+    physical_id = maker.name()
+    arn = maker.arn(resource.type.split("::")[1].lower() if resource.type.count("::") > 1 else "custom", physical_id)
+    return DeployedResource(resource.logical_id, resource.type, Made(physical_id, {"Arn": arn}), inert=True)

@@ -1,0 +1,154 @@
+"""AWS::SQS::*, AWS::SNS::*, AWS::Events::* and AWS::Kinesis::*"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from stagefright.deployment.coercion import parameters, tags, text
+from stagefright.deployment.resource import Made, Maker, Properties, makes
+
+QUEUE_ATTRIBUTES = (
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "DelaySeconds",
+    "FifoQueue",
+    "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "MaximumMessageSize",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+    "SqsManagedSseEnabled",
+    "VisibilityTimeout",
+)
+"""CloudFormation's names that are attributes of the same name in the API."""
+
+
+@makes("AWS::SQS::Queue")
+def queue(maker: Maker, properties: Properties) -> Made:
+    fifo = text(properties.get("FifoQueue", False)) == "true"
+    name = str(properties.get("QueueName") or maker.name(length_max=75) + (".fifo" if fifo else ""))
+    attributes = {key: text(properties[key]) for key in QUEUE_ATTRIBUTES if key in properties}
+    if not fifo:
+        attributes.pop("FifoQueue", None)
+    if "MessageRetentionPeriod" in properties:
+        attributes["MessageRetentionPeriod"] = text(properties["MessageRetentionPeriod"])
+    given: dict[str, Any] = {"QueueName": name, "Attributes": attributes}
+    if properties.get("Tags"):
+        given["tags"] = tags(properties["Tags"])
+    url = maker.world.queues.create_queue(given)["QueueUrl"]
+    arn = maker.arn("sqs", name)
+    return Made(url, {"Arn": arn, "QueueName": name, "QueueUrl": url}, (name, arn, url))
+
+
+@makes("AWS::SQS::QueuePolicy")
+def queue_policy(maker: Maker, properties: Properties) -> Made:
+    for url in properties["Queues"]:
+        attributes = {"Policy": text(properties["PolicyDocument"])}
+        maker.world.queues.set_queue_attributes({"QueueUrl": url, "Attributes": attributes})
+    return Made(maker.name())
+
+
+TOPIC_ATTRIBUTES = (
+    "ArchivePolicy",
+    "ContentBasedDeduplication",
+    "DisplayName",
+    "FifoTopic",
+    "FifoThroughputScope",
+    "KmsMasterKeyId",
+    "SignatureVersion",
+    "TracingConfig",
+)
+
+
+@makes("AWS::SNS::Topic")
+def topic(maker: Maker, properties: Properties) -> Made:
+    fifo = text(properties.get("FifoTopic", False)) == "true"
+    name = str(properties.get("TopicName") or maker.name(length_max=250) + (".fifo" if fifo else ""))
+    attributes = {key: text(properties[key]) for key in TOPIC_ATTRIBUTES if key in properties}
+    sns = maker.client("sns")
+    pairs = [{"Key": key, "Value": value} for key, value in tags(properties.get("Tags")).items()]
+    arn = sns.create_topic(Name=name, Attributes=attributes, Tags=pairs)["TopicArn"]
+    for subscription in properties.get("Subscription") or []:
+        sns.subscribe(TopicArn=arn, Protocol=subscription["Protocol"], Endpoint=subscription["Endpoint"])
+    return Made(arn, {"TopicArn": arn, "TopicName": name}, (name, arn))
+
+
+@makes("AWS::SNS::TopicPolicy")
+def topic_policy(maker: Maker, properties: Properties) -> Made:
+    for arn in properties["Topics"]:
+        policy = text(properties["PolicyDocument"])
+        maker.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
+    return Made(maker.name())
+
+
+SUBSCRIPTION_ATTRIBUTES = (
+    "DeliveryPolicy",
+    "FilterPolicy",
+    "FilterPolicyScope",
+    "RawMessageDelivery",
+    "RedrivePolicy",
+    "ReplayPolicy",
+    "SubscriptionRoleArn",
+)
+
+
+@makes("AWS::SNS::Subscription")
+def subscription(maker: Maker, properties: Properties) -> Made:
+    attributes = {key: text(properties[key]) for key in SUBSCRIPTION_ATTRIBUTES if key in properties}
+    made = maker.client("sns").subscribe(
+        TopicArn=properties["TopicArn"],
+        Protocol=properties["Protocol"],
+        Endpoint=text(properties.get("Endpoint", "")),
+        Attributes=attributes,
+        ReturnSubscriptionArn=True,
+    )
+    return Made(made["SubscriptionArn"], {"Arn": made["SubscriptionArn"]})
+
+
+@makes("AWS::Events::EventBus")
+def event_bus(maker: Maker, properties: Properties) -> Made:
+    name = str(properties["Name"])
+    arn = maker.client("events").create_event_bus(Name=name)["EventBusArn"]
+    return Made(name, {"Arn": arn, "Name": name}, (arn, name))
+
+
+@makes("AWS::Events::Rule")
+def rule(maker: Maker, properties: Properties) -> Made:
+    name = str(properties.get("Name") or maker.name())
+    events = maker.client("events")
+    bus = properties.get("EventBusName")
+    given = {**properties, "Name": name}
+    if isinstance(properties.get("EventPattern"), Mapping):
+        given["EventPattern"] = json.dumps(properties["EventPattern"])
+    arn = events.put_rule(**parameters(events, "PutRule", {k: v for k, v in given.items() if k != "Tags"}))["RuleArn"]
+    targets = {"Rule": name, "Targets": properties.get("Targets") or []} | ({"EventBusName": bus} if bus else {})
+    if targets["Targets"]:
+        answer = events.put_targets(**parameters(events, "PutTargets", targets))
+        for failure in answer.get("FailedEntries", []):
+            raise ValueError(f"target {failure.get('TargetId')}: {failure.get('ErrorMessage')}")
+    if properties.get("ScheduleExpression"):
+        maker.world.journal.write(
+            "warning", maker.logical_id, cause=None, message="schedules are stored, but do not fire in this version"
+        )
+    return Made(name if not bus else f"{bus}|{name}", {"Arn": arn}, (arn,))
+
+
+@makes("AWS::Kinesis::Stream")
+def stream(maker: Maker, properties: Properties) -> Made:
+    name = str(properties.get("Name") or maker.name(length_max=128))
+    kinesis = maker.client("kinesis")
+    given: dict[str, Any] = {"StreamName": name}
+    if text((properties.get("StreamModeDetails") or {}).get("StreamMode", "PROVISIONED")) == "ON_DEMAND":
+        given["StreamModeDetails"] = {"StreamMode": "ON_DEMAND"}
+    else:
+        given["ShardCount"] = int(properties.get("ShardCount", 1))
+    kinesis.create_stream(**given)
+    hours = int(properties.get("RetentionPeriodHours", 24))
+    if hours > 24:
+        kinesis.increase_stream_retention_period(StreamName=name, RetentionPeriodHours=hours)
+    arn = maker.arn("kinesis", f"stream/{name}")
+    return Made(name, {"Arn": arn}, (arn, name))

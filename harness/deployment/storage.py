@@ -1,0 +1,133 @@
+"""AWS::DynamoDB::*, AWS::S3::*, AWS::SSM::*, AWS::SecretsManager::*, AWS::Logs::* and AWS::IAM::*"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from stagefright.deployment.coercion import parameters, tags, text
+from stagefright.deployment.resource import Made, Maker, Properties, makes
+
+
+@makes("AWS::DynamoDB::Table")
+def table(maker: Maker, properties: Properties) -> Made:
+    name = str(properties.get("TableName") or maker.name(length_max=255))
+    dynamodb = maker.client("dynamodb")
+    given: dict[str, Any] = {**properties, "TableName": name}
+    if "BillingMode" not in given and "ProvisionedThroughput" not in given:
+        given["BillingMode"] = "PAY_PER_REQUEST"
+    stream = dict(properties.get("StreamSpecification") or {})
+    if stream:
+        given["StreamSpecification"] = {"StreamEnabled": True, **stream}
+    given.pop("TimeToLiveSpecification", None)
+    description = dynamodb.create_table(**parameters(dynamodb, "CreateTable", given))["TableDescription"]
+    lifetime = properties.get("TimeToLiveSpecification")
+    if lifetime:
+        dynamodb.update_time_to_live(
+            **parameters(dynamodb, "UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": lifetime})
+        )
+    arn, stream_arn = description["TableArn"], description.get("LatestStreamArn")
+    attributes = {"Arn": arn} | ({"StreamArn": stream_arn} if stream_arn else {})
+    return Made(name, attributes, tuple(filter(None, (name, arn, stream_arn))))
+
+
+@makes("AWS::S3::Bucket")
+def bucket(maker: Maker, properties: Properties) -> Made:
+    name = str(properties.get("BucketName") or maker.name(length_max=63, lower=True))
+    region = maker.world.region
+    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3 = maker.client("s3")
+    s3.create_bucket(Bucket=name, **where)
+    status = (properties.get("VersioningConfiguration") or {}).get("Status")
+    if status:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
+    if properties.get("NotificationConfiguration"):
+        maker.world.journal.write(
+            "warning", maker.logical_id, cause=None, message="bucket notifications are not delivered in this version"
+        )
+    attributes = {
+        "Arn": f"arn:aws:s3:::{name}",
+        "DomainName": f"{name}.s3.amazonaws.com",
+        "RegionalDomainName": f"{name}.s3.{region}.amazonaws.com",
+        "DualStackDomainName": f"{name}.s3.dualstack.{region}.amazonaws.com",
+        "WebsiteURL": f"http://{name}.s3-website-{region}.amazonaws.com",
+    }
+    return Made(name, attributes, (name, attributes["Arn"]))
+
+
+@makes("AWS::SSM::Parameter")
+def parameter(maker: Maker, properties: Properties) -> Made:
+    name = str(properties.get("Name") or f"CFN-{maker.logical_id}-{maker.name()[-12:]}")
+    ssm = maker.client("ssm")
+    given = {**properties, "Name": name, "Value": text(properties["Value"])}
+    given.pop("Tags", None)
+    ssm.put_parameter(**parameters(ssm, "PutParameter", given))
+    return Made(name, {"Type": properties.get("Type", "String"), "Value": given["Value"]}, (name,))
+
+
+@makes("AWS::SecretsManager::Secret")
+def secret(maker: Maker, properties: Properties) -> Made:
+    name = str(properties.get("Name") or maker.name(length_max=128))
+    client = maker.client("secretsmanager")
+    value = properties.get("SecretString")
+    if value is None:
+        value = _generated(maker, properties.get("GenerateSecretString") or {})
+    made = client.create_secret(Name=name, SecretString=text(value))
+    return Made(made["ARN"], {"Id": made["ARN"]}, (name, made["ARN"]))
+
+
+def _generated(maker: Maker, wish: Mapping[str, Any]) -> str:
+    """A secret that is the same for the same stage, with the generator's length and wrapping."""
+    length = int(wish.get("PasswordLength", 32))
+    password = maker.world.chance.hex(length, "secret", maker.stack_name, maker.logical_id)
+    key = wish.get("GenerateStringKey")
+    if key is None:
+        return password
+    return json.dumps({**json.loads(str(wish.get("SecretStringTemplate", "{}"))), str(key): password})
+
+
+@makes("AWS::Logs::LogGroup")
+def log_group(maker: Maker, properties: Properties) -> Made:
+    name = str(properties.get("LogGroupName") or maker.name(length_max=512))
+    logs = maker.client("logs")
+    logs.create_log_group(logGroupName=name)
+    if properties.get("RetentionInDays"):
+        logs.put_retention_policy(logGroupName=name, retentionInDays=int(properties["RetentionInDays"]))
+    arn = maker.arn("logs", f"log-group:{name}:*")
+    return Made(name, {"Arn": arn}, (name, arn))
+
+
+@makes("AWS::IAM::Role")
+def role(maker: Maker, properties: Properties) -> Made:
+    name = str(properties.get("RoleName") or maker.name())
+    iam = maker.client("iam")
+    path = str(properties.get("Path", "/"))
+    made = iam.create_role(
+        RoleName=name, Path=path, AssumeRolePolicyDocument=text(properties.get("AssumeRolePolicyDocument", {}))
+    )["Role"]
+    for policy in properties.get("Policies") or []:
+        iam.put_role_policy(
+            RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=text(policy["PolicyDocument"])
+        )
+    return Made(name, {"Arn": made["Arn"], "RoleId": made["RoleId"]}, (name, made["Arn"]))
+
+
+@makes("AWS::IAM::Policy", "AWS::IAM::RolePolicy")
+def policy(maker: Maker, properties: Properties) -> Made:
+    roles = properties.get("Roles") or [properties[key] for key in ("RoleName",) if key in properties]
+    for role_name in roles:
+        maker.client("iam").put_role_policy(
+            RoleName=role_name,
+            PolicyName=str(properties["PolicyName"]),
+            PolicyDocument=text(properties.get("PolicyDocument", {})),
+        )
+    return Made(maker.name())
+
+
+@makes("AWS::IAM::ManagedPolicy")
+def managed_policy(maker: Maker, properties: Properties) -> Made:
+    name = str(properties.get("ManagedPolicyName") or maker.name(length_max=128))
+    document = text(properties["PolicyDocument"])
+    arn = maker.client("iam").create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
+    return Made(arn, {"PolicyArn": arn})

@@ -1,0 +1,145 @@
+"""
+One execution environment: what on Lambda is a micro-VM with the runtime in it.
+
+It has its own variables, its own copy of the function's modules, and a thread that lives as long as it does, so a warm
+start finds module globals and thread-locals as the last invocation left them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stagefright.functions import output
+from stagefright.functions.modules import ModuleSpace
+from stagefright.tasks import Actor, Future, Kernel, ThreadEnds
+from stagefright.virtual import threads as world_threads
+
+if TYPE_CHECKING:
+    from stagefright.functions.log import FunctionLog
+
+Job = Callable[[], None]
+
+
+class Environment:
+    """
+    An execution environment of one version of a function.
+
+    `run(job)` runs a piece of user code on the environment's thread; one at a time.
+    """
+
+    def __init__(
+        self, kernel: Kernel, name: str, *, roots: tuple[Path, ...], environ: Mapping[str, str], log: FunctionLog
+    ) -> None:
+        self.name = name
+        self.environ = dict(environ)
+        self.modules = ModuleSpace(roots)
+        self.task_root = str(roots[0])
+        self.log = log
+        self.request_id = ""
+        self.initialised = False
+        self.handler: Callable[..., Any] | None = None
+        self.invocations = 0
+        self.session: Any = None
+        """boto3's default session of this environment, made when first used."""
+        self.threads: list[tuple[Actor, threading.Thread]] = []
+        """Threads that the handler started; frozen between invocations."""
+        self._partial_line = ""
+        self._kernel = kernel
+        self._streams: tuple[Any, Any] | None = None
+        self._cwd = ""
+        self._job: Job | None = None
+        self._next: Future[None] = Future()
+        self.actor = Actor(kernel, name, owner=self)
+        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+        self._thread._stagefright_native = True  # type: ignore[attr-defined]
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def run(self, job: Job, *, cause: int | None) -> None:
+        """Let the environment's thread do a job when its turn comes."""
+        self.actor.cause = cause
+        self.actor.draws = count()
+        self._job = job
+        for actor, _ in self.threads:
+            actor.thaw()
+        if self._thread.ident is None:
+            self._kernel.join(self.actor)
+            self._thread.start()
+            self.actor.make_ready()
+        else:
+            waiting, self._next = self._next, Future()
+            waiting.set_result(None)
+
+    def freeze(self) -> None:
+        """The invocation is over: what the handler left running stops until the next one."""
+        self.threads = [(actor, thread) for actor, thread in self.threads if thread.is_alive()]
+        for actor, _ in self.threads:
+            actor.freeze()
+
+    def drop(self) -> None:
+        """End the environment: nothing of its code ever runs again."""
+        for actor, thread in self.threads:
+            self._kernel.abandon(actor)
+            world_threads.forget_executor_thread(thread)
+        if self._thread.ident is not None:
+            self._kernel.abandon(self.actor)
+
+    def _live(self) -> None:
+        self.actor.adopt_current_thread()
+        try:
+            self.actor.await_turn()
+            self.resumed()
+            while True:
+                self._do_job()
+                self.actor.idle = True
+                self._kernel.wait(self._next)
+                self.actor.idle = False
+        except ThreadEnds:
+            return
+
+    def _do_job(self) -> None:
+        job, self._job = self._job, None
+        if job is not None:
+            job()
+
+    # -- what the process looks like to its code ---------------------------------------------------------------------
+
+    def resumed(self) -> None:
+        """Code of this environment goes on: show it its own modules, directory and output."""
+        self.modules.enter()
+        self._streams = output.swap_streams()
+        self._cwd = os.getcwd()
+        os.chdir(self.task_root)
+
+    def suspended(self) -> None:
+        """Code of this environment waits or has ended: show the test's world again."""
+        os.chdir(self._cwd)
+        if self._streams is not None:
+            output.restore_streams(self._streams)
+        self.modules.leave()
+
+    # -- output ------------------------------------------------------------------------------------------------------
+
+    def print(self, text: str) -> None:
+        """Take what the code prints; whole lines go to the function's log."""
+        *lines, self._partial_line = (self._partial_line + text).split("\n")
+        for line in lines:
+            self.log.write(line, cause=self.actor.cause)
+
+    def flush(self) -> None:
+        """Write a line that was not ended."""
+        if self._partial_line:
+            line, self._partial_line = self._partial_line, ""
+            self.log.write(line, cause=self.actor.cause)
+
+    def split_handler(self, handler: str) -> tuple[str, str] | None:
+        """Module and function of a handler setting such as `app/orders.handler`, or None if it has no dot."""
+        module, dot, function = handler.rpartition(".")
+        return (module.replace("/", "."), function) if dot else None
+

@@ -1,0 +1,52 @@
+"""The HTTP client of a stage: a `requests` session whose relative URLs go to the stage's own API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+
+from stagefright.errors import UsageError
+
+
+class StageSession(requests.Session):
+    """
+    A `requests.Session`; `stage.http.get("/posts")` asks the stage's API.
+
+    With several APIs, `stage.http.to("RelationshipApi").get("/followers/amy")` says which.
+    """
+
+    def __init__(self, endpoints: Callable[[], dict[str, str]], api: str | None = None) -> None:
+        super().__init__()
+        # Proxies and credentials of the machine have no business in a stage.
+        self.trust_env = False
+        self._endpoints = endpoints
+        self._api = api
+
+    def to(self, api: str) -> StageSession:
+        """A session for one of several APIs, by logical id."""
+        self._endpoint(api)
+        return StageSession(self._endpoints, api)
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        """Send a request; see `requests.Session.request`."""
+        text = url.decode() if isinstance(url, bytes) else url
+        if "://" not in text:
+            text = urljoin(self._endpoint(self._api) + "/", text.lstrip("/"))
+        return super().request(method, text, *args, **kwargs)
+
+    def _endpoint(self, api: str | None) -> str:
+        endpoints = self._endpoints()
+        if api is not None and api in endpoints:
+            return endpoints[api]
+        if api is None and len(endpoints) == 1:
+            return next(iter(endpoints.values()))
+        if api is None and "ServerlessHttpApi" in endpoints:
+            return endpoints["ServerlessHttpApi"]
+        asked = f"no API {api!r}" if api else "no single API to which a relative URL could go"
+        known = ", ".join(f"{name} ({endpoint})" for name, endpoint in endpoints.items()) or "none"
+        raise UsageError(
+            f"The stage has {asked}. Its HTTP APIs: {known}. Use stage.http.to(\"LogicalId\"), or an absolute URL."
+        )

@@ -1,0 +1,160 @@
+"""
+The append-only record of everything that happened in a world.
+
+Listeners, flows, verdicts and reports are views of it. The newest records stay in memory; older ones move to a
+temporary file, so a long run costs disk and not memory.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from stagefright.clock import Clock
+
+IN_MEMORY_MAX = 8_192
+"""How many of the newest records stay in memory; half of them move to disk when there are more."""
+
+CURRENT = -1
+"""As a cause: whatever the running task does now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """
+    One thing that happened.
+
+    `n` counts from 0, `at` is virtual epoch seconds, `resource` a logical id (or a physical name), `cause` the `n` of
+    the record that led to this one, `detail` JSON-like data whose keys depend on `kind`.
+    """
+
+    n: int
+    at: float
+    kind: str
+    resource: str
+    cause: int | None
+    detail: dict[str, Any]
+
+    def to_json(self) -> str:
+        """The record as one line of JSON, the same bytes for the same record."""
+        row = {"n": self.n, "at": self.at, "kind": self.kind, "resource": self.resource, "cause": self.cause}
+        return json.dumps({**row, "detail": self.detail}, default=_plain, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Record:
+        """The inverse of `to_json`."""
+        return cls(**json.loads(line))
+
+
+def _plain(value: object) -> str:
+    """Payloads may hold bytes, sets or user objects; evidence keeps their text."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+class Journal:
+    """
+    Records in the order in which they happened.
+
+    >>> journal = Journal(Clock())
+    >>> first = journal.write("event", "Orders", cause=None, id="1")
+    >>> journal.write("delivery", "Worker", cause=first.n).cause
+    0
+    """
+
+    def __init__(self, clock: Clock, current_cause: Callable[[], int | None] = lambda: None) -> None:
+        self._clock = clock
+        self._current_cause = current_cause
+        self._recent: list[Record] = []
+        self._spilled = _Spill()
+
+    def write(self, kind: str, resource: str, *, cause: int | None = CURRENT, **detail: Any) -> Record:
+        """Append a record; `cause` is what the running task does unless given."""
+        if cause == CURRENT:
+            cause = self._current_cause()
+        record = Record(len(self), self._clock.now(), kind, resource, cause, detail)
+        self._recent.append(record)
+        if len(self._recent) > IN_MEMORY_MAX:
+            self._spilled.extend(self._recent[: IN_MEMORY_MAX // 2])
+            del self._recent[: IN_MEMORY_MAX // 2]
+        return record
+
+    def __len__(self) -> int:
+        return len(self._spilled) + len(self._recent)
+
+    def __getitem__(self, n: int) -> Record:
+        if n < 0 or n >= len(self):
+            raise IndexError(f"The journal has records 0 to {len(self) - 1}, not {n}.")
+        on_disk = len(self._spilled)
+        return self._spilled[n] if n < on_disk else self._recent[n - on_disk]
+
+    def __iter__(self) -> Iterator[Record]:
+        return self.since(0)
+
+    def since(self, n: int) -> Iterator[Record]:
+        """The records from number `n` on, including those that are written while you read."""
+        while n < len(self):
+            yield self[n]
+            n += 1
+
+    def of_kind(self, *kinds: str, resource: str | None = None) -> list[Record]:
+        """The records of some kinds, optionally of one resource."""
+        return [r for r in self if r.kind in kinds and (resource is None or r.resource == resource)]
+
+    def dump(self, file: IO[str]) -> None:
+        """Write all records as JSON Lines."""
+        for record in self:
+            file.write(record.to_json() + "\n")
+
+    def text(self) -> str:
+        """All records as JSON Lines; two runs with the same seed give the same text."""
+        return "".join(record.to_json() + "\n" for record in self)
+
+    def clear(self) -> None:
+        """Forget everything; numbering starts at 0 again."""
+        self._recent.clear()
+        self._spilled.clear()
+
+
+def first_difference(one: Iterable[Record], other: Iterable[Record]) -> tuple[Record | None, Record | None] | None:
+    """The first pair of records in which two journals differ, or None if they are the same."""
+    left, right = iter(one), iter(other)
+    while True:
+        a, b = next(left, None), next(right, None)
+        if a is None and b is None:
+            return None
+        if a is None or b is None or a.to_json() != b.to_json():
+            return a, b
+
+
+class _Spill:
+    """The older records, as lines of a temporary file that is made when first needed."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._offsets = array("Q")
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def extend(self, records: Iterable[Record]) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="stagefright-journal-")
+        position = self._file.seek(0, 2)
+        for record in records:
+            self._offsets.append(position)
+            position += self._file.write(record.to_json().encode() + b"\n")
+
+    def __getitem__(self, n: int) -> Record:
+        assert self._file is not None
+        self._file.seek(self._offsets[n])
+        return Record.from_json(self._file.readline().decode())
+
+    def clear(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._offsets = array("Q")

@@ -1,0 +1,221 @@
+"""
+Whether an event is the one that a test expects, and why not.
+
+A match gives its answer and its reasons: each field that differs, what was wanted and what was found. So a miss can show
+every candidate, nearest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stagefright.errors import UsageError, nearest
+from stagefright.event import PARTS, Event, parsed
+from stagefright.wording import shorten
+
+
+class _Missing:
+    """Stands for a field that is not there."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+MISSING = _Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that keeps an event from matching; `because` replaces the plain comparison where there is more to say."""
+
+    path: str
+    wanted: object
+    found: object
+    because: str | None = None
+
+    def __str__(self) -> str:
+        if self.because is not None:
+            return self.because
+        return f"{self.path}: wanted {_shown(self.wanted)}, found {_shown(self.found)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The answer for one event; `score` is the share of the wanted fields that it has."""
+
+    differences: tuple[Difference, ...]
+    wanted_count: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the event is as expected."""
+        return not self.differences
+
+    @property
+    def score(self) -> float:
+        """1.0 for a match, 0.0 for an event that has nothing of what was wanted."""
+        return 1.0 - len(self.differences) / self.wanted_count if self.wanted_count else 1.0
+
+
+class Expectation:
+    """
+    What a test expects of an event, by the parts of its envelope.
+
+    A mapping is matched as a subset, at every depth, and JSON text in the event is parsed for it. A list is matched element
+    by element and must be as long. A callable is a predicate: it gets the field, parsed if it is a JSON object or array.
+    Any other value must be equal. `pattern` is EventBridge's own language, over the whole envelope.
+
+    >>> event = Event(Record(0, 0.0, "event", "FeedTopic", None, {"message": '{"author": "bob"}'}))
+    >>> [str(difference) for difference in Expectation(message={"author": "amy"}).match(event).differences]
+    ['message.author: wanted "amy", found "bob"']
+    """
+
+    def __init__(self, *, pattern: Mapping[str, Any] | None = None, **parts: Any) -> None:
+        unknown = [name for name in parts if name not in PARTS]
+        if unknown:
+            raise UsageError(f"An event has no part {unknown[0]!r}. {nearest(unknown[0], [*PARTS, 'pattern'])}")
+        self.parts = parts
+        self.pattern = _CompiledPattern(pattern) if pattern is not None else None
+
+    def match(self, event: Event, identity: Mapping[str, str] | None = None) -> Match:
+        """Compare with an event; `identity` (account, region) completes the envelope that a pattern sees."""
+        differences: list[Difference] = []
+        count = 0
+        for name, wanted in self.parts.items():
+            count += _count(wanted)
+            differences += _differences(name, wanted, _for_part(wanted, event.parts.get(name, MISSING)))
+        if self.pattern is not None:
+            count += len(self.pattern.fields)
+            differences += self.pattern.differences(event.envelope(identity or {}))
+        return Match(tuple(differences), count)
+
+    def __str__(self) -> str:
+        asked = [f"{name}={_shown(wanted)}" for name, wanted in self.parts.items()]
+        if self.pattern is not None:
+            asked.append(f"pattern={_shown(self.pattern.source)}")
+        return ", ".join(asked) or "any event"
+
+
+class _CompiledPattern:
+    """An event pattern, whole for the answer, and field by field for the reasons."""
+
+    def __init__(self, source: Mapping[str, Any]) -> None:
+        from stagefright.patterns import compile_pattern
+
+        self.source = source
+        self._whole = compile_pattern(source)
+        self.fields = [(path, compile_pattern(field)) for path, field in _single_fields(source)]
+
+    def differences(self, envelope: Mapping[str, Any]) -> list[Difference]:
+        explanation = self._whole.explain(envelope)
+        if explanation is None:
+            return []
+        reasons = [(path, field.explain(envelope)) for path, field in self.fields]
+        wrong = [Difference(path, self.source, envelope, because=reason) for path, reason in reasons if reason]
+        return wrong or [Difference("pattern", self.source, envelope, because=explanation)]
+
+
+def _single_fields(pattern: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each field of a pattern as a pattern of its own; an `$or` stays whole."""
+    for name, value in pattern.items():
+        if isinstance(value, Mapping):
+            for below, single in _single_fields(value, f"{path}{name}."):
+                yield below, {name: single}
+        else:
+            yield f"{path}{name}", {name: value}
+
+
+# -- comparing ---------------------------------------------------------------------------------------------------------
+
+
+def _for_part(wanted: object, found: object) -> object:
+    """A part is text on the wire; a number or a boolean that is wanted of it is meant as JSON."""
+    if isinstance(found, str) and isinstance(wanted, bool | int | float | None):
+        import json
+
+        try:
+            return json.loads(found)
+        except ValueError:
+            return found
+    return found
+
+
+def _differences(path: str, wanted: object, found: object) -> Iterator[Difference]:
+    if callable(wanted):
+        yield from _refusal(path, wanted, found)
+    elif isinstance(wanted, Mapping):
+        yield from _mapping_differences(path, wanted, parsed(found))
+    elif isinstance(wanted, list | tuple):
+        yield from _list_differences(path, wanted, parsed(found))
+    elif not _same(wanted, found):
+        yield Difference(path, wanted, found)
+
+
+def _mapping_differences(path: str, wanted: Mapping[Any, Any], found: object) -> Iterator[Difference]:
+    if not isinstance(found, Mapping):
+        for leaf, value in _leaves(path, wanted):
+            yield Difference(leaf, value, found)
+        return
+    for key, value in wanted.items():
+        yield from _differences(f"{path}.{key}", value, found.get(key, MISSING))
+
+
+def _list_differences(path: str, wanted: Sequence[Any], found: object) -> Iterator[Difference]:
+    if not isinstance(found, list | tuple) or len(found) != len(wanted):
+        yield Difference(path, wanted, found)
+        return
+    for index, (one, other) in enumerate(zip(wanted, found, strict=True)):
+        yield from _differences(f"{path}[{index}]", one, other)
+
+
+def _refusal(path: str, predicate: Callable[[Any], Any], found: object) -> Iterator[Difference]:
+    if found is MISSING:
+        yield Difference(path, predicate, found)
+        return
+    value = parsed(found)
+    try:
+        holds = bool(predicate(value))
+    except Exception as error:  # noqa: BLE001 (a predicate that cannot judge an event does not accept it)
+        because = f"{path}: {_shown(predicate)} raised {type(error).__name__}: {error}, for {_shown(value)}"
+        yield Difference(path, predicate, value, because=because)
+        return
+    if not holds:
+        yield Difference(path, predicate, value)
+
+
+def _same(wanted: object, found: object) -> bool:
+    """Equality as JSON has it: `true` is not 1. Bytes equal the text that the journal keeps of them."""
+    if isinstance(wanted, bool) is not isinstance(found, bool):
+        return False
+    if isinstance(wanted, bytes) and isinstance(found, str):
+        return wanted == found.encode()
+    return wanted == found
+
+
+def _count(wanted: object) -> int:
+    if isinstance(wanted, Mapping):
+        return sum(_count(value) for value in wanted.values()) or 1
+    return 1
+
+
+def _leaves(path: str, wanted: Mapping[Any, Any]) -> Iterator[tuple[str, object]]:
+    for key, value in wanted.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(f"{path}.{key}", value)
+        else:
+            yield f"{path}.{key}", value
+    if not wanted:
+        yield path, wanted
+
+
+def _shown(value: object) -> str:
+    if value is MISSING:
+        return "nothing"
+    if callable(value):
+        name = getattr(value, "__name__", repr(value))
+        return "a value that the predicate accepts" if name == "<lambda>" else f"a value that {name}() accepts"
+    if isinstance(value, Mapping) and any(callable(item) for item in value.values()):
+        return "{" + ", ".join(f'"{key}": {_shown(item)}' for key, item in value.items()) + "}"
+    return shorten(value)

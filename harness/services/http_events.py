@@ -1,0 +1,177 @@
+"""The event that a function gets for an HTTP request, and what its answer means (aws-semantics §8.1, §8.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from stagefright.services.http_message import HttpRequest, HttpResponse
+from stagefright.services.http_routes import Match
+
+SOURCE_IP = "127.0.0.1"
+TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript", "application/x-www-form-urlencoded")
+"""Content types whose body arrives as text; any other arrives as base64."""
+
+
+def event(
+    match: Match, request: HttpRequest, *, account: str, api_id: str, region: str, request_id: str, now: float
+) -> dict[str, Any]:
+    """The event in the integration's payload format."""
+    identity = {
+        "accountId": account,
+        "apiId": api_id,
+        "domainName": f"{api_id}.execute-api.{region}.amazonaws.com",
+        "domainPrefix": api_id,
+    }
+    build = _version_1 if match.payload_version == "1.0" else _version_2
+    return build(match, request, identity, request_id, now)
+
+
+def _version_2(match: Match, request: HttpRequest, identity: dict[str, str], request_id: str, now: float) -> dict[str, Any]:
+    at = datetime.fromtimestamp(now, UTC)
+    made: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": match.route_key,
+        "rawPath": match.path,
+        "rawQueryString": request.query,
+        "headers": _joined([pair for pair in request.headers if pair[0] != "cookie"]),
+        "requestContext": {
+            **identity,
+            "http": {
+                "method": request.method,
+                "path": match.path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": SOURCE_IP,
+                "userAgent": request.header("user-agent") or "",
+            },
+            "requestId": request_id,
+            "routeKey": match.route_key,
+            "stage": match.stage,
+            "time": at.strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            "timeEpoch": int(now * 1000),
+        },
+        "isBase64Encoded": False,
+    }
+    cookies = request.header("cookie")
+    if cookies:
+        made["cookies"] = [cookie.strip() for cookie in cookies.split(";")]
+    query = parse_qsl(request.query, keep_blank_values=True)
+    optional = (
+        ("queryStringParameters", _joined(query)),
+        ("pathParameters", match.path_parameters),
+        ("stageVariables", match.stage_variables),
+    )
+    made |= {name: value for name, value in optional if value}
+    if request.body:
+        made["body"], made["isBase64Encoded"] = _body(request)
+    return made
+
+
+def _version_1(match: Match, request: HttpRequest, identity: dict[str, str], request_id: str, now: float) -> dict[str, Any]:
+    at = datetime.fromtimestamp(now, UTC)
+    query = parse_qsl(request.query, keep_blank_values=True)
+    body, is_base64 = _body(request) if request.body else (None, False)
+    resource = match.route_key.partition(" ")[2] or "$default"
+    return {
+        "version": "1.0",
+        "resource": resource,
+        "path": match.path,
+        "httpMethod": request.method,
+        "headers": dict(request.headers),
+        "multiValueHeaders": _multiple(request.headers),
+        "queryStringParameters": dict(query) or None,
+        "multiValueQueryStringParameters": _multiple(query) or None,
+        "requestContext": {
+            **identity,
+            "extendedRequestId": request_id,
+            "httpMethod": request.method,
+            "identity": {"sourceIp": SOURCE_IP, "userAgent": request.header("user-agent") or ""},
+            "path": match.path,
+            "protocol": "HTTP/1.1",
+            "requestId": request_id,
+            "requestTime": at.strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            "requestTimeEpoch": int(now * 1000),
+            "resourceId": match.route_key,
+            "resourcePath": resource,
+            "stage": match.stage,
+        },
+        "pathParameters": match.path_parameters or None,
+        "stageVariables": match.stage_variables or None,
+        "body": body,
+        "isBase64Encoded": is_base64,
+    }
+
+
+def _joined(pairs: Any) -> dict[str, str]:
+    """Repeated names joined by commas."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+def _multiple(pairs: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _body(request: HttpRequest) -> tuple[str, bool]:
+    content_type = (request.header("content-type") or "text/plain").lower()
+    if content_type.startswith(TEXT_TYPES):
+        try:
+            return request.body.decode(), False
+        except UnicodeDecodeError:
+            return base64.b64encode(request.body).decode(), True
+    return base64.b64encode(request.body).decode(), True
+
+
+def response(payload: bytes, *, payload_version: str) -> HttpResponse | None:
+    """What a function's answer means to the client; None if it is malformed."""
+    answer = json.loads(payload)
+    if isinstance(answer, dict) and "statusCode" in answer:
+        return _explicit(answer, payload_version)
+    if payload_version == "1.0":
+        return None
+    # Format 2.0 infers: any valid JSON is the body of a 200.
+    body = answer if isinstance(answer, str) else json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+    return HttpResponse(200, (("content-type", "application/json"),), body.encode())
+
+
+def _explicit(answer: dict[str, Any], payload_version: str) -> HttpResponse | None:
+    try:
+        status = int(answer["statusCode"])
+        body = _response_body(answer)
+    except (TypeError, ValueError, binascii.Error):
+        return None
+    given = answer.get("headers") or {}
+    if body is None or not isinstance(given, dict) or not 100 <= status <= 599:
+        return None
+    headers = [(str(name).lower(), _header_text(value)) for name, value in given.items()]
+    if payload_version == "1.0":
+        for name, values in (answer.get("multiValueHeaders") or {}).items():
+            headers = [pair for pair in headers if pair[0] != name.lower()]
+            headers += [(name.lower(), _header_text(value)) for value in values]
+    else:
+        headers += [("set-cookie", str(cookie)) for cookie in answer.get("cookies") or []]
+    if not any(name == "content-type" for name, _ in headers):
+        headers.append(("content-type", "text/plain; charset=utf-8"))
+    return HttpResponse(status, tuple(headers), body)
+
+
+def _response_body(answer: dict[str, Any]) -> bytes | None:
+    body = answer.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        return None
+    return base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
+
+
+def _header_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,89 @@
+"""HTTP requests and responses as values, and their bytes on the wire."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import json
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request; header names are lower case, repeated ones are in order."""
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """The values of a header, joined by commas, or None."""
+        values = [value for key, value in self.headers if key == name]
+        return ",".join(values) if values else None
+
+    @property
+    def headers_size(self) -> int:
+        return sum(len(name) + len(value) for name, value in self.headers)
+
+    @property
+    def text(self) -> str:
+        """The body for people: text, or base64 where it is not."""
+        try:
+            return self.body.decode()
+        except UnicodeDecodeError:
+            return base64.b64encode(self.body).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A response; `Content-Length` and `Connection` are added on the wire."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def message(cls, status: int, text: str) -> HttpResponse:
+        """API Gateway's own answers: a JSON object with one member."""
+        body = json.dumps({"message": text}, separators=(",", ":")).encode()
+        return cls(status, (("Content-Type", "application/json"),), body)
+
+    def to_bytes(self, *, head_only: bool = False) -> bytes:
+        """The response on the wire; the connection ends with it."""
+        reason = http.client.responses.get(self.status, "Unknown")
+        lines = [f"HTTP/1.1 {self.status} {reason}"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        lines += [f"Content-Length: {len(self.body)}", "Connection: close", "", ""]
+        return "\r\n".join(lines).encode("latin-1", "replace") + (b"" if head_only else self.body)
+
+
+def parse_request(raw: bytes) -> HttpRequest:
+    """
+    A request as a client of `http.client`'s kind writes it.
+
+    >>> parse_request(b"GET /a%20b?c=1 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n").path
+    '/a b'
+    """
+    head, _, rest = raw.partition(b"\r\n\r\n")
+    request_line, _, header_lines = head.partition(b"\r\n")
+    method, target, _ = request_line.decode("latin-1").split(" ", 2)
+    parsed = http.client.parse_headers(io.BytesIO(header_lines + b"\r\n\r\n"))
+    headers = tuple((name.lower(), value) for name, value in parsed.items())
+    chunked = any(name == "transfer-encoding" and "chunked" in value.lower() for name, value in headers)
+    parts = urlsplit(target)
+    return HttpRequest(method, unquote(parts.path), parts.query, headers, _unchunked(rest) if chunked else rest)
+
+
+def _unchunked(raw: bytes) -> bytes:
+    body = b""
+    while raw:
+        size_line, _, raw = raw.partition(b"\r\n")
+        size = int(size_line.split(b";")[0], 16)
+        if size == 0:
+            break
+        body, raw = body + raw[:size], raw[size + 2 :]
+    return body

@@ -1,0 +1,630 @@
+"""
+One SQS queue: its messages and the rules by which they appear, hide, come back, move and vanish.
+
+A message is visible, delayed or in flight. Time never acts on its own here: each operation first brings the queue up
+to date (`_bring_up_to_date`), so that what is due by now has happened. What must come soon is told by
+`next_visible_at`, and what just happened by `on_available`, so that consumers can sleep in between.
+
+Every operation costs the same at any depth: messages are found by number in a dict, and the heaps that order them by
+time hold numbers that may be stale. Stale ones are skipped when met, and swept when they outnumber the messages.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import copy
+import heapq
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from stagefright.aws_api.errors import ApiError
+from stagefright.chance import Chance
+from stagefright.clock import Clock
+from stagefright.journal import CURRENT, Journal
+from stagefright.services import queue_limits as limits
+from stagefright.services.queue_message import (
+    DELAYED,
+    GONE,
+    IN_FLIGHT,
+    VISIBLE,
+    Message,
+    MessageAttributes,
+    ReceivedMessage,
+    SentMessage,
+    md5_of_message_attributes,
+    md5_of_text,
+    milliseconds,
+    plain_values,
+)
+from stagefright.services.queue_order import GroupOrder, Order, SentOrder
+from stagefright.services.queue_rules import deduplication_id, refuse_foreign_parameters, refuse_without_group
+
+FIRST_SEQUENCE_NUMBER = 18_850_000_000_000_000_000
+SEQUENCE_STEP = 256
+"""Sequence numbers have 20 digits and grow; on AWS they also leave gaps, so nobody may count with them."""
+
+HEAP_SLACK = 64
+"""How many stale heap entries are never worth a sweep."""
+
+
+class QueueWorld(Protocol):
+    """What a queue needs of its world."""
+
+    account: str
+    region: str
+    clock: Clock
+    chance: Chance
+    journal: Journal
+
+    def name_of(self, arn_or_name: str) -> str:
+        """The logical id of a resource if a template gave one, else its physical name."""
+
+
+class Depth(NamedTuple):
+    """How many messages a queue holds, by state."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def total(self) -> int:
+        """All messages that are not deleted."""
+        return self.visible + self.in_flight + self.delayed
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """A copy of all that a queue knows; opaque to everyone but the queue."""
+
+    attributes: dict[str, str]
+    tags: dict[str, str]
+    modified_at: float
+    purged_at: float | None
+    next_order: int
+    messages: tuple[Message, ...]
+    sent: tuple[tuple[Any, tuple[float, SentMessage]], ...]
+    attempts: tuple[tuple[str, tuple[float, tuple[ReceivedMessage, ...]]], ...]
+    on_available: tuple[Callable[[], None], ...]
+
+
+class Queue:
+    """
+    A standard or FIFO queue.
+
+    `find` gives the queue of an ARN, for redrive.
+
+    `on_available` are called whenever a message may have become receivable, now or sooner than thought: a send, a
+    shortened visibility timeout, a FIFO group that opens, a message that moves here. They are not called when time
+    alone makes a message visible; `next_visible_at` says when that will be.
+    """
+
+    def __init__(
+        self,
+        world: QueueWorld,
+        name: str,
+        attributes: Mapping[str, str],
+        *,
+        find: Callable[[str], Queue | None],
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self._world = world
+        self._find = find
+        self.name = name
+        self.arn = f"arn:aws:sqs:{world.region}:{world.account}:{name}"
+        self.url = f"https://sqs.{world.region}.amazonaws.com/{world.account}/{name}"
+        self.fifo = name.endswith(".fifo")
+        self.tags = dict(tags or {})
+        self.on_available: list[Callable[[], None]] = []
+        self.created_at = self.modified_at = world.clock.now()
+        self.purged_at: float | None = None
+        self.deleted = False
+        # A queue that is deleted and made again is another queue: neither its ids nor its handles may repeat.
+        self._born = milliseconds(self.created_at)
+        self._handle_key = world.chance.hex(24, "sqs-receipts", self.arn, self._born)
+        self._sender_id = "AIDA" + world.chance.hex(17, "sqs-sender", world.account).upper()
+        self._messages: dict[int, Message] = {}
+        self._counts = [0, 0, 0, 0]
+        self._hidden: list[tuple[float, int]] = []
+        self._by_age: list[tuple[float, int]] = []
+        self._order: Order = GroupOrder() if self.fifo else SentOrder(self._messages)
+        self._next_order = 0
+        self._sent: OrderedDict[Any, tuple[float, SentMessage]] = OrderedDict()
+        self._attempts: OrderedDict[str, tuple[float, tuple[ReceivedMessage, ...]]] = OrderedDict()
+        self._settings: dict[str, str] = {}
+        self._adopt(attributes)
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name}: {self.depth()}>"
+
+    # Settings
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The attributes that can be set, as strings."""
+        return dict(self._settings)
+
+    def configure(self, attributes: Mapping[str, str]) -> None:
+        """Change attributes (already checked); an empty policy takes the policy away."""
+        delay_before = self.delay_s
+        self._adopt({**self._settings, **attributes})
+        self.modified_at = self._now()
+        # A standard queue's new delay is for later messages only; a FIFO queue's also for those it holds (§3.1).
+        if self.fifo and self.delay_s != delay_before:
+            self._delay_again()
+
+    def _adopt(self, attributes: Mapping[str, str]) -> None:
+        self._settings = {name: value for name, value in attributes.items() if value != ""}
+        self.delay_s = int(self._settings.get("DelaySeconds", 0))
+        self.visibility_timeout_s = int(self._settings.get("VisibilityTimeout", limits.VISIBILITY_S_DEFAULT))
+        self.retention_s = int(self._settings.get("MessageRetentionPeriod", limits.RETENTION_S_DEFAULT))
+        self.wait_s = int(self._settings.get("ReceiveMessageWaitTimeSeconds", 0))
+        self.message_bytes_max = int(self._settings.get("MaximumMessageSize", limits.MESSAGE_BYTES_MAX))
+        self.content_based_deduplication = self._settings.get("ContentBasedDeduplication") == "true"
+        self._deduplicates_per_group = self._settings.get("DeduplicationScope") == "messageGroup"
+        policy = json.loads(self._settings.get("RedrivePolicy", "{}"))
+        self.dead_letter_arn: str | None = policy.get("deadLetterTargetArn")
+        self.max_receive_count = int(policy.get("maxReceiveCount", limits.MAX_RECEIVE_COUNT_DEFAULT))
+
+    def _delay_again(self) -> None:
+        for message in self._messages.values():
+            if message.receive_count == 0:
+                self._set_state(message, DELAYED)
+                message.visible_at = message.sent_at + self.delay_s
+                heapq.heappush(self._hidden, (message.visible_at, message.order))
+        self._bring_up_to_date()
+        self._notify()
+
+    # Sending
+
+    def send(
+        self,
+        body: str,
+        *,
+        attributes: MessageAttributes | None = None,
+        system_attributes: MessageAttributes | None = None,
+        group_id: str | None = None,
+        dedup_id: str | None = None,
+        delay_s: int | None = None,
+        sender_id: str | None = None,
+        cause: int | None = CURRENT,
+    ) -> SentMessage:
+        """
+        Accept a message; a FIFO queue accepts and ignores one that it was sent in the last five minutes.
+
+        Sizes and names are the caller's business (`queue_rules.check_message`); what depends on the type of the queue
+        is checked here.
+        """
+        if self.fifo:
+            refuse_without_group(group_id)
+            dedup_id = deduplication_id(dedup_id, body, by_content=self.content_based_deduplication)
+        refuse_foreign_parameters(fifo=self.fifo, dedup_id=dedup_id, delay_s=delay_s)
+        first = self._sent_before(group_id, dedup_id) if self.fifo else None
+        if first is not None:
+            self._journal("dropped", cause, reason="duplicate", ids=[], duplicate_of=first.id)
+            return first._replace(duplicate=True)
+        trace = (system_attributes or {}).get("AWSTraceHeader", {}).get("StringValue")
+        number = self._take_number()
+        now = self._now()
+        delay = self.delay_s if delay_s is None or self.fifo else delay_s
+        message = Message(
+            id=self._world.chance.uuid("sqs", self.name, self._born, number),
+            body=body,
+            md5_of_body=md5_of_text(body),
+            attributes=attributes or {},
+            md5_of_attributes=md5_of_message_attributes(attributes or {}),
+            order=number,
+            sent_at=now,
+            visible_at=now + delay,
+            sender_id=sender_id or self._sender_id,
+            trace_header=trace,
+            group_id=group_id,
+            dedup_id=dedup_id,
+            sequence_number=self._sequence_number(number),
+            state=DELAYED if delay else VISIBLE,
+        )
+        message.record = self._journal("event", cause, **_envelope(message))
+        self._admit(message)
+        self._notify()
+        sent = SentMessage(
+            message.id, message.md5_of_body, message.md5_of_attributes, message.sequence_number, message.record
+        )
+        if self.fifo:
+            self._sent[self._deduplication_key(group_id, dedup_id)] = now + limits.DEDUPLICATION_S, sent
+        return sent
+
+    def _take_number(self) -> int:
+        self._next_order += 1
+        return self._next_order
+
+    def _sequence_number(self, number: int) -> str | None:
+        return f"{FIRST_SEQUENCE_NUMBER + number * SEQUENCE_STEP:020d}" if self.fifo else None
+
+    def _admit(self, message: Message) -> None:
+        self._messages[message.order] = message
+        self._counts[message.state] += 1
+        heapq.heappush(self._by_age, (message.sent_at, message.order))
+        self._order.arrived(message)
+        if message.state == VISIBLE:
+            self._order.surfaced(message)
+        else:
+            heapq.heappush(self._hidden, (message.visible_at, message.order))
+
+    def _sent_before(self, group_id: str | None, dedup_id: str | None) -> SentMessage | None:
+        # That a duplicate gets the id and the sequence number of the first message is UNSOURCED (§3.3).
+        _expire(self._sent, self._now() + limits.CLOCK_TOLERANCE_S)
+        known = self._sent.get(self._deduplication_key(group_id, dedup_id))
+        return known[1] if known else None
+
+    def _deduplication_key(self, group_id: str | None, dedup_id: str | None) -> Any:
+        return (group_id, dedup_id) if self._deduplicates_per_group else dedup_id
+
+    # Receiving
+
+    def receive(
+        self, max_messages: int = 1, *, visibility_timeout_s: int | None = None, attempt_id: str | None = None
+    ) -> list[ReceivedMessage]:
+        """
+        Hand out up to `max_messages` and hide them.
+
+        A message that was received too often moves to the dead-letter queue instead. `attempt_id` makes a FIFO receive
+        repeatable: for five minutes the same id gets the same messages with the same handles.
+        """
+        self._bring_up_to_date()
+        timeout = self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s
+        if attempt_id is not None and (again := self._received_before(attempt_id, timeout)):
+            return again
+        received = self._hand_out_up_to(min(max_messages, self.in_flight_room()), timeout)
+        if attempt_id is not None and received:
+            self._attempts[attempt_id] = self._now() + limits.DEDUPLICATION_S, tuple(received)
+            self._attempts.move_to_end(attempt_id)
+        return received
+
+    def in_flight_room(self) -> int:
+        """How many more messages may be in flight; a receive hands out no more than that."""
+        return limits.IN_FLIGHT_MAX - self._counts[IN_FLIGHT]
+
+    def _hand_out_up_to(self, room: int, timeout_s: float) -> list[ReceivedMessage]:
+        received: list[ReceivedMessage] = []
+        candidates = self._order.candidates()
+        while len(received) < room and (message := next(candidates, None)) is not None:
+            if not self._dead_lettered(message):
+                received.append(self._hand_out(message, timeout_s))
+        candidates.close()
+        if timeout_s == 0:
+            self._surface_due()
+        return received
+
+    def _hand_out(self, message: Message, timeout_s: float) -> ReceivedMessage:
+        now = self._now()
+        message.receive_count += 1
+        message.received_at = now
+        if message.receive_count == 1:
+            message.first_received_at = now
+        self._hide(message, now + timeout_s)
+        return ReceivedMessage(
+            message.id,
+            self._handle(message),
+            message.body,
+            message.md5_of_body,
+            message.attributes,
+            message.md5_of_attributes,
+            message.system_attributes(),
+            message.receive_count,
+            message.group_id,
+            self.arn,
+            message.record,
+        )
+
+    def _received_before(self, attempt_id: str, timeout_s: float) -> list[ReceivedMessage]:
+        _expire(self._attempts, self._now() + limits.CLOCK_TOLERANCE_S)
+        _, earlier = self._attempts.get(attempt_id, (0.0, ()))
+        found = []
+        for received in earlier:
+            message, newest = self._resolve(received.receipt_handle)
+            if message is not None and newest and message.state == IN_FLIGHT:
+                self._hide(message, self._now() + timeout_s)
+                found.append(received)
+        return found
+
+    # What a receiver does with a handle
+
+    def delete(self, receipt_handle: str) -> None:
+        """
+        Delete a received message; deleting again is no error.
+
+        A handle of an earlier receive is out of date: a standard queue accepts it and keeps the message, a FIFO queue
+        refuses it, also when the message is visible again (§3.2).
+        """
+        self._bring_up_to_date()
+        message, newest = self._resolve(receipt_handle)
+        if message is None:
+            return
+        if self.fifo and not (newest and message.state == IN_FLIGHT):
+            raise _handle_expired(receipt_handle)
+        if newest:
+            self._remove(message)
+            if self.fifo:
+                self._notify()
+
+    def change_visibility(self, receipt_handle: str, seconds: int) -> None:
+        """Hide a received message for `seconds` from now, or show it at once (0); only for this receive."""
+        self._bring_up_to_date()
+        message, newest = self._resolve(receipt_handle)
+        if message is None:
+            raise _not_available(receipt_handle)
+        if self.fifo and not (newest and message.state == IN_FLIGHT):
+            raise _handle_expired(receipt_handle)
+        if not newest:
+            return
+        until = self._now() + seconds
+        if until > message.received_at + limits.VISIBILITY_S_MAX + limits.CLOCK_TOLERANCE_S:
+            raise _beyond_twelve_hours(seconds)
+        sooner = until < message.visible_at
+        self._hide(message, until)
+        self._surface_due()
+        if sooner:
+            self._notify()
+
+    def _handle(self, message: Message) -> str:
+        raw = f"{self._handle_key}:{message.order}:{message.receive_count}"
+        return "AQEB" + base64.b64encode(raw.encode()).decode()
+
+    def _resolve(self, receipt_handle: str) -> tuple[Message | None, bool]:
+        """The message of a handle, if it still exists, and whether the handle is that of its newest receive."""
+        order, receive_count = self._parse(receipt_handle)
+        message = self._messages.get(order)
+        return message, message is not None and message.receive_count == receive_count
+
+    def _parse(self, receipt_handle: str) -> tuple[int, int]:
+        try:
+            raw = base64.b64decode(receipt_handle.removeprefix("AQEB"), validate=True).decode()
+            key, order, receive_count = raw.split(":")
+            numbers = int(order), int(receive_count)
+        except (binascii.Error, ValueError):
+            raise _not_a_handle(receipt_handle) from None
+        if key != self._handle_key:
+            raise _not_a_handle(receipt_handle)
+        return numbers
+
+    # Redrive
+
+    def _dead_lettered(self, message: Message) -> bool:
+        """Move the message away if one more receive would be too many; it stays if there is nowhere to go."""
+        if self.dead_letter_arn is None or message.receive_count < self.max_receive_count:
+            return False
+        target = self._find(self.dead_letter_arn)
+        if target is None:
+            return False
+        self._remove(message)
+        target.take_dead_letter(message, source=self)
+        return True
+
+    def take_dead_letter(self, dead: Message, *, source: Queue) -> None:
+        """
+        Take over a message that `source` gives up: id, body, attributes and receive count stay (§3.4).
+
+        In a standard queue the time of sending stays too, so retention goes on; in a FIFO queue it starts anew, and the
+        message id becomes the deduplication id.
+        """
+        number = self._take_number()
+        message = copy.copy(dead)
+        message.order = number
+        message.state = VISIBLE
+        message.visible_at = self._now()
+        message.dead_letter_source = source.arn
+        if self.fifo:
+            message.sent_at = self._now()
+            message.dedup_id = message.id
+            message.sequence_number = self._sequence_number(number)
+        detail = _envelope(message) | {"ids": [message.id]}
+        message.record = self._journal(
+            "dead_letter", dead.record, source=self._world.name_of(source.arn), condition="maxReceiveCount", **detail
+        )
+        self._admit(message)
+        self._notify()
+
+    def oldest_receivable(self) -> Message | None:
+        """The message that a receive would hand out first; it stays where it is, uncounted."""
+        self._bring_up_to_date()
+        candidates = self._order.candidates()
+        message = next(candidates, None)
+        candidates.close()
+        if message is not None:
+            self._order.surfaced(message)
+        return message
+
+    def take_away(self, message: Message) -> None:
+        """Remove a message that a message move task has sent elsewhere."""
+        self._remove(message)
+        self._notify()
+
+    # Time
+
+    def next_visible_at(self) -> float | None:
+        """When the next delayed or received message becomes visible (epoch seconds), or None if there is none."""
+        while self._hidden and not self._is_hidden_until(*self._hidden[0]):
+            heapq.heappop(self._hidden)
+        return self._hidden[0][0] if self._hidden else None
+
+    def depth(self) -> Depth:
+        """The numbers of messages at this moment."""
+        self._bring_up_to_date()
+        return Depth(self._counts[VISIBLE], self._counts[IN_FLIGHT], self._counts[DELAYED])
+
+    def _now(self) -> float:
+        return self._world.clock.now()
+
+    def _bring_up_to_date(self) -> None:
+        if self._messages:
+            self._drop_expired()
+            self._surface_due()
+
+    def _drop_expired(self) -> None:
+        horizon = self._now() + limits.CLOCK_TOLERANCE_S - self.retention_s
+        while self._by_age and self._by_age[0][0] <= horizon:
+            _, order = heapq.heappop(self._by_age)
+            message = self._messages.get(order)
+            if message is not None:
+                self._remove(message)
+                self._journal("dropped", message.record, reason="retention", ids=[message.id])
+
+    def _surface_due(self) -> None:
+        due = self._now() + limits.CLOCK_TOLERANCE_S
+        hidden = self._hidden
+        while hidden and hidden[0][0] <= due:
+            until, order = heapq.heappop(hidden)
+            if self._is_hidden_until(until, order):
+                message = self._messages[order]
+                self._set_state(message, VISIBLE)
+                self._order.surfaced(message)
+
+    def _is_hidden_until(self, until: float, order: int) -> bool:
+        message = self._messages.get(order)
+        return message is not None and message.state != VISIBLE and message.visible_at == until
+
+    # Keeping the books
+
+    def _hide(self, message: Message, until: float) -> None:
+        self._set_state(message, IN_FLIGHT)
+        message.visible_at = until
+        heapq.heappush(self._hidden, (until, message.order))
+        if len(self._hidden) > 2 * len(self._messages) + HEAP_SLACK:
+            self._sweep()
+
+    def _remove(self, message: Message) -> None:
+        del self._messages[message.order]
+        self._set_state(message, GONE)
+        self._order.removed(message)
+        if not self._messages:
+            self._hidden.clear()
+            self._by_age.clear()
+        elif len(self._by_age) > 2 * len(self._messages) + HEAP_SLACK:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self._hidden = sorted({entry for entry in self._hidden if self._is_hidden_until(*entry)})
+        self._by_age = [entry for entry in self._by_age if entry[1] in self._messages]
+        heapq.heapify(self._by_age)
+
+    def _set_state(self, message: Message, state: int) -> None:
+        self._counts[message.state] -= 1
+        message.state = state
+        self._counts[state] += 1
+
+    def _notify(self) -> None:
+        for callback in tuple(self.on_available):
+            callback()
+
+    def _journal(self, kind: str, cause: int | None, **detail: Any) -> int:
+        return self._world.journal.write(kind, self._world.name_of(self.arn), cause=cause, **detail).n
+
+    # The end, and the way back
+
+    def purge(self) -> None:
+        """Drop all messages at once, and what a FIFO queue remembers of earlier ones."""
+        self._drop_all("purged")
+        self._sent.clear()
+        self._attempts.clear()
+        self.purged_at = self._now()
+
+    def close(self) -> None:
+        """The queue is deleted: its messages are lost, and waiting receivers must look again."""
+        self._drop_all("queue deleted")
+        self.deleted = True
+        self._notify()
+
+    def _drop_all(self, reason: str) -> None:
+        ids = [message.id for message in self._messages.values()]
+        if ids:
+            self._journal("dropped", CURRENT, reason=reason, ids=ids)
+        self._forget_messages()
+
+    def _forget_messages(self) -> None:
+        self._messages.clear()
+        self._order.clear()
+        self._hidden.clear()
+        self._by_age.clear()
+        self._counts = [0, 0, 0, 0]
+
+    def snapshot(self) -> QueueState:
+        """A copy of the state that later changes do not touch."""
+        return QueueState(
+            attributes=self._settings,
+            tags=dict(self.tags),
+            modified_at=self.modified_at,
+            purged_at=self.purged_at,
+            next_order=self._next_order,
+            messages=tuple(copy.copy(message) for message in self._messages.values()),
+            sent=tuple(self._sent.items()),
+            attempts=tuple(self._attempts.items()),
+            on_available=tuple(self.on_available),
+        )
+
+    def restore(self, state: QueueState) -> None:
+        """Go back to a snapshot, which stays good for further restores."""
+        if self._settings is not state.attributes:
+            self._adopt(state.attributes)
+            self._settings = state.attributes
+        self.tags = dict(state.tags)
+        self.modified_at, self.purged_at, self.deleted = state.modified_at, state.purged_at, False
+        self._next_order = state.next_order
+        self._sent = OrderedDict(state.sent)
+        self._attempts = OrderedDict(state.attempts)
+        self.on_available[:] = state.on_available
+        self._forget_messages()
+        for message in state.messages:
+            self._admit(copy.copy(message))
+
+
+def _envelope(message: Message) -> dict[str, Any]:
+    """What the journal says of a message."""
+    found: dict[str, Any] = {
+        "id": message.id,
+        "body": message.body,
+        "attributes": plain_values(message.attributes),
+    }
+    if message.group_id is not None:
+        found["group_id"] = message.group_id
+    if message.dedup_id is not None:
+        found["dedup_id"] = message.dedup_id
+    if message.trace_header is not None:
+        found["trace_header"] = message.trace_header
+    return found
+
+
+def _expire(entries: OrderedDict[Any, tuple[float, Any]], due: float) -> None:
+    """Drop entries whose time is over; they are in order of time, because all live equally long."""
+    while entries and next(iter(entries.values()))[0] <= due:
+        entries.popitem(last=False)
+
+
+def _not_a_handle(handle: str) -> ApiError:
+    return ApiError("ReceiptHandleIsInvalid", f'The input receipt handle "{handle}" is not a valid receipt handle.')
+
+
+def _handle_expired(handle: str) -> ApiError:
+    return ApiError(
+        "InvalidParameterValue",
+        f"Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+    )
+
+
+def _not_available(handle: str) -> ApiError:
+    return ApiError(
+        "InvalidParameterValue",
+        f"Value {handle} for parameter ReceiptHandle is invalid. "
+        "Reason: Message does not exist or is not available for visibility timeout change.",
+    )
+
+
+def _beyond_twelve_hours(seconds: int) -> ApiError:
+    return ApiError(
+        "InvalidParameterValue",
+        f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message "
+        f"is beyond the limit [{limits.VISIBILITY_S_MAX} seconds].",
+    )

@@ -1,0 +1,180 @@
+"""
+Hand a message of a topic to one subscription.
+
+SNS retries only what fails on the other side (throttled, unavailable). A client-side failure, such as an endpoint that
+is gone, is final: the message goes to the subscription's dead-letter queue, or is lost (semantics §5.2 to §5.4). What a
+function does with the event is never SNS's business: it is invoked asynchronously.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from stagefright.aws_api.errors import ApiError
+from stagefright.delivery import backoff
+from stagefright.patterns import SnsFilter, compile_sns_filter
+from stagefright.services.peers import QueuePeer, World
+from stagefright.services.topic_message import Message, envelope_text, lambda_event
+from stagefright.services.topic_rules import RAW_ATTRIBUTES_MAX
+
+DELIVERED_PROTOCOLS = ("lambda", "sqs")
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription as the control plane keeps it, in plain values."""
+
+    arn: str
+    protocol: str
+    endpoint: str
+    raw: bool = False
+    filter_policy: str | None = None
+    filter_scope: str = "MessageAttributes"
+    dead_letter_arn: str | None = None
+
+    @classmethod
+    def from_attributes(cls, arn: str, protocol: str, endpoint: str, attributes: Mapping[str, Any]) -> Subscription:
+        """Read the attributes of `Subscribe`, which are texts and may be missing."""
+        redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
+        return cls(
+            arn=arn,
+            protocol=protocol,
+            endpoint=endpoint,
+            raw=is_true(attributes.get("RawMessageDelivery")),
+            filter_policy=attributes.get("FilterPolicy") or None,
+            filter_scope=attributes.get("FilterPolicyScope") or "MessageAttributes",
+            dead_letter_arn=redrive.get("deadLetterTargetArn"),
+        )
+
+
+@lru_cache(maxsize=1_024)
+def _filter(policy: str, scope: str) -> SnsFilter:
+    return compile_sns_filter(policy, scope)
+
+
+def is_true(value: object) -> bool:
+    """An attribute of the API is the text "true"; moto also keeps booleans."""
+    return str(value).lower() == "true"
+
+
+class SubscriptionDelivery:
+    """One message on its way to one subscription."""
+
+    def __init__(self, world: World, message: Message, subscription: Subscription, cause: int) -> None:
+        self._world = world
+        self._message = message
+        self._subscription = subscription
+        self._cause = cause
+        self._consumer = world.name_of(subscription.endpoint)
+        self._source = world.name_of(message.topic_arn)
+
+    def start(self) -> None:
+        """Filter, then hand over now; what must be retried goes on as a task of its own."""
+        refused = self._filtered_out()
+        if refused is not None:
+            self._drop(f"filtered out by the subscription's filter policy: {refused}")
+            return
+        error = self._attempt(1)
+        if error is not None and is_retriable(error):
+            name = f"SNS retries of {self._source} to {self._consumer}"
+            self._world.kernel.spawn(self._retry(error), name=name, cause=self._cause)
+        elif error is not None:
+            self._give_up(error, attempts=1)
+
+    def _filtered_out(self) -> str | None:
+        subscription = self._subscription
+        if subscription.filter_policy is None:
+            return None
+        policy = _filter(subscription.filter_policy, subscription.filter_scope)
+        return policy.explain(self._message.attributes, self._message.text_for(subscription.protocol))
+
+    async def _retry(self, error: ApiError) -> None:
+        attempt = 1
+        for delay in backoff.sns_managed_delays():
+            due = self._world.clock.now() + delay
+            self._write("retry", self._consumer, source=self._source, due=due, reason=str(error), ids=self._ids)
+            await self._world.kernel.sleep(delay)
+            attempt += 1
+            failed = self._attempt(attempt)
+            if failed is None:
+                return
+            error = failed
+            if not is_retriable(error):
+                break
+        self._give_up(error, attempts=attempt)
+
+    def _attempt(self, attempt: int) -> ApiError | None:
+        arn = self._subscription.arn
+        record = self._world.journal.write(
+            "delivery", self._consumer, cause=self._cause, source=self._source, ids=self._ids, attempt=attempt,
+            subscription=arn,
+        )  # fmt: skip
+        try:
+            self._hand_over(record.n)
+        except ApiError as error:
+            return error
+        return None
+
+    def _hand_over(self, cause: int) -> None:
+        subscription = self._subscription
+        if subscription.protocol == "lambda":
+            event = lambda_event(self._message, subscription.arn)
+            self._world.async_invoke.submit(subscription.endpoint, event, cause=cause)
+            return
+        queue = self._world.queues.by_arn(subscription.endpoint)
+        if queue is None:
+            raise ApiError("InvalidEndpoint", f"The queue {subscription.endpoint} does not exist.")
+        self._send(queue, subscription.endpoint, cause)
+
+    def _send(self, queue: QueuePeer, arn: str, cause: int) -> None:
+        """Send what the subscriber gets: to the subscriber, or to its dead-letter queue."""
+        message, subscription = self._message, self._subscription
+        if subscription.raw and len(message.attributes) > RAW_ATTRIBUTES_MAX:
+            raise ApiError("InvalidParameterValue", f"Raw delivery allows {RAW_ATTRIBUTES_MAX} message attributes.")
+        raw = subscription.raw
+        body = message.text_for("sqs") if raw else envelope_text(message, subscription.arn, subscription.protocol)
+        queue.send(
+            body,
+            attributes=message.attributes if raw else None,
+            group_id=message.group_id,
+            dedup_id=message.dedup_id if arn.endswith(".fifo") else None,
+            cause=cause,
+        )
+
+    def _give_up(self, error: ApiError, *, attempts: int) -> None:
+        arn = self._subscription.dead_letter_arn
+        queue = self._world.queues.by_arn(arn) if arn else None
+        if arn is None or queue is None:
+            missing = f"; its dead-letter queue {arn} does not exist" if arn else "; it has no dead-letter queue"
+            self._drop(f"could not be delivered ({error}){missing}")
+            return
+        record = self._write(
+            "dead_letter", self._world.name_of(arn), source=self._source, condition=error.code, ids=self._ids,
+            consumer=self._consumer, attempts=attempts, error_message=error.message,
+        )  # fmt: skip
+        try:
+            self._send(queue, arn, record)
+        except ApiError as refused:
+            self._drop(f"its dead-letter queue refused it ({refused})")
+
+    @property
+    def _ids(self) -> list[str]:
+        return [self._message.id]
+
+    def _drop(self, reason: str) -> None:
+        self._write(
+            "dropped", self._consumer, source=self._source, reason=reason, ids=self._ids,
+            subscription=self._subscription.arn,
+        )  # fmt: skip
+
+    def _write(self, kind: str, resource: str, **detail: Any) -> int:
+        return self._world.journal.write(kind, resource, cause=self._cause, **detail).n
+
+
+def is_retriable(error: ApiError) -> bool:
+    """Whether the other side failed (throttled or unavailable), so that another attempt may succeed."""
+    return error.status == 429 or error.status >= 500

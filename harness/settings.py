@@ -1,0 +1,360 @@
+"""
+The settings of a stage: read once, from pyproject.toml, the environment and the options, into one frozen object.
+
+Precedence: option (or keyword argument) > environment (`STAGEFRIGHT_REGION=...`) > the table of a stage pattern
+(`[tool.stagefright.stages."pr-*"]`) > `[tool.stagefright]` > default. Settings that are tables (`parameters`, `exports`,
+`executor`) are merged key by key along the same order, so a stage can change one parameter and keep the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from stagefright.errors import SettingsError, nearest
+
+ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
+
+TARGETS = ("local", "docker", "aws")
+"""Where a stage may live. This version opens the first only, and says so when another is asked for."""
+
+DEFAULT_STAGE = "local"
+"""The stage of a run that names none."""
+
+NOT_SETTINGS = frozenset({"STAGE", "FUNCTION", "FLAG_PARAM", "FLAG_TTL"})
+"""Variables with our prefix that are no settings: the stage's name, and what the in-function runtime reads."""
+
+_STAGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+class _Refused(Exception):
+    """A value is not of the kind that a setting takes."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a setting accepts: in words, from TOML or Python, and from the text of an environment variable."""
+
+    expected: str
+    read: Callable[[object], Any]
+    from_text: Callable[[str], object] = str
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Refused
+    return value
+
+
+def _account(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{12}", value):
+        raise _Refused
+    return value
+
+
+def _target(value: object) -> str:
+    if value not in TARGETS:
+        raise _Refused
+    return str(value)
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _Refused
+    return value
+
+
+def _seed(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _Refused
+    return value
+
+
+def _path(value: object) -> Path:
+    if isinstance(value, Path):
+        return value
+    return Path(_text(value))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise _Refused
+    return tuple(_text(item) for item in value)
+
+
+def _table(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise _Refused
+    return {_text(key): _plain(item) for key, item in value.items()}
+
+
+def _plain(value: object) -> str:
+    """CloudFormation parameters and exports are text; numbers and booleans are written as people mean them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(_plain(item) for item in value)
+    if not isinstance(value, str | int | float):
+        raise _Refused
+    return str(value)
+
+
+def _executors(value: object) -> dict[str, str]:
+    return _table({"*": value} if isinstance(value, str) else value)
+
+
+def _switch_from_text(text: str) -> object:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    return words.get(text.lower(), text)
+
+
+def _seed_from_text(text: str) -> object:
+    return int(text) if re.fullmatch(r"-?\d+", text) else text
+
+
+def _texts_from_text(text: str) -> object:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _table_from_text(text: str) -> object:
+    """`{"Key": "value"}` as JSON, or `Key=value,Other=value`."""
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if not all(equals for _, equals, _ in pairs):
+        return text
+    return {key.strip(): value for key, _, value in pairs}
+
+
+def _executors_from_text(text: str) -> object:
+    return _table_from_text(text) if "=" in text or text.lstrip().startswith("{") else text
+
+
+TEXT = Kind("text", _text)
+PATH = Kind("a path", _path)
+ACCOUNT = Kind("an account id: text of 12 digits", _account)
+TARGET = Kind(f"one of {', '.join(TARGETS)}", _target)
+SWITCH = Kind("true or false", _switch, _switch_from_text)
+SEED = Kind("a whole number", _seed, _seed_from_text)
+TEXTS = Kind("a list of texts", _texts, _texts_from_text)
+TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
+EXECUTORS = Kind("an executor's name, or a table of function = executor", _executors, _executors_from_text)
+
+
+def _key(kind: Kind, default: Any = None) -> Any:
+    return field(default=default, metadata={"kind": kind})
+
+
+def _table_key(kind: Kind) -> Any:
+    return field(default_factory=dict, metadata={"kind": kind})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """
+    Everything that can be set for a stage; each has a default that needs no account.
+
+    >>> load_settings(Path("/"), "local", {"region": "eu-west-1"}, {}).region
+    'eu-west-1'
+    """
+
+    template: Path | None = _key(PATH)  # noqa: RUF009 (it only makes a field)
+    """The template; None: the one found in `directory`."""
+    parameters: Mapping[str, str] = _table_key(TABLE)
+    """Values of the template's parameters."""
+    target: str = _key(TARGET, TARGETS[0])
+    """Where the stage lives."""
+    service: str | None = _key(TEXT)
+    """The system's name, part of a deployed stack's name."""
+    region: str = _key(TEXT, "us-east-1")
+    account: str = _key(ACCOUNT, "123456789012")
+    """The account id of a local stage."""
+    profile: str | None = _key(TEXT)
+    """The AWS profile of a deployed stage."""
+    deploy: str | None = _key(TEXT)
+    """The command that deploys, instead of our own deployment; `{stage}` is replaced."""
+    remove: str | None = _key(TEXT)
+    """The command that removes."""
+    image: str | None = _key(TEXT)
+    """The emulator's container image."""
+    endpoint_url: str | None = _key(TEXT)
+    """An emulator that already runs."""
+    allow_hosts: tuple[str, ...] = _key(TEXTS, ())
+    """Hosts outside the stage that handlers may reach."""
+    protected: tuple[str, ...] = _key(TEXTS, ("prod", "prod-*", "production", "live"))
+    """Patterns of stage names that are never hurt or deleted."""
+    accounts: tuple[str, ...] = _key(TEXTS, ())
+    """The accounts that a deployed stage may live in; none named: any."""
+    strict_template: bool = _key(SWITCH, False)
+    """Whether a resource that the stage cannot stand up is an error instead of a warning."""
+    shared: bool = _key(SWITCH, False)
+    """Whether others use the deployed stage at the same time."""
+    seed: int = _key(SEED, 0)
+    """What all chance depends on."""
+    executor: Mapping[str, str] = _table_key(EXECUTORS)
+    """How functions run, by logical id or pattern."""
+    exports: Mapping[str, str] = _table_key(TABLE)
+    """Answers for `Fn::ImportValue`."""
+
+    directory: Path = field(default_factory=Path)
+    """The project: where the settings were found, else where they were looked for."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting that is not a default came from."""
+
+
+KINDS: Mapping[str, Kind] = {f.name: f.metadata["kind"] for f in fields(Settings) if "kind" in f.metadata}
+"""Each key of the settings, with what it accepts."""
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Raw values from one origin; paths in them start at `base`."""
+
+    origin: Callable[[str], str]
+    values: Mapping[str, object]
+    base: Path
+
+
+def load_settings(
+    directory: Path,
+    stage_name: str,
+    overrides: Mapping[str, object],
+    environ: Mapping[str, str],
+    *,
+    override_origin: Callable[[str], str] = lambda key: f"{key}=",
+) -> Settings:
+    """
+    The settings of a stage, for a project at or above `directory`.
+
+    Overrides that are None were not given. `override_origin` names one as the user wrote it, such as `--stage-target`.
+    """
+    check_stage_name(stage_name)
+    file, table = _find_table(directory)
+    project = directory if file is None else file.parent
+    layers = [
+        *_file_layers(file, table, stage_name),
+        _Layer(lambda key: ENVIRONMENT_PREFIX + key.upper(), _from_environment(environ), directory),
+        _Layer(override_origin, {k: v for k, v in overrides.items() if v is not None}, directory),
+    ]
+    return _merge(layers, project)
+
+
+def check_stage_name(name: str) -> str:
+    """
+    The name, if a stage may have it.
+
+    >>> check_stage_name("my-feature")
+    'my-feature'
+    """
+    if _STAGE_NAME.fullmatch(name):
+        return name
+    suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or DEFAULT_STAGE
+    raise SettingsError(
+        f"A stage cannot be called {name!r}: its name has lower-case letters, digits and hyphens, and does not begin with "
+        f"a hyphen. Try {suggestion!r}."
+    )
+
+
+def find_project(directory: Path) -> Path | None:
+    """The `pyproject.toml` with a `[tool.stagefright]` table at or above a directory."""
+    return _find_table(directory)[0]
+
+
+# -- layers ------------------------------------------------------------------------------------------------------------
+
+
+def _find_table(directory: Path) -> tuple[Path | None, Mapping[str, object]]:
+    directory = directory.resolve()
+    for candidate in (directory, *directory.parents):
+        file = candidate / "pyproject.toml"
+        table = _read_table(file) if file.is_file() else None
+        if table is not None:
+            return file, table
+    return None, {}
+
+
+def _read_table(file: Path) -> Mapping[str, object] | None:
+    import tomllib
+
+    try:
+        tool = tomllib.loads(file.read_text("utf-8")).get("tool", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not valid TOML: {error}") from None
+    table = tool.get("stagefright") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise SettingsError(f"{file}: tool.stagefright is a table, not {table!r}. Write [tool.stagefright].")
+    return table
+
+
+def _file_layers(file: Path | None, table: Mapping[str, object], stage_name: str) -> Iterator[_Layer]:
+    if file is None:
+        return
+    yield _Layer(_always(file.name), {key: table[key] for key in table if key != "stages"}, file.parent)
+    stages = table.get("stages", {})
+    if not isinstance(stages, dict) or not all(isinstance(entry, dict) for entry in stages.values()):
+        raise SettingsError(
+            f'{file.name}: tool.stagefright.stages holds a table per stage pattern, such as [tool.stagefright.stages."pr-*"]; '
+            f"found {stages!r}."
+        )
+    for pattern, entry in stages.items():
+        where = f'{file.name} stages."{pattern}"'
+        # A table for another stage is checked all the same: a typo in it should not wait until that stage is used.
+        layer = _Layer(_always(where), entry, file.parent)
+        if fnmatchcase(stage_name, pattern):
+            yield layer
+        else:
+            _merge([layer], file.parent)
+
+
+def _always(where: str) -> Callable[[str], str]:
+    return lambda _key: where
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, text in environ.items():
+        rest = name.removeprefix(ENVIRONMENT_PREFIX)
+        if rest == name or rest in NOT_SETTINGS:
+            continue
+        kind = KINDS.get(rest.lower())
+        found[rest.lower()] = text if kind is None else kind.from_text(text)
+    return found
+
+
+def _merge(layers: list[_Layer], project: Path) -> Settings:
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    problems: list[str] = []
+    for layer in layers:
+        for key, raw in layer.values.items():
+            try:
+                value = _accepted(key, raw, layer)
+            except SettingsError as problem:
+                problems.append(str(problem))
+                continue
+            if isinstance(value, dict):
+                value = {**values.get(key, {}), **value}
+            values[key], origins[key] = value, layer.origin(key)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return Settings(**values, directory=project.resolve(), origins=origins)
+
+
+def _accepted(key: str, raw: object, layer: _Layer) -> Any:
+    where = layer.origin(key)
+    kind = KINDS.get(key)
+    if kind is None:
+        raise SettingsError(f"{where}: there is no setting {key!r}. {nearest(key, KINDS)}")
+    try:
+        value = kind.read(raw)
+    except _Refused:
+        raise SettingsError(f"{where}: {key} is {kind.expected}; received {raw!r} ({type(raw).__name__}).") from None
+    return layer.base.resolve() / value if isinstance(value, Path) else value

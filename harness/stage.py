@@ -1,0 +1,305 @@
+"""
+A stage: one named copy of a system, and the object through which a test reaches it.
+
+    with stagefright.open_stage("my-feature", template="template.yaml") as stage:
+        stage.invoke("Greeter", {"name": "amy"})
+        print(stage.settle())
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stagefright.clock import Clock
+from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
+from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError
+from stagefright.flow import Flow
+from stagefright.functions.executor import Instrument
+from stagefright.http import StageSession
+from stagefright.journal import Journal
+from stagefright.settings import Settings, load_settings
+from stagefright.spans import Span, format_span, parse_span
+from stagefright.templates import Template, find_template, load_template
+from stagefright.world import World
+
+if TYPE_CHECKING:
+    from stagefright.listeners import Event
+
+T = TypeVar("T")
+
+FUNCTION_TYPE = "AWS::Lambda::Function"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The answer of a synchronous invocation."""
+
+    payload: Any
+    """What the function returned, or its error payload, decoded."""
+    error: str | None
+    """The `errorType` of a failed invocation, else None."""
+    error_message: str | None
+    status: int
+    request_id: str
+    log: str
+    """The end of the invocation's log."""
+
+
+class Stage:
+    """
+    A system that is up, on the local target.
+
+    Made by `open_stage`; usable as a context manager, which closes it.
+    """
+
+    target = "local"
+
+    def __init__(self, name: str, settings: Settings, world: World, deployed: Deployed) -> None:
+        self.name = name
+        self.settings = settings
+        self.world = world
+        self.deployed = deployed
+        self.http = StageSession(self._api_endpoints)
+        """A `requests` session; a relative URL goes to the stage's API."""
+        self._settled_at = 0
+        self._closed = False
+
+    # -- what it consists of -----------------------------------------------------------------------------------------
+
+    @property
+    def template(self) -> Template:
+        """The template that it was deployed from."""
+        return self.deployed.template
+
+    @property
+    def resources(self) -> Mapping[str, DeployedResource]:
+        """Its resources, by logical id."""
+        return self.deployed.resources
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The template's outputs."""
+        outputs = self.template.outputs
+        return {name: str(self.template.resolve(output.value, self.deployed)) for name, output in outputs.items()}
+
+    def ref(self, logical_id: str) -> str:
+        """
+        The physical id of a resource: what `Ref` gives in the template.
+
+        Raises `UnknownResource`, which lists the known ones.
+        """
+        return self.deployed.resource(logical_id).physical_id
+
+    def arn(self, logical_id: str) -> str:
+        """The ARN of a resource."""
+        resource = self.deployed.resource(logical_id)
+        if resource.arn is None:
+            raise UsageError(f"{logical_id} ({resource.type}) has no ARN; its physical id is {resource.physical_id!r}.")
+        return resource.arn
+
+    def client(self, service: str) -> Any:
+        """A boto3 client whose calls stay in the stage."""
+        return self.world.internal_client(service)
+
+    @property
+    def journal(self) -> Journal:
+        """Everything that happened since the last reset."""
+        return self.world.journal
+
+    @property
+    def clock(self) -> Clock:
+        """The stage's virtual time."""
+        return self.world.clock
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def invoke(self, function: str, event: Any = None, *, qualifier: str | None = None) -> Invocation:
+        """
+        Invoke a function, by logical id or name, and wait for its answer.
+
+        `event` is anything that JSON can say, or JSON text as bytes. An error of the function is in the answer; a
+        refusal of Lambda is raised as botocore's `ClientError`.
+        """
+        name = self.ref(function) if function in self.resources else function
+        if name == function and not self._is_function_name(function):
+            self.deployed.resource(function)
+        given = {"Qualifier": qualifier} if qualifier else {}
+        answer = self.client("lambda").invoke(
+            FunctionName=name, Payload=_event_bytes(function, event), LogType="Tail", **given
+        )
+        return _invocation(answer)
+
+    def _is_function_name(self, name: str) -> bool:
+        return any(name in (f.name, f.arn) for f in self.world.functions.all())
+
+    def _api_endpoints(self) -> dict[str, str]:
+        """The stage's HTTP APIs, by logical id."""
+        return {
+            logical_id: str(resource.made.attributes["ApiEndpoint"])
+            for logical_id, resource in self.resources.items()
+            if "ApiEndpoint" in resource.made.attributes
+        }
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> Flow:
+        """
+        Run the world until nothing is due: nothing more can happen.
+
+        Returns the flow of all that happened since the test began or last settled.
+        """
+        self.world.kernel.settle()
+        since, self._settled_at = self._settled_at, len(self.journal)
+        return Flow(self.journal, since=since)
+
+    def flow(self, event: Event | int) -> Flow:
+        """The flow of one stimulus: the tree that an event, or a journal record by its number, belongs to."""
+        return Flow.of(self.journal, event if isinstance(event, int) else event.record)
+
+    def wait_until(self, condition: Callable[[], T], within: Span = "30s") -> T:
+        """
+        Run the world until `condition()` is true, and return what it returned.
+
+        Raises `ConditionNeverHeld` when the span is over, or at once when nothing is due that could change it.
+        """
+        value = self.run_until(condition, parse_span(within))
+        if value:
+            return value
+        due = self.world.kernel.next_due()
+        why = "and nothing is due any more" if due is None else f"within {format_span(parse_span(within))}"
+        name = getattr(condition, "__qualname__", repr(condition))
+        raise ConditionNeverHeld(
+            f"The condition {name} did not hold {why}; it last returned {value!r}.\n{Flow(self.journal, since=0)}"
+        )
+
+    def run_until(self, condition: Callable[[], T], within_s: float) -> T:
+        """Run the world until `condition()` is true, nothing is due, or the span is over; returns its last value."""
+        return self.world.kernel.run_until(condition, self.clock.now() + within_s)
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def reset(self, seed: int | str | None = None) -> None:
+        """Go back to the freshly deployed state, in milliseconds; all chance depends on `seed` from here on."""
+        self.world.reset(self.settings.seed if seed is None else seed)
+        self._settled_at = 0
+
+    def close(self) -> None:
+        """Drop the stage."""
+        if not self._closed:
+            self._closed = True
+            self.world.close()
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- what faults need --------------------------------------------------------------------------------------------
+
+    def instrument(self, wrapper: Instrument) -> None:
+        """Put a wrapper around every invocation of every function, until the next reset."""
+        self.world.executor.instruments.append(wrapper)
+
+    def has_parameter(self, name: str) -> bool:
+        """Whether an SSM parameter exists; costs nothing while nobody has used SSM."""
+        return self.world.has_parameter(name)
+
+    def module(self, function: str, name: str | None = None) -> ModuleType:
+        """
+        A function's own copy of a module (its handler's, unless named), for a test to patch.
+
+        The next invocation of the function runs in that copy.
+        """
+        resolved = self.world.functions.find(self.ref(function))
+        return self.world.executor.module(resolved, name)
+
+
+def open_stage(
+    name: str, *, settings: Settings | None = None, directory: str | Path | None = None, **overrides: Any
+) -> Stage:
+    """
+    Stand a stage up and return it.
+
+    Args:
+        settings: where everything is set already; else they are read from `pyproject.toml` at or above `directory`
+            (default: the current one), and `overrides` (`template=`, `parameters=`, ...) come on top.
+
+    Raises `SettingsError` and `TemplateError`.
+    """
+    if settings is None:
+        settings = load_settings(Path(directory or Path.cwd()), name, _as_text(overrides), os.environ)
+    if settings.target != "local":
+        raise UnsupportedOperation(
+            f"Stage {name!r} asks for the target {settings.target!r}; this version has the target 'local'. "
+            "Leave the target unset."
+        )
+    path = settings.template or find_template(settings.directory)
+    stack_name = f"{settings.service or path.resolve().parent.name}-{name}".replace("_", "-")
+    template = load_template(
+        path.resolve(),
+        parameters=settings.parameters,
+        account=settings.account,
+        region=settings.region,
+        stack_name=stack_name,
+        exports=settings.exports,
+    )
+    return _deploy(name, settings, template, stack_name)
+
+
+def _deploy(name: str, settings: Settings, template: Template, stack_name: str) -> Stage:
+    world = World(account=settings.account, region=settings.region, seed=settings.seed)
+    world.allow_hosts = settings.allow_hosts
+    world.open()
+    try:
+        deployed = deploy(world, template, stack_name=stack_name, strict=settings.strict_template)
+        world.mark_deployed()
+        stage = Stage(name, settings, world, deployed)
+        stage.reset()
+    except BaseException:
+        world.close()
+        raise
+    return stage
+
+
+def _as_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, Path) else value for key, value in overrides.items()}
+
+
+def _event_bytes(function: str, event: Any) -> bytes:
+    if isinstance(event, bytes):
+        return event
+    try:
+        return json.dumps({} if event is None else event).encode()
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"The event for {function} is not JSON: {error}.\nReceived: {event!r}\n"
+            "Expected dicts with text keys, lists, texts, numbers, booleans and None; convert dates and decimals first."
+        ) from error
+
+
+def _invocation(answer: Mapping[str, Any]) -> Invocation:
+    import base64
+
+    raw = answer["Payload"].read()
+    payload = json.loads(raw) if raw else None
+    failed = "FunctionError" in answer
+    details = payload if failed and isinstance(payload, dict) else {}
+    log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
+    first = log.partition("\n")[0].split()
+    return Invocation(
+        payload=payload,
+        error=details.get("errorType") if failed else None,
+        error_message=details.get("errorMessage"),
+        status=answer["StatusCode"],
+        request_id=first[2] if len(first) > 2 else "",
+        log=log,
+    )

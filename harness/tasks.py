@@ -1,0 +1,666 @@
+"""
+Cooperative execution: one thing runs at a time, and time moves only when nothing can run.
+
+Two kinds of task share one kernel. A *coroutine* (`async def`) is work of the world itself: a delivery, a retry ladder, a
+poller. The kernel steps it inline; it costs about a microsecond. An *actor* is a real thread that runs code which is not ours:
+the test, a handler, a thread that a handler started. Only the actor that holds the baton runs; every other one is parked
+on its own lock. An actor hands the baton over where it waits (`Kernel.wait`) and where it ends, never elsewhere.
+
+Whoever waits also does the kernel's work: it steps due coroutines until its own turn comes, or until another actor must
+go on, to whom it passes the baton. So there is no scheduler thread, and a world that runs only its own work never
+switches threads at all.
+
+Due work runs in order of (time, sequence). When none is left at the present instant the clock jumps to the next. Work
+that recurs for ever is `background`: it runs when time passes, but nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import heapq
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from itertools import count
+from time import perf_counter as _real_time
+from typing import Any, Generic, NoReturn, TypeVar, cast
+
+from stagefright.chance import Chance
+from stagefright.clock import Clock
+from stagefright.errors import Deadlock, HandlerStuck, HarnessError
+
+T = TypeVar("T")
+
+REAL_TIME_ALLOWANCE_S = 30.0
+"""How long one actor may hold the baton in real time before it counts as stuck."""
+
+CANCELLED_TIMERS_MAX = 256
+"""From how many cancelled timers on the heap is cleaned, once they are the majority."""
+
+_real_lock = threading.Lock
+_identity = threading.local()
+"""Which actor a thread is; a thread without one does not belong to any world."""
+
+
+def current_actor() -> Actor | None:
+    """The actor that this thread is, or None if the thread does not belong to a world."""
+    return getattr(_identity, "actor", None)
+
+
+@contextmanager
+def outside_the_world() -> Iterator[None]:
+    """Within the block the calling thread is an ordinary one: its waits are real."""
+    actor = current_actor()
+    _identity.actor = None
+    try:
+        yield
+    finally:
+        _identity.actor = actor
+
+
+class ThreadEnds(BaseException):
+    """Unwinds the thread of an actor that is no longer needed."""
+
+
+class Future(Generic[T]):
+    """A result that is not there yet; await it in a coroutine, or `kernel.wait` for it in an actor."""
+
+    __slots__ = ("_callbacks", "_done", "_error", "_result", "name")
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self._done = False
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        self._callbacks: list[Callable[[], None]] = []
+
+    def done(self) -> bool:
+        return self._done
+
+    def result(self) -> T:
+        """The result; raises the error if that is what came."""
+        if self._error is not None:
+            raise self._error
+        return cast(T, self._result)
+
+    def set_result(self, value: T) -> None:
+        """Settle with a value; the first to settle wins, later ones are ignored."""
+        if not self._done:
+            self._result = value
+            self._settle()
+
+    def set_exception(self, error: BaseException) -> None:
+        """Settle with an error; the first to settle wins."""
+        if not self._done:
+            self._error = error
+            self._settle()
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Call back when settled, at once if it is already."""
+        if self._done:
+            callback()
+        else:
+            self._callbacks.append(callback)
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Take a callback back."""
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)
+
+    def _settle(self) -> None:
+        self._done = True
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def __await__(self) -> Generator[Future[Any], None, T]:
+        if not self._done:
+            yield self
+        return self.result()
+
+
+class Signal:
+    """
+    Tells waiters that something may have changed.
+
+    A notification without waiters is lost: check the condition first, then wait, without awaiting in between.
+    """
+
+    __slots__ = ("_waiters", "name")
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self._waiters: list[Future[None]] = []
+
+    def wait(self) -> Future[None]:
+        """A future that settles at the next notification."""
+        future: Future[None] = Future(self.name)
+        self._waiters.append(future)
+        return future
+
+    def notify(self) -> None:
+        """Wake every waiter."""
+        waiters, self._waiters = self._waiters, []
+        for future in waiters:
+            future.set_result(None)
+
+
+class Task(Future[T]):
+    """A coroutine on its way; await it for its result."""
+
+    __slots__ = ("_kernel", "_step", "background", "cause", "coroutine", "waiting_for")
+
+    def __init__(self, kernel: Kernel, coroutine: Coroutine[Any, Any, T], name: str, cause: int | None) -> None:
+        super().__init__(name)
+        self._kernel = kernel
+        self.coroutine = coroutine
+        self.cause = cause
+        self.waiting_for: Future[Any] | None = None
+        self._step = self._run
+
+    def cancel(self) -> None:
+        """Stop it where it waits; its future never settles."""
+        if self.waiting_for is not None:
+            self.waiting_for.forget(self._wake)
+        self.coroutine.close()
+        self._kernel.forget(self)
+
+    def _wake(self) -> None:
+        self._kernel.soon(self._step)
+
+    def _run(self) -> None:
+        kernel = self._kernel
+        outer, kernel.running = kernel.running, self
+        self.waiting_for = None
+        try:
+            future = self.coroutine.send(None)
+        except StopIteration as stop:
+            kernel.forget(self)
+            self.set_result(stop.value)
+        except Exception as error:
+            kernel.forget(self)
+            self.set_exception(error)
+            if not isinstance(error, _expected_errors):
+                kernel.fail(error)
+        else:
+            self.waiting_for = future
+            future.when_done(self._wake)
+        finally:
+            kernel.running = outer
+
+
+_expected_errors: tuple[type[BaseException], ...] = ()
+
+
+def expect_errors(*types: type[BaseException]) -> None:
+    """Errors of these types belong to whoever awaits the task; any other error in a task stops the world."""
+    global _expected_errors
+    _expected_errors += types
+
+
+class Actor:
+    """A real thread that takes part in the world: the test, a handler, or a thread that one of them started."""
+
+    def __init__(self, kernel: Kernel, name: str, *, cause: int | None = None, owner: Any = None) -> None:
+        self.kernel = kernel
+        self.name = name
+        self.cause = cause
+        self.owner = owner
+        """The execution environment whose code this actor runs; None for the test and its threads."""
+        self.waiting_for: Future[Any] | None = None
+        self.call: int | None = None
+        """The record of the SDK call that it makes just now."""
+        self.abandoned = False
+        self.idle = False
+        """Between two jobs, with no user code on the stack: such a thread may simply end."""
+        self.thread_ident: int | None = None
+        self.children = count(1)
+        self.draws = count()
+        """Numbers the random draws that user code makes on this thread, so that each has its own key."""
+        self._baton = _real_lock()
+        self._baton.acquire()
+        self.frozen = False
+        self._wake_when_thawed = False
+
+    def adopt_current_thread(self) -> None:
+        """Make the calling thread this actor."""
+        _identity.actor = self
+        self.thread_ident = threading.get_ident()
+
+    def release_current_thread(self) -> None:
+        """Let the calling thread leave the world."""
+        _identity.actor = None
+
+    def pass_baton(self) -> None:
+        self._baton.release()
+
+    def await_baton(self) -> None:
+        """Park until someone passes the baton; the test's own actor watches over the one that runs."""
+        if self.owner is not None:
+            self._baton.acquire()
+            return
+        while not self._baton.acquire(timeout=self.kernel.watch_interval_s):
+            if self.kernel.take_baton_from_stuck_actor():
+                return
+
+    def park_for_ever(self) -> NoReturn:
+        """Nothing after this point of an abandoned actor's code happens; its (daemon) thread ends with the process."""
+        while True:
+            self._baton.acquire()
+
+    def await_turn(self) -> None:
+        """A new thread's first act: park until the baton comes; an abandoned one ends instead."""
+        self.idle = True
+        self.await_baton()
+        if self.abandoned:
+            raise ThreadEnds
+        self.idle = False
+
+    def gone(self) -> None:
+        """An abandoned actor was woken: idle threads end, those in the middle of user code stay parked."""
+        if self.idle:
+            raise ThreadEnds
+        self.park_for_ever()
+
+    def stop_thread(self) -> None:
+        """Ask the thread of an abandoned actor to stop at its next bytecode."""
+        if self.thread_ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread_ident), ctypes.py_object(ThreadEnds))
+
+    def stack(self) -> str:
+        """Where the actor's thread is now, as text."""
+        frame = sys._current_frames().get(self.thread_ident or -1)
+        return "".join(traceback.format_stack(frame)[-8:]) if frame else "(no stack)\n"
+
+    def freeze(self) -> None:
+        """Stop at the next wait until `thaw`, as Lambda freezes what still runs after the handler has returned."""
+        self.frozen = True
+
+    def thaw(self) -> None:
+        self.frozen = False
+        if self._wake_when_thawed:
+            self._wake_when_thawed = False
+            self.kernel.soon_actor(self)
+
+    def make_ready(self) -> None:
+        if self.abandoned:
+            return
+        if self.frozen:
+            self._wake_when_thawed = True
+        else:
+            self.kernel.soon_actor(self)
+
+
+class Timer:
+    """Something due at an instant; `cancel` takes it back."""
+
+    __slots__ = ("action", "background", "cancelled", "sequence", "when")
+
+    def __init__(self, when: float, sequence: int, action: Callable[[], None], background: bool) -> None:
+        self.when = when
+        self.sequence = sequence
+        self.action = action
+        self.background = background
+        self.cancelled = False
+
+    def __lt__(self, other: Timer) -> bool:
+        return (self.when, self.sequence) < (other.when, other.sequence)
+
+
+async def _no_http(host: str, request: bytes) -> bytes:
+    raise HarnessError(f"This world serves no HTTP, yet was asked for {host}.")
+
+
+class Kernel:
+    """Runs the tasks of one world."""
+
+    def __init__(self, clock: Clock, chance: Chance) -> None:
+        self.clock = clock
+        self.chance = chance
+        self.world: Any = None
+        """The world that this kernel runs; whoever meets an actor finds its world here."""
+        self.serves_host: Callable[[str], bool] = lambda host: False
+        """Whether an HTTP host is part of this world; the world's own answer replaces this one."""
+        self.allows_host: Callable[[str], bool] = lambda host: False
+        """Whether user code may reach a host outside the world."""
+        self.serve_http: Callable[[str, bytes], Coroutine[Any, Any, bytes]] = _no_http
+        self.running: Task[Any] | None = None
+        self.watch_interval_s = 1.0
+        self.real_time_allowance_s = REAL_TIME_ALLOWANCE_S
+        self.debugger_active: Callable[[], bool] = lambda: sys.gettrace() is not None
+        self.pollers: list[Callable[[], bool]] = []
+        """Asked before time moves: true if they made something ready (used for event loops that select)."""
+        self._sequence = count()
+        self._ready: deque[Callable[[], None]] = deque()
+        self._timers: list[Timer] = []
+        self._foreground = 0
+        self._cancelled = 0
+        self._stepping = False
+        self._blamed: tuple[int | None] | None = None
+        self._tasks: dict[Task[Any], None] = {}
+        self._actors: dict[Actor, None] = {}
+        self._next_actor: deque[Actor] = deque()
+        self._holder: Actor | None = None
+        self._handovers = 0
+        self._seen_handovers = (-1, 0.0)
+        self._failure: BaseException | None = None
+        self._idle: list[Future[None]] = []
+
+    # -- the present -------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    @property
+    def is_stepping(self) -> bool:
+        """Whether the calling thread does the kernel's work just now, not its own."""
+        return self._stepping
+
+    @contextmanager
+    def blame(self, record: int | None) -> Iterator[None]:
+        """Within the block (which must not wait) this record is the cause of whatever happens."""
+        outer, self._blamed = self._blamed, (record,)
+        try:
+            yield
+        finally:
+            self._blamed = outer
+
+    def cause(self) -> int | None:
+        """The record number of what runs now: the cause of whatever it does."""
+        if self._blamed is not None:
+            return self._blamed[0]
+        if self.running is not None:
+            return self.running.cause
+        actor = current_actor()
+        return actor.cause if actor is not None and not self._stepping else None
+
+    # -- making work -------------------------------------------------------------------------------------------------
+
+    def soon(self, action: Callable[[], None]) -> None:
+        """Run `action` at this instant, after what is already ready."""
+        self._ready.append(action)
+
+    def at(self, when: float, action: Callable[[], None], *, background: bool = False) -> Timer:
+        """Run `action` at an instant (epoch seconds), or now if that is past."""
+        timer = Timer(max(when, self.clock.now()), next(self._sequence), action, background)
+        heapq.heappush(self._timers, timer)
+        self._foreground += not background
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Take a timer back; it no longer counts as due."""
+        if not timer.cancelled:
+            timer.cancelled = True
+            self._foreground -= not timer.background
+            self._cancelled += 1
+            if self._cancelled > CANCELLED_TIMERS_MAX and self._cancelled * 2 > len(self._timers):
+                self._timers = [kept for kept in self._timers if not kept.cancelled]
+                heapq.heapify(self._timers)
+                self._cancelled = 0
+
+    def sleep(self, seconds: float, *, background: bool = False) -> Future[None]:
+        """A future that settles `seconds` of virtual time from now."""
+        future: Future[None] = Future(f"sleep({seconds:g})")
+        self.at(self.clock.now() + max(0.0, seconds), lambda: future.set_result(None), background=background)
+        return future
+
+    async def first(self, awaitable: Future[Any], *, deadline: float) -> bool:
+        """Wait for a future until `deadline` (epoch seconds); true if it settled in time."""
+        if awaitable.done():
+            return True
+        either: Future[bool] = Future(awaitable.name)
+        timer = self.at(deadline, lambda: either.set_result(False))
+        awaitable.when_done(lambda: either.set_result(True))
+        in_time = await either
+        self.cancel(timer)
+        return in_time
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T], *, name: str, cause: int | None = None) -> Task[T]:
+        """Start a coroutine; its first step runs at this instant, after what is already ready."""
+        task = Task(self, coroutine, name, cause)
+        self._tasks[task] = None
+        self._ready.append(task._step)
+        return task
+
+    def forget(self, task: Task[Any]) -> None:
+        self._tasks.pop(task, None)
+
+    def fail(self, error: BaseException) -> None:
+        """An error that nobody may swallow: the next actor that waits raises it."""
+        if self._failure is None:
+            self._failure = error
+
+    # -- actors ------------------------------------------------------------------------------------------------------
+
+    def join(self, actor: Actor) -> None:
+        """Let a new actor in; it runs when it is first made ready."""
+        self._actors[actor] = None
+
+    def leave(self, actor: Actor) -> None:
+        """An actor has ended, or is abandoned where it waits."""
+        self._actors.pop(actor, None)
+
+    def abandon(self, actor: Actor) -> None:
+        """Never run this actor again: nothing after this point of its code happens."""
+        if actor.abandoned:
+            return
+        actor.abandoned = True
+        self.leave(actor)
+        if actor.idle:
+            actor.pass_baton()
+
+    def soon_actor(self, actor: Actor) -> None:
+        def resume() -> None:
+            if actor.frozen:
+                actor.make_ready()
+            elif not actor.abandoned:
+                self._next_actor.append(actor)
+
+        self._ready.append(resume)
+
+    def hold(self, actor: Actor) -> None:
+        """The calling thread takes part from now on, and holds the baton (used by the first actor of a world)."""
+        actor.adopt_current_thread()
+        self.join(actor)
+        self._holder = actor
+
+    def wait(self, awaitable: Awaitable[T], *, name: str = "") -> T:
+        """Block the calling actor, in virtual time, until `awaitable` has a result; run the world meanwhile."""
+        actor = self._current()
+        if actor.abandoned:
+            actor.gone()
+        future = self._as_future(awaitable, name, self.cause())
+        if not future.done():
+            actor.waiting_for = future
+            future.when_done(actor.make_ready)
+            if actor.owner is None:
+                self._park(actor, future)
+            else:
+                actor.owner.suspended()
+                self._park(actor, future)
+                actor.owner.resumed()
+            actor.waiting_for = None
+        if self._failure is not None and actor.owner is None:
+            failure, self._failure = self._failure, None
+            future.forget(actor.make_ready)
+            raise failure
+        return future.result()
+
+    def _park(self, actor: Actor, future: Future[Any]) -> None:
+        while not future.done() and not (self._failure is not None and actor.owner is None):
+            self._run_until_resumed(actor)
+
+    def settle(self) -> None:
+        """Run the world until nothing is due any more."""
+        if self._foreground or self._ready or self._next_actor or self._any_poller_ready():
+            idle: Future[None] = Future("settle()")
+            self._idle.append(idle)
+            self.wait(idle)
+
+    def next_due(self) -> float | None:
+        """When the next thing is due that anybody waits for; None if the world is quiet."""
+        if self._ready or self._next_actor:
+            return self.clock.now()
+        if not self._foreground:
+            return None
+        while self._timers[0].cancelled:
+            heapq.heappop(self._timers)
+        return self._timers[0].when
+
+    def run_until(self, condition: Callable[[], T], deadline: float) -> T:
+        """Run instant by instant until the condition is true, nothing is due, or the deadline (epoch seconds) is past."""
+        while not (value := condition()):
+            due = self.next_due()
+            if due is None:
+                return value
+            if due > deadline:
+                self.advance(deadline - self.clock.now())
+                return condition()
+            self.advance(due - self.clock.now())
+        return value
+
+    def advance(self, seconds: float) -> None:
+        """Let the world run for `seconds` of virtual time; also brings recurring work to its turn."""
+        self.wait(self.sleep(seconds))
+
+    def end_actor(self, actor: Actor) -> None:
+        """The calling thread is about to leave for good or until its next job: pass the baton on."""
+        self.leave(actor)
+        self._run_until_resumed(None)
+
+    def reset(self) -> None:
+        """Drop all work: every coroutine is closed, every actor but the caller is abandoned where it waits."""
+        mine = self._current()
+        for task in list(self._tasks):
+            task.cancel()
+        for actor in list(self._actors):
+            if actor is not mine:
+                self.abandon(actor)
+        self._ready.clear()
+        self._timers.clear()
+        self._next_actor.clear()
+        self._idle.clear()
+        self._foreground = 0
+        self._failure = None
+        self._sequence = count()
+        mine.draws = count()
+        mine.cause = None
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    def _current(self) -> Actor:
+        actor = current_actor()
+        if actor is None or actor.kernel is not self:
+            raise HarnessError(f"Thread {threading.current_thread().name!r} waits in a world that it is not part of.")
+        return actor
+
+    def _as_future(self, awaitable: Awaitable[T], name: str, cause: int | None) -> Future[T]:
+        if isinstance(awaitable, Future):
+            return awaitable
+        coroutine = cast(Coroutine[Any, Any, T], awaitable)
+        return self.spawn(coroutine, name=name or coroutine.__qualname__, cause=cause)
+
+    def _run_until_resumed(self, me: Actor | None) -> None:
+        """Do the kernel's work on this thread until an actor's turn comes; if it is not ours, pass the baton."""
+        outer, self._stepping = self._stepping, True
+        try:
+            chosen = self._next_turn(me)
+        finally:
+            self._stepping = outer
+        if chosen is me:
+            return
+        self._handovers += 1
+        self._holder = chosen
+        chosen.pass_baton()
+        if me is not None:
+            me.await_baton()
+            if me.abandoned:
+                me.gone()
+
+    def _next_turn(self, me: Actor | None) -> Actor:
+        while True:
+            if self._failure is not None:
+                waiting = self._root(me)
+                if waiting is not None:
+                    return waiting
+            while self._next_actor:
+                actor = self._next_actor.popleft()
+                if not actor.abandoned:
+                    return actor
+            if self._ready:
+                self._ready.popleft()()
+            elif not self._any_poller_ready() and not self._advance_to_next():
+                self._nothing_due(me)
+
+    def _advance_to_next(self) -> bool:
+        """Jump to the next due timer and run it; false if nothing is due that anybody waits for."""
+        if not self._timers or (self._foreground == 0):
+            return False
+        timer = heapq.heappop(self._timers)
+        if timer.cancelled:
+            return True
+        self._foreground -= not timer.background
+        timer.cancelled = True
+        self.clock.move_to(timer.when)
+        timer.action()
+        return True
+
+    def _any_poller_ready(self) -> bool:
+        return any([poll() for poll in self.pollers])
+
+    def _nothing_due(self, me: Actor | None) -> None:
+        if self._idle:
+            idle, self._idle = self._idle, []
+            for future in idle:
+                future.set_result(None)
+        else:
+            self.fail(Deadlock(self._describe_deadlock()))
+            if self._root(me) is None:
+                raise HarnessError("The world is at rest, and no test is there to be told.")
+
+    def _root(self, me: Actor | None) -> Actor | None:
+        """The test's own actor: the one to whom errors of the world are reported."""
+        return next((actor for actor in self._actors if actor.owner is None), me)
+
+    def _describe_deadlock(self) -> str:
+        waits = [(a.name, a.waiting_for.name or "something") for a in self._actors if a.waiting_for is not None]
+        lines = [f"  {name} waits for {what}" for name, what in waits]
+        lines += [f"  {task.name} waits for {task.waiting_for.name}" for task in self._tasks if task.waiting_for]
+        return (
+            "Something waits, and nothing is due that could end the wait.\n"
+            + "\n".join(lines)
+            + "\nA lock, a queue or an event that nobody will ever release or fill? In a handler, give the wait a timeout."
+        )
+
+    # -- real time ---------------------------------------------------------------------------------------------------
+
+    def take_baton_from_stuck_actor(self) -> bool:
+        """
+        Called by the parked test every real second: has one actor run all that time without ever handing over?
+
+        If so it is abandoned, its thread is asked to stop, and the test goes on with `HandlerStuck`.
+        """
+        holder = self._holder
+        if holder is None or self.debugger_active():
+            self._seen_handovers = (-1, 0.0)
+            return False
+        now = _real_time()
+        if self._seen_handovers[0] != self._handovers:
+            self._seen_handovers = (self._handovers, now)
+        if now - self._seen_handovers[1] < self.real_time_allowance_s:
+            return False
+        self._seen_handovers = (-1, 0.0)
+        self.abandon(holder)
+        self.fail(HandlerStuck(self._describe_stuck(holder)))
+        holder.stop_thread()
+        return True
+
+    def _describe_stuck(self, holder: Actor) -> str:
+        return (
+            f"{holder.name} ran for {self.real_time_allowance_s:g} s of real time without sleeping, calling AWS or ending; "
+            f"virtual time cannot pass meanwhile, so its timeout never came.\nIt was here:\n{holder.stack()}"
+            "An endless loop, or a wait that the world does not see (a native lock, a socket)?"
+        )

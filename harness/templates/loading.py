@@ -1,0 +1,219 @@
+"""From a file to a `Template`: read, write out, translate, check, order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import stagefright.templates.intrinsics  # noqa: F401  (fills the resolver's tables)
+from stagefright.errors import TemplateError, nearest
+from stagefright.templates import for_each
+from stagefright.templates.dynamic import resolve_fully
+from stagefright.templates.include import Includer, included_sections
+from stagefright.templates.local_paths import PROPERTIES, LocalPaths
+from stagefright.templates.lookup import Rehearsal
+from stagefright.templates.order import deployment_order, find_cycle
+from stagefright.templates.parameters import ParameterValue, SsmParameter, parameter_values, pseudo_parameters
+from stagefright.templates.references import unknown_references
+from stagefright.templates.resolver import Resolver, Scope
+from stagefright.templates.sam import translate
+from stagefright.templates.shape import (
+    INCLUDE,
+    LANGUAGE_EXTENSIONS,
+    SAM,
+    check_entries,
+    check_sections,
+    raise_all,
+    transforms,
+)
+from stagefright.templates.template import Output, Resource, Template
+from stagefright.templates.yaml_loader import read_document
+
+NAMES = ("template.yaml", "template.yml", "template.json")
+"""The file names that `find_template` looks for, in order."""
+
+
+def find_template(directory: Path) -> Path:
+    """The template of a project: the first of template.yaml, template.yml and template.json in its directory."""
+    for name in NAMES:
+        if (directory / name).is_file():
+            return directory / name
+    there = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
+    raise TemplateError(
+        f"no template found: looked for {', '.join(NAMES)} in {directory}, "
+        f"which holds: {', '.join(there) or 'nothing'}. "
+        "Name another file in the settings: [tool.stagefright] template."
+    )
+
+
+def load_template(
+    path: Path,
+    *,
+    parameters: Mapping[str, str],
+    account: str,
+    region: str,
+    stack_name: str,
+    exports: Mapping[str, str] = MappingProxyType({}),
+    ssm: Callable[[str], str] | None = None,
+) -> Template:
+    """
+    Read a SAM or CloudFormation template and check it, so that what fails later is not the template's fault.
+
+    `ssm` answers parameters of type AWS::SSM::Parameter::Value already now; it is needed only if a condition or a loop
+    depends on one. Without it the deploying stage's lookup is asked.
+    """
+    file = str(path)
+    pseudo = pseudo_parameters(account, region, stack_name)
+    bare = Scope(file, region, pseudo)
+    document = included_sections(read_document(path), Includer(Resolver(bare), path.parent))
+    check_sections(document, file)
+    declared = parameter_values(document.get("Parameters", {}), parameters, file=file)
+    scope = replace(
+        bare,
+        parameters=pseudo | {name: _answered(value, ssm) for name, value in declared.items()},
+        mappings=document.get("Mappings", {}),
+        conditions=document.get("Conditions", {}),
+        exports=exports,
+        language_extensions=LANGUAGE_EXTENSIONS in transforms(document),
+    )
+    return _template(path, document, scope)
+
+
+def _answered(value: ParameterValue, ssm: Callable[[str], str] | None) -> ParameterValue:
+    return value.value(ssm(value.name)) if isinstance(value, SsmParameter) and ssm else value
+
+
+def _template(path: Path, document: dict[str, Any], scope: Scope) -> Template:
+    warnings = list(_warnings(document))
+    document, scope = _written_out(document, scope, path.parent)
+    check_entries(document, scope.file)
+    if SAM in transforms(document):
+        document = translate(document, scope, path.parent)
+        scope = replace(scope, conditions=document.get("Conditions", {}), verdicts={})
+    scope = replace(scope, resources=_disabled(document["Resources"], scope))
+    _check_names(document, scope)
+    resources = _resources(document["Resources"], scope, path.parent)
+    outputs = _outputs(document.get("Outputs", {}), scope)
+    return Template(path, resources, _order(resources, outputs, scope), outputs, warnings, scope)
+
+
+def _warnings(document: dict[str, Any]) -> Iterator[str]:
+    known = {SAM, LANGUAGE_EXTENSIONS, INCLUDE}
+    for name in transforms(document):
+        if name not in known:
+            yield f"the transform {name} runs in an AWS account only; it was not applied."
+
+
+def _written_out(document: dict[str, Any], scope: Scope, directory: Path) -> tuple[dict[str, Any], Scope]:
+    """Included files and loops are written into the template; the conditions first, as the rest may use them."""
+    includer = Includer(Resolver(scope), directory)
+    sections = ("Mappings", "Conditions", "Resources", "Outputs")
+    document = document | {name: includer.include(document[name]) for name in sections if name in document}
+    scope = replace(
+        scope,
+        mappings=document.get("Mappings", {}),
+        conditions=document.get("Conditions", {}),
+        resources=dict.fromkeys(document["Resources"]),
+    )
+    scope = replace(scope, conditions=for_each.expand(Resolver(scope), scope.conditions), verdicts={})
+    resources = {"Resources": for_each.expand(Resolver(scope), document["Resources"])}
+    outputs = {"Outputs": for_each.expand(Resolver(scope), document.get("Outputs", {}))}
+    scope = replace(scope, resources=dict.fromkeys(resources["Resources"]))
+    return document | {"Conditions": scope.conditions} | resources | outputs, scope
+
+
+def _disabled(resources: Mapping[str, Any], scope: Scope) -> dict[str, str | None]:
+    return {name: None if _holds(entry, scope, name) else entry["Condition"] for name, entry in resources.items()}
+
+
+def _holds(entry: Mapping[str, Any], scope: Scope, name: str) -> bool:
+    condition = entry.get("Condition")
+    return condition is None or Resolver(scope, logical_id=name).holds(condition)
+
+
+def _check_names(document: dict[str, Any], scope: Scope) -> None:
+    """Everything that is referred to is there, even where a condition leads past it; every condition can be told."""
+    problems = []
+    for name, entry in {**document["Resources"], **document.get("Outputs", {})}.items():
+        problems += unknown_references(entry, scope, name)
+    for name in scope.conditions:
+        try:
+            Resolver(scope, logical_id=name).holds(name)
+        except TemplateError as problem:
+            problems.append(problem)
+    raise_all(problems, scope.file)
+
+
+def _resources(entries: Mapping[str, Any], scope: Scope, directory: Path) -> dict[str, Resource]:
+    resources, problems = {}, []
+    for name, entry in entries.items():
+        if scope.resources[name] is None:
+            try:
+                resources[name] = _resource(name, entry, scope, directory)
+            except TemplateError as problem:
+                problems.append(problem)
+    raise_all(problems, scope.file)
+    return resources
+
+
+def _resource(name: str, entry: Mapping[str, Any], scope: Scope, directory: Path) -> Resource:
+    properties = dict(entry.get("Properties", {}))
+    local = PROPERTIES.get(entry["Type"], "")
+    if local in properties:
+        paths = LocalPaths(Resolver(scope, logical_id=name), directory)
+        properties[local] = paths.localise(properties[local], local)
+    others = {key: value for key, value in entry.items() if key not in {"Type", "Properties", "DependsOn"}}
+    return Resource(name, entry["Type"], properties, _depends_on(name, entry, scope), others)
+
+
+def _depends_on(name: str, entry: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:
+    declared = entry.get("DependsOn", [])
+    names = [declared] if isinstance(declared, str) else declared
+    for other in names:
+        if other not in scope.resources:
+            raise Resolver(scope, logical_id=name).wrong(
+                f"DependsOn {other}: the template has no resource of that name. {nearest(str(other), scope.resources)}"
+            )
+    # CloudFormation ignores a DependsOn on a resource that it does not create.
+    return tuple(other for other in names if scope.resources[other] is None)
+
+
+def _outputs(entries: Mapping[str, Any], scope: Scope) -> dict[str, Output]:
+    return {name: _output(name, entry) for name, entry in entries.items() if _holds(entry, scope, name)}
+
+
+def _output(name: str, entry: Mapping[str, Any]) -> Output:
+    return Output(name, entry["Value"], entry.get("Export", {}).get("Name"), entry.get("Description"))
+
+
+def _order(resources: Mapping[str, Resource], outputs: Mapping[str, Output], scope: Scope) -> list[str]:
+    """Rehearse the deployment: it finds what depends on what, and the mistakes that are left."""
+    problems: list[TemplateError] = []
+    dependencies = {
+        name: [*resource.depends_on, *_rehearse(resource.properties, scope, name, problems)]
+        for name, resource in resources.items()
+    }
+    for name, output in outputs.items():
+        _rehearse([output.value, output.export_name], scope, name, problems)
+    raise_all(problems, scope.file)
+    cycle = find_cycle(dependencies)
+    if cycle:
+        raise TemplateError(
+            f"the resources need each other: {' -> '.join(cycle)}. "
+            "Break the circle, for example with a name of your own in place of a Ref.",
+            file=scope.file,
+            logical_id=cycle[0],
+        )
+    return deployment_order(dependencies)
+
+
+def _rehearse(value: Any, scope: Scope, name: str, problems: list[TemplateError]) -> list[str]:
+    rehearsal = Rehearsal()
+    try:
+        resolve_fully(Resolver(scope, rehearsal, name), value)
+    except TemplateError as problem:
+        problems.append(problem)
+    return list(rehearsal)

@@ -1,0 +1,41 @@
+"""Scalars as CloudFormation writes them when it needs text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def text_of(value: Any) -> str:
+    """
+    A scalar as text.
+
+    >>> text_of(True), text_of(3), text_of("3")
+    ('true', '3', '3')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether a value has a text: neither a list nor a mapping."""
+    return isinstance(value, (str, int, float))
+
+
+def is_number(value: str) -> bool:
+    """Whether CloudFormation would take this text for a Number."""
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def plural(count: int, noun: str) -> str:
+    """
+    A count with its noun.
+
+    >>> plural(1, "problem"), plural(2, "problem")
+    ('1 problem', '2 problems')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,155 @@
+"""
+HTTP and sockets of user code.
+
+A connection to the host of a stage's own API gets a socket of ours, at the level of `http.client`, on which urllib, urllib3 and requests
+all stand. What is written to it is parsed as an HTTP request when the client reads the answer; the call then runs in the world, and the
+socket's timeout is virtual. A connection from the world to any other host is refused, unless it is loopback or allowed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from stagefright.errors import NotInWorld
+from stagefright.tasks import Actor, current_actor
+from stagefright.virtual.patching import Patches
+
+_LOOPBACK = ("127.", "localhost", "::1", "0.0.0.0")
+_native_connect = socket.socket.connect
+_native_getaddrinfo = socket.getaddrinfo
+
+
+class WorldSocket:
+    """The client's end of a connection to a stage's API."""
+
+    def __init__(self, actor: Actor, host: str, timeout: Any) -> None:
+        self._actor = actor
+        self._host = host
+        self._timeout = timeout if isinstance(timeout, int | float) else None
+        self._sent = bytearray()
+
+    def settimeout(self, timeout: float | None) -> None:
+        self._timeout = timeout
+
+    def gettimeout(self) -> float | None:
+        return self._timeout
+
+    def setsockopt(self, *_: Any) -> None:
+        """Options of a TCP connection mean nothing here."""
+
+    def sendall(self, data: bytes, _flags: int = 0) -> None:
+        self._sent += data
+
+    def makefile(self, _mode: str = "r", *_: Any, **__: Any) -> io.BufferedReader:
+        return io.BufferedReader(_Answer(self))
+
+    def answer(self) -> bytes:
+        """Play the request that was written; a read timeout fires when it would."""
+        kernel = self._actor.kernel
+        request, self._sent = bytes(self._sent), bytearray()
+        task = kernel.spawn(kernel.serve_http(self._host, request), name=f"HTTP to {self._host}", cause=kernel.cause())
+        if self._timeout is None:
+            return kernel.wait(task)
+        if not kernel.wait(kernel.first(task, deadline=kernel.now() + self._timeout)):
+            raise TimeoutError("timed out")
+        return task.result()
+
+    def close(self) -> None:
+        """Nothing to close: the connection was never there."""
+
+    def shutdown(self, _how: int) -> None:
+        """Nothing to shut down."""
+
+    def fileno(self) -> int:
+        return -1
+
+
+class _Answer(io.RawIOBase):
+    """The answer to a request, asked for at the first read."""
+
+    def __init__(self, connection: WorldSocket) -> None:
+        self._connection = connection
+        self._body: io.BytesIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._body is None:
+            self._body = io.BytesIO(self._connection.answer())
+        return self._body.readinto(buffer)
+
+
+def _connect_http(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    """`HTTPConnection.connect` that gives hosts of the stage a socket of ours."""
+
+    def connect(connection: Any) -> None:
+        actor = current_actor()
+        if actor is None or not actor.kernel.serves_host(connection.host):
+            original(connection)
+            return
+        connection.sock = WorldSocket(actor, connection.host, connection.timeout)
+        for mark in ("is_verified", "proxy_is_verified"):
+            if hasattr(connection, mark):
+                setattr(connection, mark, True)
+
+    return connect
+
+
+def _refuse(actor: Actor, host: str) -> None:
+    if host.startswith(_LOOPBACK) or actor.kernel.allows_host(host):
+        return
+    raise NotInWorld(
+        f"{actor.name} tried to reach {host!r}, which is not part of the stage.\nIt was called from:\n{_call_site()}"
+        "Stub the call, or allow the host: [tool.stagefright] allow_hosts = "
+        f'["{host}"].'
+    )
+
+
+def _call_site() -> str:
+    """The innermost frames that are not the standard library's or an HTTP client's."""
+    frames = [
+        frame
+        for frame in traceback.extract_stack(sys._getframe(2))
+        if "site-packages" not in frame.filename and "/lib/python3" not in frame.filename
+    ]
+    return "".join(traceback.format_list(frames[-2:]))
+
+
+def connect(sock: socket.socket, address: Any) -> None:
+    """`socket.connect`: refuses hosts outside the stage to threads of the world."""
+    actor = current_actor()
+    if actor is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        _refuse(actor, str(address[0]))
+    _native_connect(sock, address)
+
+
+def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+    """`socket.getaddrinfo`: refuses to look up hosts outside the stage for threads of the world."""
+    actor = current_actor()
+    if actor is not None and host:
+        _refuse(actor, host.decode() if isinstance(host, bytes) else str(host))
+    return _native_getaddrinfo(host, *args, **kwargs)
+
+
+def install() -> Callable[[], None]:
+    """Bring HTTP into the world and keep everything else in; returns what undoes it."""
+    import urllib3.connection as urllib3_connection
+
+    patches = Patches()
+    for cls in (
+        http.client.HTTPConnection,
+        http.client.HTTPSConnection,
+        urllib3_connection.HTTPConnection,
+        urllib3_connection.HTTPSConnection,
+    ):
+        patches.set(cls, "connect", _connect_http(cls.connect))
+    patches.set(socket.socket, "connect", connect)
+    patches.set(socket, "getaddrinfo", getaddrinfo)
+    return patches.restorer()

@@ -1,0 +1,30 @@
+"""Replaces attributes and remembers how to put them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Patches:
+    """
+    A set of replaced attributes.
+
+    An attribute that somebody else replaced meanwhile (a `monkeypatch` that is still active) is left alone on the way back.
+    """
+
+    def __init__(self) -> None:
+        self._replaced: list[tuple[Any, str, Any, Any]] = []
+
+    def set(self, target: Any, name: str, value: Any) -> None:
+        self._replaced.append((target, name, getattr(target, name), value))
+        setattr(target, name, value)
+
+    def restore(self) -> None:
+        while self._replaced:
+            target, name, original, ours = self._replaced.pop()
+            if getattr(target, name) is ours or isinstance(target, type):
+                setattr(target, name, original)
+
+    def restorer(self) -> Callable[[], None]:
+        return self.restore

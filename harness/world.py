@@ -1,0 +1,302 @@
+"""
+The simulated AWS of a local stage: clock, chance, journal, services, deliveries and functions, wired together.
+
+A world is made empty, filled by a deployment, and then marked (`mark_deployed`); `reset` brings it back to that mark in milliseconds. moto's
+state is one per process, so one world is active at a time: opening or activating another sets this one aside.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stagefright.aws_api import door, moto_hooks, moto_state, sessions
+from stagefright.aws_api.errors import ApiError
+from stagefright.aws_api.invoke import Invoke
+from stagefright.chance import Chance
+from stagefright.clock import Clock
+from stagefright.delivery.async_invoke import AsyncInvoke
+from stagefright.delivery.destinations import Destinations
+from stagefright.delivery.mappings import Mappings
+from stagefright.errors import EndlessLoop, UnsupportedOperation
+from stagefright.functions import modules
+from stagefright.functions.executor import Executor
+from stagefright.functions.log import LogSink
+from stagefright.functions.output import RuntimeLogHandler
+from stagefright.journal import Journal
+from stagefright.services.buses import BusService
+from stagefright.services.functions import FunctionService
+from stagefright.services.http_apis import HttpApiService
+from stagefright.services.queues import QueueService
+from stagefright.services.streams import StreamService
+from stagefright.services.topics import TopicService
+from stagefright.tasks import Actor, Kernel
+from stagefright.virtual import close_doors, open_doors
+
+T = TypeVar("T")
+
+ATTEMPTS_MAX = 2_000
+"""How often one event may be tried before the world calls it endless; a day of a stream's retries needs about 1,450."""
+
+
+@dataclass(slots=True)
+class _Deployed:
+    """The mark that `reset` goes back to."""
+
+    at: float
+    moto: moto_state.State
+    services: dict[str, Any]
+    names: dict[str, str]
+
+
+class World:
+    """A simulated AWS account in one region."""
+
+    def __init__(self, *, account: str = "123456789012", region: str = "us-east-1", seed: int | str = 0) -> None:
+        self.account = account
+        self.region = region
+        self.clock = Clock()
+        self.chance = Chance(seed)
+        self.kernel = Kernel(self.clock, self.chance)
+        self.kernel.world = self
+        self.journal = Journal(self.clock, self.kernel.cause)
+        self.logs = LogSink(self.journal, self.clock.now_ms)
+        self.logs.deliver = lambda lines: moto_hooks.deliver_logs(self, lines)
+        self.allow_hosts: tuple[str, ...] = ()
+        self.code_dir = Path(tempfile.mkdtemp(prefix="stagefright-code-"))
+        self._names: dict[str, str] = {}
+        self._moto: moto_state.State = []
+        self._deployed: _Deployed | None = None
+        self._clients: dict[str, Any] = {}
+        self._root = Actor(self.kernel, "the test")
+        self._log_handler = RuntimeLogHandler()
+        self._make_services()
+
+    def _make_services(self) -> None:
+        self.queues = QueueService(self)
+        self.topics = TopicService(self)
+        self.buses = BusService(self)
+        self.streams = StreamService(self)
+        self.functions = FunctionService(self)
+        self.http_apis = HttpApiService(self)
+        self.executor = Executor(self)
+        self.invoke = Invoke(self)
+        self.async_invoke = AsyncInvoke(self)
+        self.destinations = Destinations(self)
+        self.mappings = Mappings(self)
+        self.kernel.serves_host = self.http_apis.serves_host
+        self.kernel.serve_http = self.http_apis.serve
+        self.kernel.allows_host = lambda host: host in self.allow_hosts
+        self._apis: dict[str, list[Any]] = {
+            "sqs": [self.queues],
+            "sns": [self.topics],
+            "events": [self.buses],
+            "lambda": [self.invoke, self.functions],
+        }
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the doors and become the active world; the calling thread is the test from now on."""
+        import logging
+
+        open_doors()
+        door.install()
+        sessions.install()
+        modules.install_finder()
+        logging.getLogger().addHandler(self._log_handler)
+        self.activate()
+
+    def close(self) -> None:
+        """Drop everything; the world that was active before becomes active again."""
+        import logging
+
+        self.activate()
+        self.kernel.reset()
+        self.executor.drop_environments()
+        logging.getLogger().removeHandler(self._log_handler)
+        self._deactivate()
+        _active.remove(self)
+        if _active:
+            _active[-1]._resume()
+        sessions.remove()
+        door.remove()
+        close_doors()
+        if not _active:
+            modules.remove_finder()
+        shutil.rmtree(self.code_dir, ignore_errors=True)
+
+    def activate(self) -> None:
+        """Make this the world that the calling thread is in."""
+        if _active and _active[-1] is self:
+            return
+        if _active:
+            _active[-1]._deactivate()
+        if self in _active:
+            _active.remove(self)
+        _active.append(self)
+        self._resume()
+
+    def _resume(self) -> None:
+        moto_state.take_over(self._moto)
+        self.kernel.hold(self._root)
+
+    def _deactivate(self) -> None:
+        self._moto = moto_state.current()
+        self._root.release_current_thread()
+
+    # -- deployed state ----------------------------------------------------------------------------------------------
+
+    def mark_deployed(self) -> None:
+        """Remember the present state as the one that `reset` goes back to."""
+        self.kernel.settle()
+        self._deployed = _Deployed(
+            self.clock.now(),
+            moto_state.copy_of(moto_state.current()),
+            {name: service.snapshot() for name, service in self._stateful().items()},
+            dict(self._names),
+        )
+
+    def reset(self, seed: int | str | None = None) -> None:
+        """
+        Go back to the deployed state: no work under way, cold functions, an empty journal, the deployment's time.
+
+        Everything random depends on `seed` from here on.
+        """
+        assert self._deployed is not None
+        self.activate()
+        if seed is not None:
+            self.chance.seed = seed
+        self.mappings.stop_all()
+        self.kernel.reset()
+        self.executor.drop_environments()
+        self.executor.instruments.clear()
+        self.logs.clear()
+        self.journal.clear()
+        self.clock.reset(self._deployed.at)
+        self._names = dict(self._deployed.names)
+        moto_state.take_over(moto_state.copy_of(self._deployed.moto))
+        moto_state.forget_instances()
+        for name, service in self._stateful().items():
+            service.restore(self._deployed.services[name])
+        for counter in (self.invoke, self.async_invoke):
+            counter.reset()
+        self._seed_streams()
+        self.mappings.start_all()
+
+    def _stateful(self) -> dict[str, Any]:
+        return {
+            "queues": self.queues,
+            "topics": self.topics,
+            "buses": self.buses,
+            "streams": self.streams,
+            "functions": self.functions,
+            "http_apis": self.http_apis,
+        }
+
+    def _seed_streams(self) -> None:
+        """The two shared streams that we do not own, user code's and moto's, start from the world's chance."""
+        random.seed(self.chance.hex(32, "user code"))
+        moto_state.seed(int(self.chance.hex(8, "moto"), 16))
+
+    # -- what the parts ask of the world -----------------------------------------------------------------------------
+
+    def name_of(self, arn_or_name: str) -> str:
+        """The logical id of a resource, or its physical name if no template gave it one."""
+        name = self._names.get(arn_or_name)
+        if name is not None:
+            return name
+        physical = arn_or_name.split(":", 5)[-1] if arn_or_name.startswith("arn:") else arn_or_name
+        for prefix in ("function:", "stream/", "table/", "event-bus/", "rule/", "log-group:"):
+            physical = physical.removeprefix(prefix)
+        return self._names.get(physical, physical)
+
+    def give_name(self, logical_id: str, *physical: str) -> None:
+        """From now on journal and flows call these ARNs and names by their logical id."""
+        for identity in physical:
+            self._names[identity] = logical_id
+
+    def operation(self, service: str, name: str) -> Callable[[Mapping[str, Any]], Any] | None:
+        """Our own implementation of an API operation; None if moto answers for it."""
+        apis = self._apis.get(service)
+        if apis is None:
+            return None
+        method = _snake_case(name)
+        for api in apis:
+            found = getattr(api, method, None)
+            if found is not None:
+                return found  # type: ignore[no-any-return]
+        if service in ("sqs", "lambda"):
+            raise UnsupportedOperation(f"The local stage does not have {service}.{name}. It answers for the emulated {service} only.")
+        return None
+
+    def internal_client(self, service: str) -> Any:
+        """A boto3 client for the world's own errands, called from the world's own tasks."""
+        if service not in self._clients:
+            self._clients[service] = sessions.session_for(self.region).client(service)
+        return self._clients[service]
+
+    def read_s3(self, bucket: str, key: str, version: str | None) -> bytes:
+        """The bytes of an object, for code that lies in a bucket."""
+        from botocore.exceptions import ClientError
+
+        where = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
+        try:
+            return bytes(self.internal_client("s3").get_object(**where)["Body"].read())
+        except ClientError as refusal:
+            error = refusal.response["Error"]
+            raise ApiError(error["Code"], error["Message"]) from refusal
+
+    def has_stream(self, arn: str) -> bool:
+        """Whether there is a Kinesis stream, or a table's stream, of this ARN."""
+        service, name = arn.split(":")[2], arn.rpartition(":")[2].split("/")[1]
+        if service == "kinesis":
+            from moto.kinesis.models import kinesis_backends
+
+            return name in kinesis_backends[self.account][self.region].streams
+        from moto.dynamodb.models import dynamodb_backends
+
+        table = dynamodb_backends[self.account][self.region].tables.get(name)
+        return table is not None and table.latest_stream_label == arn.rpartition("/")[2]
+
+    def has_parameter(self, name: str) -> bool:
+        """Whether an SSM parameter exists; the emulated SSM is slow to load, so it is not asked before somebody used it."""
+        import sys
+
+        if "moto.ssm.models" not in sys.modules:
+            return False
+        from moto.ssm.models import ssm_backends
+
+        return name in dict.keys(ssm_backends[self.account][self.region]._parameters)
+
+    def logs_put(self, group: str, message: str) -> None:
+        """Write a line into a log group, as a rule's target does."""
+        self.logs.append(group, "stagefright", message)
+
+    def limit_attempts(self, attempts: int, arn: str, cause: int | None) -> None:
+        """Stop a world in which one event is tried again and again for ever."""
+        if attempts < ATTEMPTS_MAX:
+            return
+        origin = "" if cause is None else f" (journal record {cause})"
+        self.kernel.fail(
+            EndlessLoop(
+                f"{self.name_of(arn)} was tried {attempts} times with the same event{origin}, and nothing will ever end that: "
+                "its retries have no limit, or none that comes soon. Give the queue a dead-letter queue, or the mapping "
+                "MaximumRetryAttempts or MaximumRecordAgeInSeconds."
+            )
+        )
+
+
+_active: list[World] = []
+"""The open worlds; the last one is active."""
+
+
+def _snake_case(name: str) -> str:
+    from botocore import xform_name
+
+    return xform_name(name)

@@ -1,0 +1,246 @@
+"""
+The feed survives what production does to it.
+
+| the failure feared                                  | the fault used                       | the verdict expected                        |
+|-----------------------------------------------------|--------------------------------------|---------------------------------------------|
+| a slow service makes its caller time out            | latency on the relationship function | the last known followers get the post       |
+| a service that is down stops all posts              | failure of the relationship function | the same, or the stream waits for it        |
+| a post is lost because a feed could not be written  | failure, timeout of add-to-feed      | retried at 0, 60, 180 s, then a dead letter |
+| one bad record stops all posts behind it for ever   | a poison record on the stream        | cut out, kept as metadata, order kept       |
+| a message delivered twice shows a post twice        | the same message again               | the feeds stay as they were                 |
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from stagefright.chaos import Failure, Latency, Timeout
+
+DISTRIBUTE_TIMEOUT_S = 12
+RESERVE_S = 2
+
+
+@pytest.fixture
+def known_followers(data):
+    """The distribute function remembers that bob followed amy when it last asked."""
+    data.item("KnownFollowersTable", {"author": "amy", "followers": ["bob"]})
+
+
+class TestRelationshipApi:
+    """The relationship API is slow or down."""
+
+    def test_slow(self, stage, chaos, follow, known_followers, put_records, post, listen, feed, logs):
+        """The caller waits for as long as its own remaining time allows, then uses the last known followers."""
+        follow("amy", "bob", "newcomer")
+        batches = listen.sns("FeedTopic")
+
+        with chaos(RelationshipFunction=Latency(delay_ms=15_000)):
+            put_records(post)
+            flow = stage.settle()
+
+        batches.expect(message={"text": "hello", "followers": ["bob"]}, attributes={"fallback": "true"})
+        assert feed("bob") == ["hello"]
+        assert feed("newcomer") == []
+        [line] = logs("DistributeFunction", "fallback_used")
+        assert line["timeout_s"] == pytest.approx(DISTRIBUTE_TIMEOUT_S - RESERVE_S, abs=0.5)
+        assert "Timeout" in line["reason"]
+        assert flow.attempts("DistributeFunction").at == [0]
+
+    def test_slow_for_a_whole_batch(self, stage, chaos, known_followers, put_records, post, feed, logs):
+        """Records of one batch share the remaining time, so that the last one gets its turn before the timeout."""
+        posts = [{**post, "postId": f"post-{n}", "text": f"post {n}"} for n in range(5)]
+
+        with chaos(RelationshipFunction=Latency(delay_ms=15_000)):
+            put_records(*posts)
+            flow = stage.settle()
+
+        assert feed("bob") == [post["text"] for post in posts]
+        assert [line["timeout_s"] for line in logs("DistributeFunction", "fallback_used")] == pytest.approx(
+            [(DISTRIBUTE_TIMEOUT_S - RESERVE_S) / len(posts)] * len(posts), abs=0.2
+        )
+        assert flow.attempts("DistributeFunction").at == [0]
+
+    def test_a_little_slow(self, stage, chaos, follow, known_followers, put_records, post, listen, feed):
+        """An answer within the caller's time is waited for: no fallback."""
+        follow("amy", "bob", "newcomer")
+        batches = listen.sns("FeedTopic")
+
+        with chaos(RelationshipFunction=Latency(delay_ms=3_000)):
+            put_records(post)
+            stage.settle()
+
+        batches.expect(message={"followers": ["bob", "newcomer"]}, attributes={"fallback": "false"})
+        assert feed("newcomer") == ["hello"]
+
+    def test_down(self, stage, chaos, follow, put_records, post, listen, logs):
+        """The followers that the API gave for the last post get the next one too."""
+        follow("amy", "bob")
+        put_records({**post, "postId": "before", "text": "before"})
+        stage.settle()
+        batches = listen.sns("FeedTopic")
+
+        with chaos(RelationshipFunction=Failure("relationships are down")):
+            put_records(post)
+            stage.settle()
+
+        batches.expect(message={"text": "hello", "followers": ["bob"]}, attributes={"fallback": "true"})
+        assert [line["reason"] for line in logs("DistributeFunction", "fallback_used")] == ["status 500"]
+
+    def test_down_for_a_moment_and_nothing_known(self, stage, chaos, follow, put_records, post, listen, feed, logs):
+        """For an author who was never seen, the stream keeps the post until the API is back: late, but not lost."""
+        follow("amy", "bob")
+        batches, given_up = listen.sns("FeedTopic"), listen.sqs("PostsNotDistributed")
+
+        with chaos(RelationshipFunction=Failure("relationships are down")):
+            put_records(post)
+            stage.wait_until(lambda: logs("DistributeFunction", "relationship_api_unavailable"), within="30s")
+        stage.settle()
+
+        batches.expect(message={"followers": ["bob"]}, attributes={"fallback": "false"})
+        given_up.expect_no_more()
+        assert feed("bob") == ["hello"]
+
+    def test_down_for_good_and_nothing_known(self, stage, chaos, follow, put_records, post, listen):
+        """When the retries are used up, the on-failure destination says which record of the stream was given up."""
+        follow("amy", "bob")
+        batches, given_up = listen.sns("FeedTopic"), listen.sqs("PostsNotDistributed")
+
+        with chaos(RelationshipFunction=Failure("relationships are down")):
+            [number] = put_records(post)
+            stage.settle()
+
+        batches.expect_no_more()
+        given_up.expect(body={"KinesisBatchInfo": {"startSequenceNumber": number, "batchSize": 1}})
+        given_up.expect_no_more()
+
+
+class TestAddToFeed:
+    """Feeds cannot be written."""
+
+    def test_failing(self, stage, chaos, follow, publish, listen, feed):
+        """Lambda tries after 0, 60 and 180 s, then the dead-letter queue holds the event as it came, and the error."""
+        follow("amy", "bob")
+        dead = listen.sqs("FeedDeadLetters")
+
+        with chaos(AddToFeedFunction=Failure("table is down")):
+            publish("amy", "hello")
+            flow = stage.settle()
+
+        assert flow.attempts("AddToFeedFunction").at == [0, 60, 180]
+        letter = dead.expect(within="1m")
+        dead.expect_no_more()
+        assert "table is down" in letter.attributes["ErrorMessage"]
+        [record] = letter.body["Records"]
+        assert json.loads(record["Sns"]["Message"])["followers"] == ["bob"]
+        assert feed("bob") == []
+
+    def test_failing_for_less_than_a_minute(self, stage, chaos, follow, publish, listen, feed):
+        """An outage that ends before the second attempt costs a minute and no post."""
+        follow("amy", "bob")
+        dead = listen.sqs("FeedDeadLetters")
+
+        with chaos(AddToFeedFunction=Failure("table is down")):
+            publish("amy", "hello")
+            time.sleep(30)
+        flow = stage.settle()
+
+        assert flow.attempts("AddToFeedFunction").at == [0, 60]
+        dead.expect_no_more()
+        assert feed("bob") == ["hello"]
+
+    def test_timing_out(self, stage, chaos, follow, publish, listen):
+        """A timeout is a failure like any other; the ladder's waits begin when an attempt has ended."""
+        follow("amy", "bob")
+        dead = listen.sqs("FeedDeadLetters")
+
+        with chaos(AddToFeedFunction=Timeout()):
+            publish("amy", "hello")
+            flow = stage.settle()
+
+        assert flow.attempts("AddToFeedFunction").at == [0, 70, 200]
+        assert "Task timed out after 10.00 seconds" in dead.expect().attributes["ErrorMessage"]
+
+    def test_a_dead_letter_can_be_sent_again(self, stage, chaos, follow, publish, listen, feed):
+        """A dead letter is the whole event: invoking the function with it repairs the feeds."""
+        follow("amy", "bob", "carl")
+        dead = listen.sqs("FeedDeadLetters")
+        with chaos(AddToFeedFunction=Failure("table is down")):
+            publish("amy", "hello")
+            stage.settle()
+
+        stage.invoke("AddToFeedFunction", dead.expect().body)
+
+        assert feed("bob") == feed("carl") == ["hello"]
+
+
+class TestPoisonRecord:
+    """A record that cannot be read is on the stream."""
+
+    def test_blocks_its_shard(self, stage, follow, put_records, post, listen, feed):
+        """Later records of the shard wait while it is retried; then it is given up and they go through in order."""
+        follow("amy", "bob")
+        batches, given_up = listen.sns("FeedTopic"), listen.sqs("PostsNotDistributed")
+
+        [poison] = put_records(b"\xff not json")
+        for text in ("one", "two"):
+            put_records({**post, "postId": text, "text": text})
+        stage.settle()
+
+        record = given_up.expect(body={"requestContext": {"condition": "RetryAttemptsExhausted"}})
+        one, two = (batches.expect(message={"text": text}) for text in ("one", "two"))
+        assert record.body["KinesisBatchInfo"]["startSequenceNumber"] == poison
+        assert record.body["KinesisBatchInfo"]["batchSize"] == 1
+        assert record.at <= one.at <= two.at
+        assert feed("bob") == ["one", "two"]
+
+    def test_is_cut_out_of_its_batch(self, stage, follow, put_records, post, listen, feed, logs):
+        """Its neighbours in the batch are not given up with it, and those done twice show up once."""
+        follow("amy", "bob")
+        given_up = listen.sqs("PostsNotDistributed")
+        first, last = ({**post, "postId": text, "text": text} for text in ("a first", "b last"))
+
+        _, poison, _ = put_records(first, b"{", last)
+        stage.settle()
+
+        record = given_up.expect(body={"KinesisBatchInfo": {"batchSize": 1}})
+        given_up.expect_no_more()
+        assert record.body["KinesisBatchInfo"]["startSequenceNumber"] == poison
+        assert {line["sequenceNumber"] for line in logs("DistributeFunction", "record_unreadable")} == {poison}
+        assert feed("bob") == ["a first", "b last"]
+
+    def test_is_tried_as_often_as_the_template_says(self, stage, put_records, logs):
+        """Five retries, so six attempts in all."""
+        put_records(b"not json")
+        stage.settle()
+
+        assert len(logs("DistributeFunction", "record_unreadable")) == 6
+
+
+class TestDuplicates:
+    """AWS delivers at least once."""
+
+    def test_of_a_message(self, stage, put_records, follow, post, listen, feed):
+        """A batch that SNS delivers twice leaves the feeds as they were."""
+        follow("amy", "bob", "carl")
+        batches = listen.sns("FeedTopic")
+        put_records(post)
+        batch = batches.expect(within="30s")
+        stage.settle()
+
+        stage.client("sns").publish(TopicArn=stage.ref("FeedTopic"), Message=json.dumps(batch.message))
+        flow = stage.settle()
+
+        assert flow.reached("AddToFeedFunction")
+        assert feed("bob") == feed("carl") == ["hello"]
+
+    def test_of_a_record(self, stage, follow, put_records, post, feed):
+        """A post that is on the stream twice, as after a producer's retry, is in a feed once."""
+        follow("amy", "bob")
+
+        put_records(post, post)
+        stage.settle()
+
+        assert feed("bob") == ["hello"]

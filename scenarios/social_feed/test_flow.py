@@ -1,0 +1,192 @@
+"""
+The feed works.
+
+The failure feared: a follower who never sees a post, who sees it twice, or a post that nobody can trace. The fault
+used: none. The verdict expected: every follower's feed holds every post once, and one id leads from the request to
+the feeds.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_a_post_reaches_every_follower(stage, follow, publish, feed):
+    """A post that was accepted is in the feed of each follower of its author, and of nobody else."""
+    follow("amy", "bob", "carl")
+    follow("zoe", "dora")
+
+    response = publish("amy", "hello")
+    stage.settle()
+
+    assert response.status_code == 202
+    assert feed("bob") == feed("carl") == ["hello"]
+    assert feed("amy") == feed("dora") == []
+
+
+def test_a_batch_takes_the_designed_way(stage, follow, put_records, post, listen):
+    """A record on the stream goes through the distribute function, the topic and the add-to-feed function, and ends."""
+    follow("amy", "bob")
+    batches = listen.sns("FeedTopic")
+
+    put_records(post)
+
+    batch = batches.expect(message={"author": "amy"}, within="30s")
+    stage.settle()
+    batches.expect_no_more()
+    assert stage.flow(batch).path == ["PostStream", "DistributeFunction", "FeedTopic", "AddToFeedFunction"]
+
+
+def test_a_request_is_one_flow_up_to_the_feeds(stage, follow, publish):
+    """What a request caused can be followed through every hop, and nothing of it was given up."""
+    follow("amy", "bob")
+
+    publish("amy", "hello")
+    flow = stage.settle()
+
+    for hop in ("PublishPostFunction", "PostStream", "DistributeFunction", "RelationshipFunction", "AddToFeedFunction"):
+        assert flow.reached(hop), f"{hop} was not reached:\n{flow}"
+    assert not flow.dead_letters
+
+
+def test_the_correlation_id_is_seen_at_every_hop(stage, follow, publish, listen, logs):
+    """The caller's id travels in the HTTP header, the record's context, the message's attributes and every log."""
+    follow("amy", "bob")
+    posts, batches = listen.kinesis("PostStream"), listen.sns("FeedTopic")
+
+    response = publish("amy", "hello", **{"x-correlation-id": "trace-me"})
+    stage.settle()
+
+    assert response.headers["x-correlation-id"] == "trace-me"
+    posts.expect(data={"__context": {"x-correlation-id": "trace-me"}})
+    batches.expect(attributes={"x-correlation-id": "trace-me"})
+    for function in ("PublishPostFunction", "DistributeFunction", "RelationshipFunction", "AddToFeedFunction"):
+        assert {line["x-correlation-id"] for line in logs(function)} == {"trace-me"}, function
+
+
+def test_a_correlation_id_is_made_for_a_caller_without_one(stage, follow, publish, listen):
+    """A request without an id gets one, and the caller is told it."""
+    follow("amy", "bob")
+    batches = listen.sns("FeedTopic")
+
+    correlation_id = publish("amy", "hello").headers["x-correlation-id"]
+    stage.settle()
+
+    assert correlation_id
+    batches.expect(attributes={"x-correlation-id": correlation_id})
+
+
+def test_posts_in_one_batch_keep_their_own_correlation_ids(stage, follow, put_records, post, listen):
+    """Records that Lambda hands over together do not mix up their ids."""
+    follow("amy", "bob")
+    batches = listen.sns("FeedTopic")
+
+    put_records(*({**post, "text": name, "__context": {"x-correlation-id": name}} for name in ("one", "two")))
+    stage.settle()
+
+    for name in ("one", "two"):
+        batches.expect(message={"text": name}, attributes={"x-correlation-id": name})
+
+
+def test_followers_are_split_into_full_batches(stage, follow, publish, listen, feed):
+    """60 followers make batches of 25, 25 and 10, and each follower is in exactly one."""
+    followers = [f"follower-{n:02}" for n in range(60)]
+    follow("amy", *followers)
+    batches = listen.sns("FeedTopic")
+
+    publish("amy", "hello")
+    stage.settle()
+
+    groups = [batches.expect(message={"author": "amy"}).message["followers"] for _ in range(3)]
+    batches.expect_no_more()
+    assert sorted(len(group) for group in groups) == [10, 25, 25]
+    assert sorted(name for group in groups for name in group) == followers
+    assert all(feed(name) == ["hello"] for name in followers)
+
+
+def test_a_post_without_followers_ends_quietly(stage, publish, listen):
+    """With nobody to tell, nothing is sent to the topic."""
+    batches = listen.sns("FeedTopic")
+
+    response = publish("hermit", "anybody there?")
+    stage.settle()
+
+    assert response.status_code == 202
+    batches.expect_no_more()
+
+
+def test_posts_of_one_author_stay_in_order(stage, follow, publish, feed, listen):
+    """The author is the partition key, so followers see posts in the order in which they were written."""
+    follow("amy", "bob")
+    posts = listen.kinesis("PostStream")
+    texts = ["one", "two", "three", "four"]
+
+    for text in texts:
+        publish("amy", text)
+    stage.settle()
+
+    for text in texts:
+        posts.expect(key="amy", data={"text": text})
+    assert feed("bob") == texts
+
+
+@pytest.mark.parametrize("name", ["amy/../zoe", "amy & co", "zoë", "a?b#c%20"])
+def test_any_name_can_be_an_author(stage, follow, publish, feed, name):
+    """Names are escaped on their way through the relationship API's path."""
+    follow(name, "bob")
+
+    publish(name, "hello")
+    stage.settle()
+
+    assert feed("bob") == ["hello"]
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("", "the body must be JSON"),
+        ("{not json", "the body must be JSON"),
+        ("[1, 2]", "the body must be a JSON object"),
+        ("{}", "'author' must be a text that is not empty"),
+        ('{"author": "amy"}', "'text' must be a text that is not empty"),
+        ('{"author": "amy", "text": "  "}', "'text' must be a text that is not empty"),
+        ('{"author": 7, "text": "hello"}', "'author' must be a text that is not empty"),
+    ],
+)
+def test_a_body_that_is_not_a_post_is_refused(stage, listen, body, complaint):
+    """The caller learns what is wrong, and nothing is written to the stream."""
+    posts = listen.kinesis("PostStream")
+
+    response = stage.http.post(stage.outputs["PostsUrl"], data=body, headers={"content-type": "application/json"})
+    stage.settle()
+
+    assert (response.status_code, response.json()) == (400, {"error": complaint})
+    posts.expect_no_more()
+
+
+def test_a_route_that_the_api_does_not_have_is_not_found(stage):
+    """API Gateway itself answers, in its own words."""
+    response = stage.http.get(stage.outputs["PostsUrl"].replace("/posts", "/nowhere"))
+
+    assert (response.status_code, response.json()) == (404, {"message": "Not Found"})
+
+
+def test_the_relationship_api_answers_on_its_own(stage, follow):
+    """Other services can ask who follows a user."""
+    follow("amy", "bob", "carl")
+
+    response = stage.http.get(stage.outputs["FollowersUrl"] + "/amy")
+
+    assert response.json() == {"user": "amy", "followers": ["bob", "carl"]}
+
+
+def test_an_event_of_another_type_is_passed_over(stage, follow, put_records, post, listen, logs):
+    """The stream may carry events that are not for us; they neither fail nor reach a feed."""
+    follow("amy", "bob")
+    batches = listen.sns("FeedTopic")
+
+    put_records({**post, "type": "yubl-liked"})
+    stage.settle()
+
+    batches.expect_no_more()
+    assert [line["type"] for line in logs("DistributeFunction", "event_ignored")] == ["yubl-liked"]

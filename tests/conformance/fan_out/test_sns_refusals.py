@@ -1,0 +1,247 @@
+"""What SNS refuses, in the words that were recorded from AWS (§5.1, §5.6)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:feed"
+STRING = {"DataType": "String", "StringValue": "x"}
+
+
+class TestPublish:
+    """§5.1"""
+
+    @pytest.mark.parametrize(
+        ("params", "code", "message"),
+        [
+            ({"TopicArn": "feed"}, "InvalidParameter", "Invalid parameter: TopicArn Reason: An ARN must have at least 6 elements, not 1"),
+            ({"TopicArn": f"{TOPIC}2"}, "NotFound", "Topic does not exist"),
+            ({"TopicArn": TOPIC.replace("eu-west-1", "nowhere")}, "NotFound", "Topic does not exist"),
+            ({"TopicArn": None, "TargetArn": "arn:aws:sns:eu-west-1:123456789012:endpoint/GCM/app/1"}, "InvalidParameter", "Invalid parameter: TargetArn Reason: No endpoint found for the target arn specified"),
+            ({"Message": ""}, "InvalidParameter", "Invalid parameter: Empty message"),
+            ({"Message": "x" * 262_145}, "InvalidParameter", "Invalid parameter: Message too long"),
+            ({"Message": "x" * 262_133, "MessageAttributes": {"name": {"DataType": "String", "StringValue": "abc"}}}, "InvalidParameter", "Invalid parameter: Message too long"),
+            ({"Subject": ""}, "InvalidParameter", "Invalid parameter: Subject"),
+            ({"Subject": "x" * 100}, "InvalidParameter", "Invalid parameter: Subject"),
+            ({"Subject": "two\nlines"}, "InvalidParameter", "Invalid parameter: Subject"),
+            ({"MessageStructure": "json", "Message": "{"}, "InvalidParameter", "Invalid parameter: Message Structure - JSON message body failed to parse"),
+            ({"MessageStructure": "json", "Message": '{"sqs": "x"}'}, "InvalidParameter", "Invalid parameter: Message Structure - No default entry in JSON message body"),
+            ({"MessageStructure": "json", "Message": '{"default": {}}'}, "InvalidParameter", "Invalid parameter: Message Structure - No default entry in JSON message body"),
+            ({"MessageDeduplicationId": "d"}, "InvalidParameter", "Invalid parameter: MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this topic type"),
+        ],
+    )  # fmt: skip
+    def test_a_faulty_message_is_refused(self, world, refusal, params, code, message):
+        """§5.1: each fault has its recorded code and text, and nothing is published."""
+        world.topic()
+
+        assert refusal(world.topics.publish, {"TopicArn": TOPIC, "Message": "hi", **params}) == (code, message)
+        assert world.records("event") == []
+
+    @pytest.mark.parametrize(
+        ("name", "attribute", "message"),
+        [
+            ("a", {"DataType": "String", "StringValue": ""}, "The message attribute 'a' must contain non-empty message attribute value for message attribute type 'String'."),
+            ("a", {"DataType": "String"}, "The message attribute 'a' must contain non-empty message attribute value for message attribute type 'String'."),
+            ("a", {"DataType": "Binary", "BinaryValue": b""}, "The message attribute 'a' must contain non-empty message attribute value for message attribute type 'Binary'."),
+            ("a", {"DataType": "Number", "BinaryValue": b"1"}, "The message attribute 'a' with type 'Number' must use field 'String'."),
+            ("a", {"DataType": "Binary", "StringValue": "1"}, "The message attribute 'a' with type 'Binary' must use field 'Binary'."),
+            ("a", {"DataType": "Text", "StringValue": "1"}, "The message attribute 'a' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String."),
+            ("a", {"DataType": "Number", "StringValue": "one"}, "Could not cast message attribute 'a' value to number."),
+            ("a" * 257, STRING, "Length of message attribute name must be less than 256 bytes."),
+            ("a^", STRING, "Invalid non-alphanumeric character '#x5E' was found in the message attribute name. Can only include alphanumeric characters, hyphens, underscores, or dots."),
+            (".a", STRING, "Invalid message attribute name starting with character '.' was found."),
+            ("a.", STRING, "Invalid message attribute name ending with character '.' was found."),
+            ("a..b", STRING, "Message attribute name can not have successive '.' character."),
+        ],
+    )  # fmt: skip
+    def test_a_faulty_attribute_is_refused(self, world, refusal, name, attribute, message):
+        """§5.1: attribute faults are `ParameterValueInvalid`, with the recorded texts."""
+        world.topic()
+
+        params = {"TopicArn": TOPIC, "Message": "hi", "MessageAttributes": {name: attribute}}
+
+        assert refusal(world.topics.publish, params) == ("ParameterValueInvalid", message)
+
+    def test_custom_attribute_types_are_accepted(self, world):
+        """§5.1: a type may go on after its prefix and a dot."""
+        world.topic()
+
+        attributes = {"a": {"DataType": "String.prefixed", "StringValue": "x"}}
+
+        assert world.topics.publish({"TopicArn": TOPIC, "Message": "hi", "MessageAttributes": attributes})["MessageId"]
+
+    @pytest.mark.parametrize(
+        ("params", "message"),
+        [
+            ({}, "Invalid parameter: The MessageGroupId parameter is required for FIFO topics"),
+            ({"MessageGroupId": "g"}, "Invalid parameter: The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"),
+        ],
+    )  # fmt: skip
+    def test_a_fifo_topic_needs_its_ids(self, world, refusal, params, message):
+        """§5.5: group id always, deduplication id unless it is made from the content."""
+        topic = world.topic("feed.fifo", FifoTopic="true")
+
+        assert refusal(world.topics.publish, {"TopicArn": topic, "Message": "hi", **params})[1] == message
+
+
+class TestPublishBatch:
+    """§5.1"""
+
+    def entries(self, *messages):
+        return [{"Id": str(number), "Message": message} for number, message in enumerate(messages)]
+
+    def test_a_batch_is_partial(self, world):
+        """§5.1: an entry with faulty content fails alone, as the sender's fault."""
+        arn, queue = world.queue()
+        topic = world.topic()
+        world.subscribe(topic, arn)
+
+        reply = world.topics.publish_batch(
+            {"TopicArn": topic, "PublishBatchRequestEntries": self.entries("a", "", "c")}
+        )
+
+        assert [entry["Id"] for entry in reply["Successful"]] == ["0", "2"]
+        assert reply["Failed"] == [
+            {"Id": "1", "Code": "InvalidParameter", "Message": "Invalid parameter: Empty message", "SenderFault": True}
+        ]
+        assert len(queue.sent) == 2
+
+    @pytest.mark.parametrize(
+        ("entries", "code", "message"),
+        [
+            ([], "EmptyBatchRequest", "The batch request doesn't contain any entries."),
+            ([{"Id": str(n), "Message": "x"} for n in range(11)], "TooManyEntriesInBatchRequest", "The batch request contains more entries than permissible."),
+            ([{"Id": "1", "Message": "x"}] * 2, "BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id."),
+            ([{"Id": str(n), "Message": "x" * 140_000} for n in range(2)], "BatchRequestTooLong", "The length of all the messages put together is more than the limit."),
+            ([{"Id": "1", "Message": '{"a": "b"}', "MessageStructure": "json"}], "InvalidParameter", "Invalid parameter: Message Structure - No default entry in JSON message body"),
+        ],
+    )  # fmt: skip
+    def test_a_faulty_batch_is_refused_whole(self, world, refusal, entries, code, message):
+        """§5.1: faults of the batch, and of the form of one entry, refuse all of it."""
+        world.topic()
+
+        params = {"TopicArn": TOPIC, "PublishBatchRequestEntries": entries}
+
+        assert refusal(world.topics.publish_batch, params) == (code, message)
+        assert world.records("event") == []
+
+    def test_an_unknown_topic_is_not_found(self, world, refusal):
+        """§5.1: a batch to a topic that does not exist is refused whole."""
+        params = {"TopicArn": TOPIC, "PublishBatchRequestEntries": self.entries("a")}
+
+        assert refusal(world.topics.publish_batch, params) == ("NotFound", "Topic does not exist")
+
+
+class TestFilterPolicies:
+    """§5.6"""
+
+    @pytest.mark.parametrize(
+        ("policy", "reason"),
+        [
+            ({"k": [["value"]]}, "Match value must be String, number, true, false, or null"),
+            ({"k": [{"wrong-operator": True}]}, "Unrecognized match type wrong-operator"),
+            ({"k": [{"suffix": "value", "prefix": "value2"}]}, "Only one key allowed in match expression"),
+            ({"k": [{"suffix": 100}]}, "suffix match pattern must be a string"),
+            ({"k": [{"suffix": None}]}, "suffix match pattern must be a string"),
+            ({"k": [{"suffix": ["a", "b"]}]}, "suffix match pattern must be a string"),
+            ({"k": []}, "Empty arrays are not allowed"),
+            ({"k": "value"}, '"k" must be an object or an array'),
+            ({"k": [{"anything-but": {"equals-ignore-case": "x"}}]}, "Unsupported anything-but pattern: equals-ignore-case"),
+            ({"k": [{"numeric": []}]}, "Invalid member in numeric match: ]"),
+            ({"k": [{"numeric": ["operator"]}]}, "Unrecognized numeric range operator: operator"),
+            ({"k": [{"numeric": [1, "<="]}]}, "Invalid member in numeric match: 1"),
+            ({"k": [{"numeric": ["=", "000"]}]}, "Value of equals must be numeric"),
+            ({"k": [{"numeric": [">="]}]}, "Value of >= must be numeric"),
+            ({"k": [{"numeric": ["<", 100, ">", 10]}]}, "Too many elements in numeric expression"),
+            ({"k": [{"numeric": [">=", 1, ">", 2]}]}, "Bad numeric range operator: >"),
+            ({"k": [{"numeric": [">", 3, "<", 1]}]}, "Bottom must be less than top"),
+            ({"k": [{"numeric": [">", 20, "<="]}]}, "Value of <= must be numeric"),
+            ({"k": [{"numeric": [">", 20, 30]}]}, "Bad value in numeric range: 30"),
+            ({"k": [{"numeric": [">", 20, "test"]}]}, "Bad numeric range operator: test"),
+            ({"k": [{"numeric": [">", "20", "<", "30"]}]}, "Value of > must be numeric"),
+            ({"k": [{"numeric": [">", 20, "<", "30"]}]}, "Value of < must be numeric"),
+            ({"k": [{"numeric": [">", 20, "<", 30, "<", 50]}]}, "Too many terms in numeric range expression"),
+            ({"k": [{"exists": None}]}, "exists match pattern must be either true or false."),
+            ({"k": [{"exists": "no"}]}, "exists match pattern must be either true or false."),
+            ({"k": list(map(str, range(151)))}, "Filter policy is too complex"),
+            ({"a": list(map(str, range(13))), "b": list(map(str, range(12)))}, "Filter policy is too complex"),
+            ({letter: ["x"] for letter in "abcdef"}, "Filter policy can not have more than 5 keys"),
+            ({"k": [{"wildcard": "a*b*c*d*"}]}, "Filter policy is too complex"),
+        ],
+    )  # fmt: skip
+    def test_subscribe_refuses_a_bad_policy(self, world, refusal, policy, reason):
+        """§5.6: `Subscribe` names the policy as an attribute."""
+        params = {"TopicArn": TOPIC, "Attributes": {"FilterPolicy": json.dumps(policy)}}
+
+        assert refusal(world.topics.validate_subscription, params) == (
+            "InvalidParameter",
+            f"Invalid parameter: Attributes Reason: FilterPolicy: {reason}",
+        )
+
+    @pytest.mark.parametrize("policy", [{"k": {"suffix": "value"}}, {"a": {"b": ["x"]}}])
+    def test_attribute_policies_are_flat(self, world, refusal, policy):
+        """§5.6: nesting is for the body; the refusal names the scope."""
+        params = {"TopicArn": TOPIC, "Attributes": {"FilterPolicy": json.dumps(policy)}}
+
+        assert refusal(world.topics.validate_subscription, params)[1] == (
+            "Invalid parameter: Filter policy scope MessageAttributes does not support nested filter policy"
+        )
+
+    def test_a_body_policy_names_the_key_that_has_no_list(self, world, refusal):
+        """§5.6: an operator outside of a list is read as a nested key."""
+        attributes = {"FilterPolicy": '{"key":{"suffix":"value"}}', "FilterPolicyScope": "MessageBody"}
+
+        assert refusal(world.topics.validate_subscription, {"Attributes": attributes})[1] == (
+            'Invalid parameter: Attributes Reason: FilterPolicy: "suffix" must be an object or an array'
+        )
+
+    def test_depth_multiplies_the_combinations(self, world, refusal):
+        """§5.6: a value list counts as often as its key is deep: 4 x 3 and 3 x 2 make 72, 6 x 3 and 5 x 2 too many."""
+        fine = {"a": {"b": {"c": ["1", "2", "3", "4"]}}, "d": {"e": ["1", "2", "3"]}}
+        too_much = {"a": {"b": {"c": list("123456")}}, "d": {"e": list("12345")}}
+
+        def params(policy):
+            return {"Attributes": {"FilterPolicy": json.dumps(policy), "FilterPolicyScope": "MessageBody"}}
+
+        world.topics.validate_subscription(params(fine))
+        assert "too complex" in refusal(world.topics.validate_subscription, params(too_much))[1]
+
+    def test_the_scope_is_one_of_two(self, world, refusal):
+        """§5.6: the recorded refusal of another scope."""
+        params = {
+            "SubscriptionArn": f"{TOPIC}:1",
+            "AttributeName": "FilterPolicyScope",
+            "AttributeValue": "RandomValue",
+        }
+
+        assert refusal(world.topics.validate_subscription, params)[1] == (
+            "Invalid parameter: FilterPolicyScope: Invalid value [RandomValue]. "
+            "Please use either MessageBody or MessageAttributes"
+        )
+
+    def test_setting_an_attribute_names_the_policy_shorter(self, world, refusal):
+        """§5.6: `SetSubscriptionAttributes` judges by the subscription's scope, and words its refusal its own way."""
+        arn, _ = world.queue()
+        subscription = world.subscribe(world.topic(), arn, FilterPolicyScope="MessageBody")
+        setting = {"SubscriptionArn": subscription, "AttributeName": "FilterPolicy"}
+
+        world.topics.validate_subscription({**setting, "AttributeValue": '{"a": {"b": ["x"]}}'})
+        refused = refusal(world.topics.validate_subscription, {**setting, "AttributeValue": '{"key_a":"value_one"}'})
+
+        assert refused[1] == 'Invalid parameter: FilterPolicy: "key_a" must be an object or an array'
+
+    def test_a_policy_that_is_not_json_is_refused(self, world, refusal):
+        """§5.6: the refusal says that JSON failed, and where."""
+        params = {"Attributes": {"FilterPolicy": "{invalidjson}"}}
+
+        assert refusal(world.topics.validate_subscription, params)[1] == (
+            "Invalid parameter: Attributes Reason: FilterPolicy: failed to parse JSON. Unexpected character "
+            "('i' (code 105)): was expecting double-quote to start field name"
+        )
+
+    def test_the_empty_policy_removes_the_filter(self, world):
+        """§5.6: `{}` and no text at all are no filter."""
+        for policy in ("{}", "", None):
+            world.topics.validate_subscription({"Attributes": {"FilterPolicy": policy}})
