@@ -30,7 +30,8 @@ class Chaos:
             ...
 
     Leaving the block always heals. It fails if a planned fault never struck, unless the block is failing already.
-    `owner` and `run` name whose flags these are; `seed` keys the draws of the faults.
+    `owner` and `run` name whose flags these are; `seed` keys the draws of the faults. A reset of a local stage drops
+    its flags and what is attached to it, so each test makes its own.
     """
 
     def __init__(

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from weakref import WeakSet
 
 from stagefright.chaos.faults.fault import AnyFault, Harm
 from stagefright.chaos.runtime import FUNCTION_VARIABLE, STAGE_VARIABLE, Handler, StrikeListener, parameter_name, wrap
 from stagefright.chaos.stage_face import LocalStageFace
 
-_attached: WeakSet[LocalStageFace] = WeakSet()
-
 
 def attach(stage: LocalStageFace) -> None:
     """
-    Let every function of the stage obey its flag, and journal each strike as a `fault` record.
+    Let every function of the stage obey its flag until the stage's next reset; each strike is a `fault` record.
 
-    Attaching a stage again changes nothing.
+    Attaching a stage again does no harm: a handler that is wrapped twice is struck once.
     """
-    if stage in _attached:
-        return
-    _attached.add(stage)
 
     def obey(handler: Handler, environment: Mapping[str, str], logical_id: str) -> Handler:
         return wrap(

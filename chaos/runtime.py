@@ -16,6 +16,8 @@ once; a fault that fails by itself is logged and skipped; and the handler runs. 
 standard output, in the shape that failure-lambda logs:
 
     {"source": "stagefright", "level": "warn", "mode": "latency", "action": "inject", "latency_ms": 400.0, ...}
+
+The faults are imported when a flag is first found, so a function without one pays next to nothing for its cold start.
 """
 
 from __future__ import annotations
@@ -28,12 +30,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stagefright.chaos.faults.fault import AnyFault, Harm
-from stagefright.chaos.faults.points import Invocation
-from stagefright.chaos.flags import Flag, parse
+if TYPE_CHECKING:
+    from stagefright.chaos.faults.fault import AnyFault, Harm
+    from stagefright.chaos.faults.points import Invocation
+    from stagefright.chaos.flags import Flag
 
 STAGE_VARIABLE = "STAGEFRIGHT_STAGE"
 FUNCTION_VARIABLE = "STAGEFRIGHT_FUNCTION"
@@ -50,7 +52,7 @@ Handler = Callable[[Any, Any], Any]
 Reading = Callable[[str], str | None]
 """How a parameter is read: its name in, its value out, None if there is no such parameter."""
 
-StrikeListener = Callable[[AnyFault, Harm], None]
+StrikeListener = Callable[["AnyFault", "Harm"], None]
 """Told of each strike just before it lands; a timeout, for one, leaves no time after."""
 
 _obeying: ContextVar[object] = ContextVar("stagefright_obeying")
@@ -120,7 +122,7 @@ def wrap(
         token = _obeying.set(context)
         try:
             flag = source.current(name, os.environ if environment is None else environment)
-            return _run(handler, event, context, flag, strike_listener)
+            return handler(event, context) if flag is None else _run(handler, event, context, flag, strike_listener)
         finally:
             _obeying.reset(token)
 
@@ -132,34 +134,37 @@ class FlagSource:
 
     def __init__(self, read: Reading) -> None:
         self._read = read
-        self._flag = Flag(reason="it was not read yet")
+        self._flag: Flag | None = None
         self._good_until = float("-inf")
         self._said: set[str] = set()
 
-    def current(self, name: str | None, environment: Mapping[str, str]) -> Flag:
-        """The flag now; off when anything is wrong with it, and when nothing names it."""
+    def current(self, name: str | None, environment: Mapping[str, str]) -> Flag | None:
+        """The flag if it is on; None if nothing names it, if there is none, and if anything is wrong with it."""
         name = name or parameter_name(environment)
         if name is None:
-            return Flag(reason="no parameter is named")
+            return None
         now = time.time()
         if now >= self._good_until:
             self._flag, self._good_until = self._fresh(name, now, _ttl_s(environment))
-        if self._flag.is_on and self._flag.expires <= now:  # it was kept, and must not outlive its lease
-            self._flag = replace(self._flag, reason="its lease ended")
-        return self._flag
+        is_live = self._flag is not None and now < self._flag.expires  # a kept flag must not outlive its lease
+        return self._flag if is_live else None
 
-    def _fresh(self, name: str, now: float, ttl_s: float) -> tuple[Flag, float]:
+    def _fresh(self, name: str, now: float, ttl_s: float) -> tuple[Flag | None, float]:
         try:
             text = self._read(name)
         except Exception as problem:  # noqa: BLE001 (whatever fails here must not fail the function)
             self._say(f"{name} could not be read, so no fault strikes: {type(problem).__name__}: {problem}")
-            return Flag(reason="it could not be read"), now + max(ttl_s, AFTER_ERROR_S)
-        if text is None:
-            return Flag(reason="there is none"), now + ttl_s
+            return None, now + max(ttl_s, AFTER_ERROR_S)
+        return None if text is None else self._parsed(name, text, now), now + ttl_s
+
+    def _parsed(self, name: str, text: str, now: float) -> Flag | None:
+        from stagefright.chaos.flags import parse
+
         flag = parse(text, now)
-        if flag.reason is not None:
-            self._say(f"{name} is off: {flag.reason}")
-        return flag, now + ttl_s
+        if flag.is_on:
+            return flag
+        self._say(f"{name} is off: {flag.reason}")
+        return None
 
     def _say(self, message: str) -> None:
         if message not in self._said:
@@ -175,9 +180,11 @@ def _ttl_s(environment: Mapping[str, str]) -> float:
 
 
 def _run(handler: Handler, event: Any, context: Any, flag: Flag, listener: StrikeListener | None) -> Any:
+    from stagefright.chaos.faults.points import Invocation
+
     struck: list[tuple[AnyFault, Invocation, Harm]] = []
     try:
-        for index, fault in enumerate(flag.faults if flag.is_on else ()):
+        for index, fault in enumerate(flag.faults):
             point = Invocation(flag.seed, event, context, index)
             error = _strike(fault, point, struck, listener)
             if error is not None:

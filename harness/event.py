@@ -8,13 +8,13 @@ from typing import Any
 
 from stagefright.journal import Record
 
-PAYLOADS = ("message", "body", "data", "detail")
-"""The parts that carry what the sender sent: of a topic, a queue, a stream or table, a bus."""
+PAYLOADS = ("message", "body", "data", "detail", "line")
+"""The parts that carry what the sender sent: of a topic, a queue or API, a stream or table, a bus, a log."""
 
 PARTS = (
     *PAYLOADS,
-    "attributes", "detail_type", "event_name", "group_id", "key", "line", "method", "new", "old", "path", "resources",
-    "route", "source", "subject",
+    "attributes", "detail_type", "event_name", "group_id", "key", "method", "new", "old", "path", "resources", "route",
+    "source", "subject",
 )  # fmt: skip
 """Every part that an event may have, by the name that `expect` takes."""
 
@@ -33,9 +33,8 @@ class Event:
     ('{"author": "amy"}', 'amy')
     """
 
-    def __init__(self, record: Record, *, id: str | None = None) -> None:  # noqa: A002 (AWS's word)
-        detail = record.detail
-        self.id: str = id if id is not None else str(detail.get("id", record.n))
+    def __init__(self, record: Record) -> None:
+        self.id = str(record.detail.get("id", record.n))
         self.at = record.at
         self.resource = record.resource
         self.record = record.n
@@ -53,7 +52,7 @@ class Event:
 
     @property
     def payload(self) -> Any:
-        """What the sender sent, as AWS carries it: the message, body, data or detail."""
+        """What the sender sent, as AWS carries it: the message, body, data, detail or line."""
         return next((self.parts[name] for name in PAYLOADS if name in self.parts), None)
 
     @property

@@ -7,12 +7,14 @@ every candidate, nearest first.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from stagefright.errors import UsageError, nearest
-from stagefright.event import PARTS, Event, parsed
+from stagefright.event import PARTS, PAYLOADS, Event, parsed
 from stagefright.wording import shorten
 
 
@@ -24,6 +26,7 @@ class _Missing:
 
 
 MISSING = _Missing()
+NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Expectation:
     by element and must be as long. A callable is a predicate: it gets the field, parsed if it is a JSON object or array.
     Any other value must be equal. `pattern` is EventBridge's own language, over the whole envelope.
 
+    >>> from stagefright.journal import Record
     >>> event = Event(Record(0, 0.0, "event", "FeedTopic", None, {"message": '{"author": "bob"}'}))
     >>> [str(difference) for difference in Expectation(message={"author": "amy"}).match(event).differences]
     ['message.author: wanted "amy", found "bob"']
@@ -79,16 +83,22 @@ class Expectation:
         self.parts = parts
         self.pattern = _CompiledPattern(pattern) if pattern is not None else None
 
-    def match(self, event: Event, identity: Mapping[str, str] | None = None) -> Match:
-        """Compare with an event; `identity` (account, region) completes the envelope that a pattern sees."""
+    def match(self, event: Event, identity: Mapping[str, str] = NOBODY, *, any_payload: bool = False) -> Match:
+        """
+        Compare with an event.
+
+        `identity` (account, region) completes the envelope that a pattern sees. With `any_payload`, what is wanted of one
+        service's payload (`message`) is compared with that of whatever service the event is of (`body`).
+        """
         differences: list[Difference] = []
         count = 0
         for name, wanted in self.parts.items():
             count += _count(wanted)
-            differences += _differences(name, wanted, _for_part(wanted, event.parts.get(name, MISSING)))
+            found = event.payload if any_payload and name in PAYLOADS else event.parts.get(name, MISSING)
+            differences += _differences(name, wanted, _for_part(wanted, found))
         if self.pattern is not None:
             count += len(self.pattern.fields)
-            differences += self.pattern.differences(event.envelope(identity or {}))
+            differences += self.pattern.differences(event.envelope(identity))
         return Match(tuple(differences), count)
 
     def __str__(self) -> str:
@@ -133,8 +143,6 @@ def _single_fields(pattern: Mapping[str, Any], path: str = "") -> Iterator[tuple
 def _for_part(wanted: object, found: object) -> object:
     """A part is text on the wire; a number or a boolean that is wanted of it is meant as JSON."""
     if isinstance(found, str) and isinstance(wanted, bool | int | float | None):
-        import json
-
         try:
             return json.loads(found)
         except ValueError:
@@ -197,6 +205,8 @@ def _same(wanted: object, found: object) -> bool:
 def _count(wanted: object) -> int:
     if isinstance(wanted, Mapping):
         return sum(_count(value) for value in wanted.values()) or 1
+    if isinstance(wanted, list | tuple):
+        return sum(_count(value) for value in wanted) or 1
     return 1
 
 

@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from stagefright.clock import Clock
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
 from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError
 from stagefright.flow import Flow
 from stagefright.functions.executor import Instrument
-from stagefright.http import StageSession
+from stagefright.http_session import StageSession
 from stagefright.journal import Journal
 from stagefright.settings import Settings, load_settings
 from stagefright.spans import Span, format_span, parse_span
@@ -29,7 +29,7 @@ from stagefright.templates import Template, find_template, load_template
 from stagefright.world import World
 
 if TYPE_CHECKING:
-    from stagefright.listeners import Event
+    from stagefright.event import Event
 
 T = TypeVar("T")
 
@@ -156,11 +156,12 @@ class Stage:
         """
         self.world.kernel.settle()
         since, self._settled_at = self._settled_at, len(self.journal)
-        return Flow(self.journal, since=since)
+        return Flow(self.journal, since=since, known=self.resources.keys())
 
     def flow(self, event: Event | int) -> Flow:
         """The flow of one stimulus: the tree that an event, or a journal record by its number, belongs to."""
-        return Flow.of(self.journal, event if isinstance(event, int) else event.record)
+        record = event if isinstance(event, int) else event.record
+        return Flow.of(self.journal, record, known=self.resources.keys())
 
     def wait_until(self, condition: Callable[[], T], within: Span = "30s") -> T:
         """
@@ -175,7 +176,7 @@ class Stage:
         why = "and nothing is due any more" if due is None else f"within {format_span(parse_span(within))}"
         name = getattr(condition, "__qualname__", repr(condition))
         raise ConditionNeverHeld(
-            f"The condition {name} did not hold {why}; it last returned {value!r}.\n{Flow(self.journal, since=0)}"
+            f"The condition {name} did not hold {why}; it last returned {value!r}.\n{Flow(self.journal)}"
         )
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
@@ -195,7 +196,7 @@ class Stage:
             self._closed = True
             self.world.close()
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

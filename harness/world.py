@@ -75,20 +75,17 @@ class World:
         self._clients: dict[str, Any] = {}
         self._root = Actor(self.kernel, "the test")
         self._log_handler = RuntimeLogHandler()
-        self._make_services()
-
-    def _make_services(self) -> None:
-        self.queues = QueueService(self)
-        self.topics = TopicService(self)
-        self.buses = BusService(self)
-        self.streams = StreamService(self)
-        self.functions = FunctionService(self)
-        self.http_apis = HttpApiService(self)
-        self.executor = Executor(self)
-        self.invoke = Invoke(self)
-        self.async_invoke = AsyncInvoke(self)
-        self.destinations = Destinations(self)
-        self.mappings = Mappings(self)
+        self.queues: QueueService = QueueService(self)
+        self.topics: TopicService = TopicService(self)
+        self.buses: BusService = BusService(self)
+        self.streams: StreamService = StreamService(self)
+        self.functions: FunctionService = FunctionService(self)
+        self.http_apis: HttpApiService = HttpApiService(self)
+        self.executor: Executor = Executor(self)
+        self.invoke: Invoke = Invoke(self)
+        self.async_invoke: AsyncInvoke = AsyncInvoke(self)
+        self.destinations: Destinations = Destinations(self)
+        self.mappings: Mappings = Mappings(self)
         self.kernel.serves_host = self.http_apis.serves_host
         self.kernel.serve_http = self.http_apis.serve
         self.kernel.allows_host = lambda host: host in self.allow_hosts

@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagefright.aws_api import moto_hooks
@@ -62,13 +62,15 @@ def install() -> None:
     _users += 1
     if _users > 1:
         return
-    from botocore.client import BaseClient
-    from botocore.endpoint import Endpoint
+    import botocore.client
+    import botocore.endpoint
 
-    _patches.set(BaseClient, "_convert_to_request_dict", _keeping_params(BaseClient._convert_to_request_dict))
-    _patches.set(BaseClient, "_make_request", _answering(BaseClient._make_request))
-    _patches.set(Endpoint, "_do_get_response", _instead_of_sending(Endpoint._do_get_response))
-    _patches.set(Endpoint, "_send", _into_moto(Endpoint._send))
+    client: Any = botocore.client.BaseClient
+    endpoint: Any = botocore.endpoint.Endpoint
+    _patches.set(client, "_convert_to_request_dict", _keeping_params(client._convert_to_request_dict))
+    _patches.set(client, "_make_request", _answering(client._make_request))
+    _patches.set(endpoint, "_do_get_response", _instead_of_sending(endpoint._do_get_response))
+    _patches.set(endpoint, "_send", _into_moto(endpoint._send))
 
 
 def remove() -> None:
@@ -203,8 +205,8 @@ def _run(call: _Call) -> Any:
     with kernel.blame(call.record):
         answer = call.operation(call.params)
     if inspect.isawaitable(answer):
-        task = kernel.spawn(answer, name=f"{call.service}.{call.name}", cause=call.record)  # type: ignore[arg-type]
-        answer = kernel.wait(task)
+        coroutine: Coroutine[Any, Any, Any] = answer  # type: ignore[assignment]
+        answer = kernel.wait(kernel.spawn(coroutine, name=f"{call.service}.{call.name}", cause=call.record))
     return answer
 
 

@@ -92,7 +92,7 @@ def make_copyable() -> None:
     """Teach `copy` about the few things in moto's models that it cannot copy."""
     copyreg.pickle(_NativeLock, lambda _: (threading.Lock, ()))
     copyreg.pickle(_NativeRLock, lambda _: (threading.RLock, ()))
-    copyreg.pickle(threading.Condition, lambda _: (threading.Condition, ()))  # type: ignore[arg-type]
+    copyreg.pickle(threading.Condition, lambda _: (threading.Condition, ()))
     _make_parameters_copyable()
 
 

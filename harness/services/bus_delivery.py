@@ -147,15 +147,23 @@ class TargetDelivery:
         self._world.topics.deliver(self._target.arn, text, cause=cause)
 
     def _to_stream(self, text: str, cause: int) -> None:
-        del cause  # a stream takes its cause from the running task
+        from botocore.exceptions import ClientError
+
         path = (self._target.settings.get("KinesisParameters") or {}).get("PartitionKeyPath")
         key = read_path(path, self._event) if path else self._event["id"]
         partition_key = self._event["id"] if key is MISSING else key if isinstance(key, str) else to_json(key)
-        self._world.streams.put(self._target.arn, text.encode(), partition_key)
+        try:
+            with self._world.kernel.blame(cause):
+                self._world.streams.put(self._target.arn, text.encode(), partition_key)
+        except ClientError as error:
+            # Streams are moto's, so a refusal of theirs has been through botocore.
+            reply: Any = error.response
+            status = reply["ResponseMetadata"]["HTTPStatusCode"]
+            raise ApiError(reply["Error"]["Code"], reply["Error"]["Message"], status=status) from error
 
     def _to_log_group(self, text: str, cause: int) -> None:
-        del cause  # log lines are not events
-        self._world.logs_put(self._target.resource.removeprefix("log-group:").removesuffix(":*"), text)
+        with self._world.kernel.blame(cause):
+            self._world.logs_put(self._target.resource.removeprefix("log-group:").removesuffix(":*"), text)
 
     def _to_bus(self, text: str, cause: int) -> None:
         del text  # a bus gets the event itself; its targets have inputs of their own

@@ -65,19 +65,27 @@ class BusService:
         if len(known | {target.get("Id") for target in targets}) > rules.TARGETS_PER_RULE_MAX:
             raise rules.limit_exceeded()
 
-    def put_service_event(
+    def accept(
         self,
+        bus_arn: str | None,
+        *,
         source: str,
         detail_type: str,
         detail: Mapping[str, Any],
-        *,
         resources: list[str] | None = None,
         cause: int | None = CURRENT,
     ) -> str:
-        """Put an event of an AWS service (S3, a scheduled rule) on the default bus and return its id."""
-        arn = self._bus_arn(None)
+        """
+        Put an event of an AWS service (S3, a destination of Lambda) on a bus, by default the default one.
+
+        Returns the event's id. Unlike a customer, a service is told that a bus does not exist.
+        """
+        arn = self._bus_arn(bus_arn)
+        if self._bus(arn) is None:
+            name = arn.rpartition("event-bus/")[2]
+            raise ApiError("ResourceNotFoundException", f"Event bus {name} does not exist.")
         event = self._event(arn, source, detail_type, detail, resources=resources or [], time=None)
-        self._accept(arn, event, cause)
+        self._publish(arn, event, cause, 0)
         return str(event["id"])
 
     def send_to_rule(self, rule: Any, event: Event, *, cause: int | None = CURRENT) -> None:
@@ -115,7 +123,7 @@ class BusService:
             resources=list(entry.get("Resources") or []),
             time=entry.get("Time"),
         )
-        self._accept(arn, event, CURRENT)
+        self._put_on(arn, event)
         return {"EventId": event["id"]}
 
     def _event(
@@ -134,13 +142,13 @@ class BusService:
             "detail": dict(detail),
         }
 
-    def _accept(self, arn: str, event: Event, cause: int | None) -> None:
+    def _put_on(self, arn: str, event: Event) -> None:
         if self._bus(arn) is None:
             # AWS answers with an event id all the same, and the event vanishes (recorded).
             reason = "there is no such event bus; AWS accepts the event, and it vanishes"
-            self._write("dropped", arn, cause, reason=reason, ids=[event["id"]])
+            self._write("dropped", arn, CURRENT, reason=reason, ids=[event["id"]])
             return
-        self._publish(arn, event, cause, 0)
+        self._publish(arn, event, CURRENT, 0)
 
     def _forward(self, forwards: int, arn: str, event: Event, cause: int) -> None:
         """Put an event on the bus that is the target of a rule."""

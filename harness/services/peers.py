@@ -36,7 +36,7 @@ class QueuesPeer(Protocol):
 class AsyncInvokePeer(Protocol):
     """The asynchronous invocation queue of Lambda."""
 
-    def submit(self, function_arn: str, event: Any, *, cause: int | None = None) -> Any:
+    def submit(self, function_arn: str, event: Any, /, *, cause: int | None) -> Any:
         """Accept an event for a function and return at once, or refuse it with an `ApiError`."""
 
 

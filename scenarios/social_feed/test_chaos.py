@@ -32,7 +32,8 @@ def known_followers(data):
 class TestRelationshipApi:
     """The relationship API is slow or down."""
 
-    def test_slow(self, stage, chaos, follow, known_followers, put_records, post, listen, feed, logs):
+    @pytest.mark.usefixtures("known_followers")
+    def test_slow(self, stage, chaos, follow, put_records, post, listen, feed, logs):
         """The caller waits for as long as its own remaining time allows, then uses the last known followers."""
         follow("amy", "bob", "newcomer")
         batches = listen.sns("FeedTopic")
@@ -49,7 +50,8 @@ class TestRelationshipApi:
         assert "Timeout" in line["reason"]
         assert flow.attempts("DistributeFunction").at == [0]
 
-    def test_slow_for_a_whole_batch(self, stage, chaos, known_followers, put_records, post, feed, logs):
+    @pytest.mark.usefixtures("known_followers")
+    def test_slow_for_a_whole_batch(self, stage, chaos, put_records, post, feed, logs):
         """Records of one batch share the remaining time, so that the last one gets its turn before the timeout."""
         posts = [{**post, "postId": f"post-{n}", "text": f"post {n}"} for n in range(5)]
 
@@ -63,7 +65,8 @@ class TestRelationshipApi:
         )
         assert flow.attempts("DistributeFunction").at == [0]
 
-    def test_a_little_slow(self, stage, chaos, follow, known_followers, put_records, post, listen, feed):
+    @pytest.mark.usefixtures("known_followers")
+    def test_a_little_slow(self, stage, chaos, follow, put_records, post, listen, feed):
         """An answer within the caller's time is waited for: no fallback."""
         follow("amy", "bob", "newcomer")
         batches = listen.sns("FeedTopic")
@@ -133,7 +136,7 @@ class TestAddToFeed:
         letter = dead.expect(within="1m")
         dead.expect_no_more()
         assert "table is down" in letter.attributes["ErrorMessage"]
-        [record] = letter.body["Records"]
+        [record] = letter.json["Records"]
         assert json.loads(record["Sns"]["Message"])["followers"] == ["bob"]
         assert feed("bob") == []
 
@@ -171,7 +174,7 @@ class TestAddToFeed:
             publish("amy", "hello")
             stage.settle()
 
-        stage.invoke("AddToFeedFunction", dead.expect().body)
+        stage.invoke("AddToFeedFunction", dead.expect().json)
 
         assert feed("bob") == feed("carl") == ["hello"]
 
@@ -191,8 +194,8 @@ class TestPoisonRecord:
 
         record = given_up.expect(body={"requestContext": {"condition": "RetryAttemptsExhausted"}})
         one, two = (batches.expect(message={"text": text}) for text in ("one", "two"))
-        assert record.body["KinesisBatchInfo"]["startSequenceNumber"] == poison
-        assert record.body["KinesisBatchInfo"]["batchSize"] == 1
+        assert record.json["KinesisBatchInfo"]["startSequenceNumber"] == poison
+        assert record.json["KinesisBatchInfo"]["batchSize"] == 1
         assert record.at <= one.at <= two.at
         assert feed("bob") == ["one", "two"]
 
@@ -207,7 +210,7 @@ class TestPoisonRecord:
 
         record = given_up.expect(body={"KinesisBatchInfo": {"batchSize": 1}})
         given_up.expect_no_more()
-        assert record.body["KinesisBatchInfo"]["startSequenceNumber"] == poison
+        assert record.json["KinesisBatchInfo"]["startSequenceNumber"] == poison
         assert {line["sequenceNumber"] for line in logs("DistributeFunction", "record_unreadable")} == {poison}
         assert feed("bob") == ["a first", "b last"]
 
@@ -230,7 +233,7 @@ class TestDuplicates:
         batch = batches.expect(within="30s")
         stage.settle()
 
-        stage.client("sns").publish(TopicArn=stage.ref("FeedTopic"), Message=json.dumps(batch.message))
+        stage.client("sns").publish(TopicArn=stage.ref("FeedTopic"), Message=batch.message)
         flow = stage.settle()
 
         assert flow.reached("AddToFeedFunction")

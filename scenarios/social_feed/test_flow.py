@@ -97,7 +97,7 @@ def test_followers_are_split_into_full_batches(stage, follow, publish, listen, f
     publish("amy", "hello")
     stage.settle()
 
-    groups = [batches.expect(message={"author": "amy"}).message["followers"] for _ in range(3)]
+    groups = [batches.expect(message={"author": "amy"}).json["followers"] for _ in range(3)]
     batches.expect_no_more()
     assert sorted(len(group) for group in groups) == [10, 25, 25]
     assert sorted(name for group in groups for name in group) == followers

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
@@ -28,6 +30,9 @@ class FakeKernel:
 
     def spawn(self, coroutine, *, name, cause=None):
         self.spawned.append(coroutine)
+
+    def blame(self, cause: int | None) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def sleep(self, seconds: float) -> Future[None]:
         self.clock.move_to(self.clock.now() + seconds)
@@ -97,12 +102,15 @@ class FanOutWorld:
         self.buses = BusService(self)
 
     def name_of(self, arn_or_name: str) -> str:
-        return arn_or_name.split(":")[-1].removeprefix("event-bus/")
+        return arn_or_name.rsplit(":", maxsplit=1)[-1].removeprefix("event-bus/")
 
     def by_arn(self, arn: str) -> FakeQueue | None:
         return self.known_queues.get(arn)
 
     def put(self, arn: str, data: bytes, partition_key: str) -> None:
+        if arn.endswith("/gone"):
+            error = {"Code": "ResourceNotFoundException", "Message": "Stream gone under account 1 not found."}
+            raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}, "PutRecord")
         self.put_records.append((arn, data, partition_key))
 
     def logs_put(self, group_name: str, message: str) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+EVENT = {"id": "1", "account": "1", "source": "shop", "time": "t", "region": "r", "detail-type": "d"}
 ENTRY = {"Source": "shop", "DetailType": "order", "Detail": "{}"}
 
 
@@ -146,9 +147,17 @@ class TestEvents:
         arn, queue = world.queue()
         world.rule({"Arn": arn}, pattern={"source": ["aws.s3"]})
 
-        world.buses.put_service_event("aws.s3", "Object Created", {"key": "k"}, resources=["arn:aws:s3:::b"])
+        event_id = world.buses.accept(None, source="aws.s3", detail_type="Object Created", detail={"key": "k"})
 
-        assert queue.bodies[0]["detail"] == {"key": "k"}
+        assert (queue.bodies[0]["id"], queue.bodies[0]["detail"]) == (event_id, {"key": "k"})
+
+    def test_a_service_is_told_of_a_missing_bus(self, world, refusal):
+        """§2.3: a destination that does not exist is a failed delivery."""
+        arn = "arn:aws:events:eu-west-1:123456789012:event-bus/gone"
+
+        refused = refusal(world.buses.accept, arn, source="lambda", detail_type="x", detail={})
+
+        assert refused == ("ResourceNotFoundException", "Event bus gone does not exist.")
 
     def test_a_snapshot_brings_the_ids_back(self, world):
         """A restored world draws the same event ids again."""
@@ -163,12 +172,10 @@ class TestEvents:
 class TestTestEventPattern:
     """§6.2, the operation that only asks"""
 
-    EVENT = {"id": "1", "account": "1", "source": "shop", "time": "t", "region": "r", "detail-type": "d"}
-
     @pytest.mark.parametrize(("source", "verdict"), [("shop", True), ("other", False)])
     def test_it_gives_a_verdict(self, world, source, verdict):
         """§6.2: `Result` says whether the event matches."""
-        params = {"EventPattern": json.dumps({"source": [source]}), "Event": json.dumps(self.EVENT)}
+        params = {"EventPattern": json.dumps({"source": [source]}), "Event": json.dumps(EVENT)}
 
         assert world.buses.test_event_pattern(params) == {"Result": verdict}
 
@@ -184,7 +191,7 @@ class TestTestEventPattern:
 
     def test_it_refuses_a_bad_pattern(self, world, refusal):
         """§6.2: with the code and the text of `PutRule`."""
-        params = {"EventPattern": '{"source": "shop"}', "Event": json.dumps(self.EVENT)}
+        params = {"EventPattern": '{"source": "shop"}', "Event": json.dumps(EVENT)}
 
         assert refusal(world.buses.test_event_pattern, params) == (
             "InvalidEventPatternException",

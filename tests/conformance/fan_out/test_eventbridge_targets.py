@@ -191,8 +191,13 @@ class TestFailures:
 
     @pytest.mark.parametrize(
         "target",
-        ["arn:aws:sqs:eu-west-1:123456789012:gone", "arn:aws:lambda:eu-west-1:123456789012:function:gone"]
-        + ["arn:aws:sns:eu-west-1:123456789012:gone", "arn:aws:events:eu-west-1:123456789012:event-bus/gone"],
+        [
+            "arn:aws:sqs:eu-west-1:123456789012:gone",
+            "arn:aws:lambda:eu-west-1:123456789012:function:gone",
+            "arn:aws:sns:eu-west-1:123456789012:gone",
+            "arn:aws:events:eu-west-1:123456789012:event-bus/gone",
+            "arn:aws:kinesis:eu-west-1:123456789012:stream/gone",
+        ],
     )
     def test_a_missing_target_is_final(self, world, target):
         """§6.4: no retry; the dead-letter queue gets the event and why at once."""

@@ -50,7 +50,7 @@ class TestShapes:
         assert queue.sent[0]["body"].startswith('{\n  "Type" : "Notification",\n  "MessageId" : "')
 
     def test_a_function_gets_the_event(self, world):
-        """§5.5: one record, `Url` instead of `URL`, subject null if unset, attributes even if empty, binary in base64."""
+        """§5.5: one record, `Url` instead of `URL`, subject null if unset, binary values in base64."""
         function = world.function()
         topic = world.topic()
         subscription = world.subscribe(topic, function)
@@ -264,7 +264,7 @@ class TestFifo:
         return world.topic("feed.fifo", FifoTopic="true", **attributes)
 
     def test_a_fifo_queue_gets_group_and_deduplication_id(self, world):
-        """§5.5: content-based deduplication uses the SHA-256 of the message; the notification is numbered, not signed."""
+        """§5.5: the id is the SHA-256 of the message; the notification is numbered and not signed."""
         arn, queue = world.queue("jobs.fifo")
         topic = self.fifo(world, ContentBasedDeduplication="true")
         world.subscribe(topic, arn)

@@ -329,13 +329,15 @@ class TestTheLease:
 
 
 class TestAnAttachedStage:
-    def test_is_attached_once(self, stage):
+    def test_may_be_attached_again(self, stage, chaos):
         """However many Chaos objects a stage has, a fault strikes once."""
-        Chaos(stage)
         Chaos(stage)
         attach(stage)
 
-        assert 1 == len(stage.wrappers)
+        with chaos(Worker=Noop()):
+            stage.invoke("Worker")
+
+        assert [("Worker", "noop", {})] == stage.strikes()
 
     def test_does_not_touch_ssm_without_a_flag(self, stage, chaos):
         """The emulated SSM is slow to load, and almost no invocation has a flag."""

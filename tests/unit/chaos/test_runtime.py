@@ -368,6 +368,7 @@ def test_the_runtime_needs_nothing_but_its_own_files(tmp_path):
 import sys
 sys.path.insert(0, {str(tmp_path)!r})
 from stagefright.chaos.runtime import wrap
+assert not [name for name in sys.modules if name.startswith("stagefright.chaos.faults")]
 malformed = '{{"stagefright": {{"version": 1, "faults": [{{}}]}}}}'
 assert wrap(lambda event, context: 1, name="/flag", read=lambda name: malformed)({{}}, None) == 1
 try:

@@ -20,6 +20,7 @@ COUNTED = {
     "time": "2022-07-13T13:48:01Z",
     "detail": {"state": "processing", "c-count": 3, "d-count": 9, "x-limit": 999},
 }
+ORDER = {"items": [{"k": 1, "v": "a"}, {"k": 2, "v": "b", "tags": [{"n": 1}, {"n": 2, "m": 3}]}], "top": 1}
 STREAMED = {
     "dynamodb": {
         "ApproximateCreationDateTime": 1733418659.0,
@@ -221,8 +222,6 @@ class TestAlternatives:
 class TestArrays:
     """§6.2, arrays of objects"""
 
-    EVENT = {"items": [{"k": 1, "v": "a"}, {"k": 2, "v": "b", "tags": [{"n": 1}, {"n": 2, "m": 3}]}], "top": 1}
-
     @pytest.mark.parametrize(
         ("pattern", "verdict"),
         [
@@ -239,7 +238,7 @@ class TestArrays:
     )
     def test_fields_hold_in_the_same_element(self, pattern, verdict):
         """§6.2: two fields under one array come from one element of it."""
-        assert matches(pattern, self.EVENT) is verdict
+        assert matches(pattern, ORDER) is verdict
 
     def test_different_arrays_are_independent(self):
         """§6.2: an element of one array goes with any element of another; and many of them cost little."""

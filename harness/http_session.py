@@ -30,7 +30,7 @@ class StageSession(requests.Session):
         self._endpoint(api)
         return StageSession(self._endpoints, api)
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request; see `requests.Session.request`."""
         text = url.decode() if isinstance(url, bytes) else url
         if "://" not in text:

@@ -1,0 +1,354 @@
+"""
+The flow: the causal tree of one stimulus, or of all that happened since a moment, read from the journal.
+
+Each record names the record that led to it, so the tree needs no guessing. A delivery of a batch has several causes; it
+hangs under the first, and belongs to the flow of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from stagefright.errors import UnknownResource, nearest
+from stagefright.event import Event, is_event
+from stagefright.journal import Journal, Record
+from stagefright.wording import neat, offset, plural, shorten
+
+LINES_MAX = 200
+"""How many lines of a tree `str(flow)` shows; `flow.text(lines_max=None)` has them all."""
+
+HARMLESS_DROPS = ("filtered out", "duplicate")
+"""How the reasons begin for which AWS drops an event by design: it only ends a flow if nothing else took the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """The invocations of one function: seconds since the first, and how each ended (an error type, or None)."""
+
+    function: str
+    at: list[int | float]
+    outcomes: list[str | None]
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return len(self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that was given up and kept; `at` in seconds since the flow began."""
+
+    resource: str
+    source: str
+    condition: str
+    ids: list[str]
+    at: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An event that was given up and lost; `at` in seconds since the flow began."""
+
+    resource: str
+    reason: str
+    ids: list[str]
+    at: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class FlowError:
+    """An invocation that failed; `at` in seconds since the flow began."""
+
+    function: str
+    type: str
+    message: str
+    at: int | float
+
+    def __str__(self) -> str:
+        return f"{self.function} failed at {offset(self.at)} with {self.type}: {self.message}"
+
+
+class Flow:
+    """
+    What happened, as a tree; `print(flow)` draws it.
+
+    Made of a journal (from record number `since` on), or of some records. `known` are the logical ids of the stage; with them, asking for a name that does not exist is an error, and asking for
+    a function that never ran gives no attempts.
+    """
+
+    def __init__(self, records: Iterable[Record], *, since: int = 0, known: Collection[str] = ()) -> None:
+        self.records = list(records.since(since) if isinstance(records, Journal) else records)
+        self._known = known
+        self._by_n = {record.n: record for record in self.records}
+        self._roots: list[Record] = []
+        self._children: dict[int, list[Record]] = {}
+        self._outcomes: dict[int, Record] = {}
+        for record in self.records:
+            self._index(record)
+
+    @classmethod
+    def of(cls, journal: Journal, n: int, *, known: Collection[str] = ()) -> Flow:
+        """The whole flow that record number `n` belongs to, from its stimulus on."""
+        root = journal[n]
+        while root.cause is not None:
+            root = journal[root.cause]
+        return cls(_descendants(journal, root), known=known)
+
+    def _index(self, record: Record) -> None:
+        parent = next((cause for cause in _causes(record) if cause in self._by_n), None)
+        if parent is None:
+            self._roots.append(record)
+        else:
+            self._children.setdefault(parent, []).append(record)
+        if record.kind == "outcome" and record.cause is not None:
+            self._outcomes[record.cause] = record
+
+    # -- what a test asks --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def path(self) -> list[str]:
+        """The resources that events passed and the functions that ran, in the order in which the tree reaches them."""
+        return list(dict.fromkeys(record.resource for record in self._preorder() if self._is_step(record)))
+
+    def attempts(self, function: str) -> Attempts:
+        """The invocations of a function in this flow."""
+        runs = [record for record in self._of("invocation") if record.resource == function]
+        if not runs and function not in self._known:
+            ran = dict.fromkeys(record.resource for record in self._of("invocation"))
+            raise UnknownResource(f"No function {function!r} ran in this flow. {nearest(function, self._known or ran)}")
+        start = runs[0].at if runs else 0.0
+        return Attempts(function, [neat(run.at - start) for run in runs], [self._ended(run) for run in runs])
+
+    def reached(self, resource: str) -> bool:
+        """Whether an event came as far as a resource: accepted there, delivered to it, or kept by it as a dead letter."""
+        found = any(
+            record.resource == resource for record in self._of("event", "delivery", "invocation", "dead_letter")
+        )
+        if not found and self._known and resource not in self._known:
+            raise UnknownResource(f"The stage has no resource {resource!r}. {nearest(resource, self._known)}")
+        return found
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        """The events that were given up and kept."""
+        return [self._dead_letter(record, record.detail) for record in self._of("dead_letter")]
+
+    @property
+    def dropped(self) -> list[Dropped]:
+        """The events that were given up and lost, filtered out or deleted."""
+        return [
+            Dropped(record.resource, record.detail.get("reason", ""), record.detail.get("ids", []), self._at(record))
+            for record in self._of("dropped")
+        ]
+
+    @property
+    def errors(self) -> list[FlowError]:
+        """The invocations that failed."""
+        return [
+            FlowError(record.resource, _error_type(record), record.detail.get("error_message") or "", self._at(record))
+            for record in self._of("outcome")
+            if _failed(record)
+        ]
+
+    @cached_property
+    def stopped_at(self) -> str | None:
+        """
+        The resource where the flow ended abnormally, or None if it did not.
+
+        That is the function whose failure made AWS give the event up, else the resource that lost it, else a function whose
+        last invocation failed.
+        """
+        for end in self._of("dead_letter", "dropped"):
+            if end.kind == "dead_letter" or not self._is_harmless(end):
+                return self._culprit(end)
+        last = {record.resource: record for record in self._of("outcome")}
+        return next((name for name, record in last.items() if _failed(record)), None)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __repr__(self) -> str:
+        return f"<Flow of {plural(len(self), 'record')}: {' > '.join(self.path) or 'nothing happened'}>"
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, lines_max: int | None = LINES_MAX) -> str:
+        """The tree, one line per step, with virtual times since the flow began."""
+        lines = list(self._lines())
+        if lines_max is not None and len(lines) > lines_max:
+            lines[lines_max:] = [f"... and {plural(len(lines) - lines_max, 'line')} more"]
+        return "\n".join(lines) or "(nothing happened)"
+
+    # -- reading the tree --------------------------------------------------------------------------------------------
+
+    def _of(self, *kinds: str) -> Iterator[Record]:
+        return (record for record in self.records if record.kind in kinds)
+
+    def _at(self, record: Record) -> int | float:
+        return neat(record.at - self.records[0].at)
+
+    def _ended(self, invocation: Record) -> str | None:
+        outcome = self._outcomes.get(invocation.n)
+        return _error_type(outcome) if outcome is not None and _failed(outcome) else None
+
+    def _preorder(self) -> Iterator[Record]:
+        stack = self._roots[::-1]
+        while stack:
+            record = stack.pop()
+            yield record
+            stack.extend(reversed(self._children.get(record.n, [])))
+
+    def _is_step(self, record: Record) -> bool:
+        """A dead letter that is sent to its queue makes an event there, which is the end of the path and not a part of it."""
+        if record.kind == "invocation":
+            return True
+        cause = self._by_n.get(record.cause) if record.cause is not None else None
+        return record.kind == "event" and (cause is None or cause.kind != "dead_letter")
+
+    def _dead_letter(self, record: Record, detail: dict[str, Any]) -> DeadLetter:
+        source, condition = detail.get("source", ""), detail.get("condition", "")
+        return DeadLetter(record.resource, source, condition, detail.get("ids", []), self._at(record))
+
+    # -- where it stopped --------------------------------------------------------------------------------------------
+
+    def _is_harmless(self, dropped: Record) -> bool:
+        if not str(dropped.detail.get("reason", "")).startswith(HARMLESS_DROPS):
+            return False
+        siblings = self._children.get(dropped.cause, []) if dropped.cause is not None else []
+        return any(sibling.kind in ("delivery", "invocation") for sibling in siblings) or not siblings
+
+    def _culprit(self, end: Record) -> str:
+        above = self._by_n.get(end.cause) if end.cause is not None else None
+        while above is not None:
+            if above.kind in ("outcome", "invocation"):
+                return above.resource
+            if is_event(above):
+                failed = [r for r in self._below(above) if r.kind == "outcome" and r.n < end.n and _failed(r)]
+                return failed[-1].resource if failed else _victim(end)
+            above = self._by_n.get(above.cause) if above.cause is not None else None
+        return _victim(end)
+
+    def _below(self, record: Record) -> list[Record]:
+        found, stack = [], [record]
+        while stack:
+            children = self._children.get(stack.pop().n, [])
+            found += children
+            stack += children
+        return sorted(found, key=lambda record: record.n)
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
+
+    def _lines(self) -> Iterator[str]:
+        stack = [(record, 0) for record in reversed(self._roots)]
+        while stack:
+            record, depth = stack.pop()
+            text = self._line(record)
+            if text is not None:
+                yield f"{offset(self._at(record)):<12}{'  ' * depth}{text}"
+                depth += 1
+            stack.extend((child, depth) for child in reversed(self._children.get(record.n, [])))
+
+    def _line(self, record: Record) -> str | None:
+        """The words for a record; None for one that is told by its children, or elsewhere."""
+        draw = _WORDS.get(record.kind)
+        return draw(self, record) if draw is not None else None
+
+    def _call_line(self, record: Record) -> str | None:
+        detail = record.detail
+        has_effect = record.cause not in self._by_n and record.n in self._children
+        if not has_effect and not detail.get("error"):
+            return None
+        error = f": refused with {detail['error']}" if detail.get("error") else ""
+        return f"{record.resource} called {detail.get('service')}.{detail.get('operation')}{error}"
+
+    def _event_line(self, record: Record) -> str:
+        untouched = "" if record.n in self._children else " (not delivered)"
+        return f"{record.resource} accepted {shorten(Event(record).payload)}{untouched}"
+
+    def _delivery_line(self, record: Record) -> str | None:
+        if record.n in self._children:
+            return None
+        return f"{record.resource}: attempt {record.detail.get('attempt', 1)} to deliver from {record.detail.get('source')}"
+
+    def _invocation_line(self, record: Record) -> str:
+        return f"{record.resource} attempt {record.detail.get('attempt', 1)}: {self._ending(record)}"
+
+    def _ending(self, invocation: Record) -> str:
+        outcome = self._outcomes.get(invocation.n)
+        if outcome is None:
+            return "still running"
+        took = f"after {outcome.detail.get('duration_ms', 0):g} ms"
+        if _failed(outcome):
+            return f"failed {took} with {_error_type(outcome)}: {shorten(outcome.detail.get('error_message') or '')}"
+        return f"ok {took}"
+
+    def _retry_line(self, record: Record) -> str:
+        due = record.detail.get("due")
+        when = "" if due is None else f" at {offset(due - self.records[0].at)}"
+        return f"{record.resource} will be tried again{when} ({record.detail.get('reason')})"
+
+    def _dead_letter_line(self, record: Record) -> str:
+        return (
+            f"{record.resource} keeps a dead letter of {record.detail.get('source')} ({record.detail.get('condition')})"
+        )
+
+    def _dropped_line(self, record: Record) -> str:
+        return f"{record.resource} lost {plural(len(record.detail.get('ids', [])), 'event')}: {record.detail.get('reason')}"
+
+    def _fault_line(self, record: Record) -> str:
+        return (
+            f"fault {record.detail.get('fault')} struck {record.resource} {shorten(record.detail.get('settings', {}))}"
+        )
+
+    def _warning_line(self, record: Record) -> str:
+        return f"warning, {record.resource}: {record.detail.get('message')}"
+
+
+_WORDS = {
+    "call": Flow._call_line,
+    "dead_letter": Flow._dead_letter_line,
+    "delivery": Flow._delivery_line,
+    "dropped": Flow._dropped_line,
+    "event": Flow._event_line,
+    "fault": Flow._fault_line,
+    "invocation": Flow._invocation_line,
+    "retry": Flow._retry_line,
+    "warning": Flow._warning_line,
+}
+"""How each kind is drawn. An outcome is told in its invocation's line, and log lines have a section of their own."""
+
+
+def _causes(record: Record) -> Iterator[int]:
+    if record.cause is not None:
+        yield record.cause
+    yield from record.detail.get("causes", ())
+
+
+def _descendants(journal: Journal, root: Record) -> Iterator[Record]:
+    """A record and all that it led to; causes come before their effects, so one pass is enough."""
+    included = {root.n}
+    yield root
+    for record in journal.since(root.n + 1):
+        if any(cause in included for cause in _causes(record)):
+            included.add(record.n)
+            yield record
+
+
+def _failed(outcome: Record) -> bool:
+    return "error_type" in outcome.detail
+
+
+def _error_type(outcome: Record) -> str:
+    return str(outcome.detail["error_type"] or "Unhandled")
+
+
+def _victim(end: Record) -> str:
+    """Who is to be named when no function failed: the consumer that could not be reached, else the source."""
+    if end.kind == "dropped":
+        return end.resource
+    return str(end.detail.get("consumer") or end.detail.get("source") or end.resource)

@@ -1,0 +1,261 @@
+"""
+Listeners: what a test arms to observe a topic, a stream, a bus, a queue, a table or a log.
+
+A listener reads the journal from the moment it is made. It never consumes: a queue's messages are still there for the
+system, and two listeners on one topic see the same events. An event counts once, whatever it was retried, and satisfies
+one expectation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from stagefright.clock import Clock
+from stagefright.errors import ExpectationFailed, UnknownResource, UsageError, nearest
+from stagefright.event import Event, is_event
+from stagefright.journal import Journal, Record
+from stagefright.matching import Expectation
+from stagefright.misses import Surroundings, no_event, unexpected_events
+from stagefright.spans import Span, parse_span
+
+__all__ = ["Event", "Listen", "Listener"]
+
+T = TypeVar("T")
+
+WITHIN: Span = "5m"
+"""How long `expect` waits unless told: beyond the three minutes of AWS's ladder for asynchronous invocations."""
+
+DEFAULT_BUS = "default"
+"""The event bus that every account has."""
+
+
+class Resource(Protocol):
+    """A deployed resource, as far as a listener is concerned."""
+
+    @property
+    def type(self) -> str:
+        """AWS's resource type."""
+        ...
+
+    @property
+    def physical_id(self) -> str:
+        """The name that AWS knows it by."""
+        ...
+
+    @property
+    def arn(self) -> str | None:
+        """Its ARN, if it has one."""
+        ...
+
+
+class Observed(Protocol):
+    """A stage, as far as a listener is concerned."""
+
+    @property
+    def journal(self) -> Journal:
+        """What happened."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The stage's time."""
+        ...
+
+    @property
+    def resources(self) -> Mapping[str, Resource]:
+        """Its resources, by logical id."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """The account and the region."""
+        ...
+
+    def run_until(self, condition: Callable[[], T], within_s: float) -> T:
+        """Let time pass until the condition is true, nothing is due, or the span is over; its last value."""
+        ...
+
+
+class Listen:
+    """
+    Arms listeners on a stage: `batches = listen.sns("FeedTopic")`.
+
+    Resources are named by logical id; a physical name or an ARN does too.
+    """
+
+    def __init__(self, stage: Observed) -> None:
+        self._stage = stage
+
+    def sns(self, topic: str) -> Listener:
+        """Observe what is published to a topic; events have `message`, `subject` and `attributes`."""
+        return self._arm(topic, "AWS::SNS::Topic")
+
+    def sqs(self, queue: str) -> Listener:
+        """Observe what arrives in a queue, by sending or by redrive; events have `body` and `attributes`."""
+        return self._arm(queue, "AWS::SQS::Queue")
+
+    def kinesis(self, stream: str) -> Listener:
+        """Observe the records of a stream; events have `data` and `key`, the partition key."""
+        return self._arm(stream, "AWS::Kinesis::Stream")
+
+    def dynamodb(self, table: str) -> Listener:
+        """Observe the changes in a table's stream; events have `event_name`, `key`, `new` and `old`."""
+        return self._arm(table, "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
+
+    def eventbridge(self, bus: str | None = None, pattern: Mapping[str, Any] | None = None) -> Listener:
+        """
+        Observe an event bus (None: the default one); events have `detail`, `detail_type`, `source` and `resources`.
+
+        With a `pattern`, the listener sees only the events that a rule with that pattern would.
+        """
+        only = Expectation(pattern=pattern) if pattern is not None else None
+        if bus is None or bus == DEFAULT_BUS:
+            return Listener(self._stage, DEFAULT_BUS, only=only)
+        return self._arm(bus, "AWS::Events::EventBus", only=only)
+
+    def logs(self, function: str) -> Listener:
+        """Observe the lines that a function logs; events have `line`."""
+        return self._arm(function, "AWS::Lambda::Function", kinds=_is_log)
+
+    def _arm(
+        self, name: str, *types: str, only: Expectation | None = None, kinds: Callable[[Record], bool] = is_event
+    ) -> Listener:
+        return Listener(self._stage, self._logical_id(name, types), only=only, kinds=kinds)
+
+    def _logical_id(self, name: str, types: tuple[str, ...]) -> str:
+        fitting = {key: found for key, found in self._stage.resources.items() if found.type in types}
+        for logical_id, resource in fitting.items():
+            if name in (logical_id, resource.physical_id, resource.arn):
+                return logical_id
+        kind = types[0]
+        other = self._stage.resources.get(name)
+        if other is not None:
+            raise UsageError(
+                f"{name} is an {other.type}, and this listener is for an {kind}. {_verb_for(other.type)}"
+                f"Of type {kind}: {', '.join(sorted(fitting)) or 'none'}."
+            )
+        raise UnknownResource(f"The stage has no {kind} called {name!r}. {nearest(name, fitting)}")
+
+
+class Listener:
+    """
+    The events of one resource, from the moment that the listener was armed.
+
+    Made by `listen.sns(...)` and its siblings.
+    """
+
+    def __init__(
+        self,
+        stage: Observed,
+        resource: str,
+        *,
+        only: Expectation | None = None,
+        kinds: Callable[[Record], bool] = is_event,
+    ) -> None:
+        self.resource = resource
+        self._stage = stage
+        self._only = only
+        self._kinds = kinds
+        self._armed = len(stage.journal)
+        self._read_to = self._armed
+        self._events: list[Event] = []
+        self._ids: set[str] = set()
+        self._taken: set[str] = set()
+
+    @property
+    def events(self) -> list[Event]:
+        """All events so far, in order, each once."""
+        for record in self._stage.journal.since(self._read_to):
+            self._read_to = record.n + 1
+            if record.resource == self.resource and self._kinds(record):
+                self._note(Event(record))
+        return list(self._events)
+
+    def expect(self, *, within: Span = WITHIN, **parts: Any) -> Event:
+        """
+        The next event that is as expected; time passes until it comes.
+
+        Parts of the envelope are named: `message`, `body`, `data`, `detail`, `key`, `attributes`, `source`, ... A mapping is
+        matched as a subset, a callable as a predicate; `pattern={...}` is EventBridge's language. The event then counts as
+        seen: it satisfies no other expectation. Raises `ExpectationFailed`, which shows what came instead.
+        """
+        __tracebackhide__ = True
+        expectation, within_s = Expectation(**parts), parse_span(within)
+        until = self._stage.clock.now() + within_s
+        event = self._stage.run_until(lambda: self._first(expectation), within_s)
+        if event is None:
+            is_quiet = self._stage.clock.now() < until
+            raise ExpectationFailed(no_event(self._surroundings(), expectation, within_s, is_quiet=is_quiet))
+        self._taken.add(event.id)
+        return event
+
+    def expect_no_more(self) -> None:
+        """
+        Run the stage until nothing is due, and fail if an event came that satisfied no expectation.
+
+        That is sound: in a quiet stage nothing more can happen.
+        """
+        __tracebackhide__ = True
+        self._refuse(Expectation(), math.inf, "after the last one that the test expected")
+
+    def expect_none(self, *, within: Span, **parts: Any) -> None:
+        """Let a span pass, and fail if an event as described came that satisfied no expectation before."""
+        __tracebackhide__ = True
+        self._refuse(Expectation(**parts), parse_span(within), f"within {within}")
+
+    def _refuse(self, expectation: Expectation, within_s: float, when: str) -> None:
+        __tracebackhide__ = True
+        self._stage.run_until(lambda: self._first(expectation), within_s)
+        found = [event for event in self._left() if self._holds(expectation, event)]
+        if found:
+            raise ExpectationFailed(unexpected_events(self._surroundings(), expectation, found, when))
+
+    def _note(self, event: Event) -> None:
+        if event.id in self._ids or (self._only is not None and not self._holds(self._only, event)):
+            return
+        self._ids.add(event.id)
+        self._events.append(event)
+
+    def _left(self) -> list[Event]:
+        return [event for event in self.events if event.id not in self._taken]
+
+    def _first(self, expectation: Expectation) -> Event | None:
+        return next((event for event in self._left() if self._holds(expectation, event)), None)
+
+    def _holds(self, expectation: Expectation, event: Event) -> bool:
+        return expectation.match(event, self._stage.identity).holds
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            journal=self._stage.journal,
+            identity=self._stage.identity,
+            resource=self.resource,
+            armed=self._armed,
+            events=self.events,
+            taken=frozenset(self._taken),
+        )
+
+    def __repr__(self) -> str:
+        return f"<Listener on {self.resource}: {len(self.events)} events>"
+
+
+def _is_log(record: Record) -> bool:
+    return record.kind == "log"
+
+
+_VERBS = {
+    "AWS::SNS::Topic": "sns",
+    "AWS::SQS::Queue": "sqs",
+    "AWS::Kinesis::Stream": "kinesis",
+    "AWS::DynamoDB::Table": "dynamodb",
+    "AWS::DynamoDB::GlobalTable": "dynamodb",
+    "AWS::Events::EventBus": "eventbridge",
+    "AWS::Lambda::Function": "logs",
+}
+"""Which verb of `listen` observes a resource type."""
+
+
+def _verb_for(resource_type: str) -> str:
+    return f"Use listen.{_VERBS[resource_type]}(...). " if resource_type in _VERBS else ""

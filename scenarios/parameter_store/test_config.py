@@ -1,0 +1,86 @@
+"""
+Settings change without a deployment.
+
+The failure feared: a setting that is asked for at every request (slow, and throttled), that never changes, or that
+changes by half; a secret in a log. The fault used: none. The verdict expected: SSM is asked once per span, a new value
+is in use when the span is over, and the secret is in no log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+
+import pytest
+
+TTL_S = 60
+
+
+@pytest.fixture
+def times_asked(journal):
+    """How often the function has asked SSM."""
+
+    def times_asked():
+        calls = journal.of_kind("call", resource="GreetingFunction")
+        return sum(call.detail["operation"] == "GetParameters" for call in calls)
+
+    return times_asked
+
+
+def test_a_value_is_asked_for_once_and_kept(greet, times_asked):
+    """Within the span, warm requests do not ask SSM."""
+    assert [greet() for _ in range(5)] == ["Hello, amy"] * 5
+    assert times_asked() == 1
+
+
+def test_a_value_is_kept_until_its_span_is_over(greet, set_text, times_asked):
+    """A second before the end the old value is used, a second after it the new one."""
+    greet()
+    set_text("Good morning")
+
+    time.sleep(TTL_S - 1)
+    assert greet() == "Hello, amy"
+
+    time.sleep(2)
+    assert greet() == "Good morning, amy"
+    assert times_asked() == 2
+
+
+def test_a_value_is_swapped_without_a_cold_start(greet, set_text, logs):
+    """The running environment takes the new value: nothing is deployed, nothing starts again."""
+    greet()
+    set_text("Ahoy")
+    time.sleep(TTL_S + 1)
+
+    assert greet() == "Ahoy, amy"
+    assert sum("Init Duration" in line for line in logs()) == 1
+
+
+def test_a_rotated_secret_is_picked_up(stage, secret, data):
+    """Replies are signed with the key that is set now."""
+    for key in (secret, "a-new-key"):
+        data.parameter(stage.outputs["SigningKeyName"], key, secure=True)
+        time.sleep(TTL_S + 1)
+
+        response = stage.http.get(stage.outputs["GreetingUrl"] + "/amy")
+
+        expected = hmac.new(key.encode(), response.content, hashlib.sha256).hexdigest()
+        assert response.headers["x-signature"] == expected
+
+
+def test_a_secret_reaches_no_log(greet, secret, logs, journal):
+    """The function logs the key on purpose, and the log shows that there is one, but not which."""
+    greet()
+
+    lines = [*logs(), *(record.detail["line"] for record in journal.of_kind("log"))]
+    assert any("Secret(***)" in line for line in lines)
+    assert not [line for line in lines if secret in line]
+
+
+def test_a_missing_parameter_is_named(stage):
+    """Without the signing key the function cannot start its work, and says which parameter it misses."""
+    result = stage.invoke("GreetingFunction", {"pathParameters": {"name": "amy"}})
+
+    assert result.payload["errorType"] == "ConfigUnavailable"
+    assert f"SSM has no parameter {stage.outputs['SigningKeyName']}" in result.payload["errorMessage"]
