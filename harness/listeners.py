@@ -18,6 +18,7 @@ from stagefright.event import Event, is_event
 from stagefright.journal import Journal, Record
 from stagefright.matching import Expectation
 from stagefright.misses import Surroundings, no_event, unexpected_events
+from stagefright.settings import Settings
 from stagefright.spans import Span, parse_span
 
 __all__ = ["Event", "Listen", "Listener"]
@@ -69,8 +70,8 @@ class Observed(Protocol):
         ...
 
     @property
-    def identity(self) -> Mapping[str, str]:
-        """The account and the region."""
+    def settings(self) -> Settings:
+        """Its settings, which name the account and the region."""
         ...
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
@@ -156,6 +157,7 @@ class Listener:
     ) -> None:
         self.resource = resource
         self._stage = stage
+        self._identity = {"account": stage.settings.account, "region": stage.settings.region}
         self._only = only
         self._kinds = kinds
         self._armed = len(stage.journal)
@@ -225,12 +227,12 @@ class Listener:
         return next((event for event in self._left() if self._holds(expectation, event)), None)
 
     def _holds(self, expectation: Expectation, event: Event) -> bool:
-        return expectation.match(event, self._stage.identity).holds
+        return expectation.match(event, self._identity).holds
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
             journal=self._stage.journal,
-            identity=self._stage.identity,
+            identity=self._identity,
             resource=self.resource,
             armed=self._armed,
             events=self.events,

@@ -26,12 +26,24 @@ def before(world: World, service: str, operation: str, params: Mapping[str, Any]
     _hook_service(service)
     if service == "logs":
         world.logs.flush()
-    elif service == "events" and operation == "PutRule":
-        world.buses.validate_rule(params)
     elif service == "ssm":
         from stagefright.aws_api import moto_state
 
         moto_state.make_copyable()
+    else:
+        validate = _validations(world).get((service, operation))
+        if validate is not None:
+            validate(params)
+
+
+def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, Any]], None]]:
+    """Calls that moto stores without judging them as AWS does."""
+    return {
+        ("events", "PutRule"): world.buses.validate_rule,
+        ("events", "PutTargets"): world.buses.validate_targets,
+        ("sns", "Subscribe"): world.topics.validate_subscription,
+        ("sns", "SetSubscriptionAttributes"): world.topics.validate_subscription,
+    }
 
 
 def after(world: World, service: str, operation: str, params: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
@@ -49,6 +61,10 @@ def _hook_service(service: str) -> None:
         _hook_kinesis()
     elif service in ("dynamodb", "dynamodbstreams"):
         _hook_table_streams()
+    elif service == "sns":
+        _hook_filter_policies()
+    elif service == "events":
+        _hook_replays()
 
 
 def _world() -> World | None:
@@ -89,6 +105,25 @@ def _hook_table_streams() -> None:
             world.streams.table_change(table.table_arn, stream_arn, shard.id, shard.items[-1].to_json())
 
     _patches.set(StreamShard, "add", add)
+
+
+def _hook_filter_policies() -> None:
+    """Our own validation has judged the policy already; moto's refuses operators that AWS has."""
+    from moto.sns.models import SNSBackend
+
+    _patches.set(SNSBackend, "_validate_filter_policy", lambda _backend, _value, scope: None)
+
+
+def _hook_replays() -> None:
+    """What moto would send to a rule's targets (replays of archives) goes the world's way."""
+    from moto.events.models import Rule
+
+    def send_to_targets(rule: Any, event: Any, transform_input: bool = True) -> None:
+        world = _world()
+        if world is not None:
+            world.buses.send_to_rule(rule, event)
+
+    _patches.set(Rule, "send_to_targets", send_to_targets)
 
 
 def deliver_logs(world: World, lines: list[Any]) -> None:
