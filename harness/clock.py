@@ -8,6 +8,12 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 """Where every world's time begins: 2026-01-01T00:00:00Z, so that runs are repeatable."""
 
 
+US_PER_S = 1_000_000
+
+UPTIME_AT_EPOCH_NS = 1_000 * 1_000_000_000
+"""What the monotonic clocks show when a world begins."""
+
+
 class Clock:
     """
     Virtual time, in seconds since 1970.
@@ -19,31 +25,52 @@ class Clock:
     """
 
     def __init__(self, start: float = EPOCH) -> None:
-        self._ns = round(start * 1_000_000_000)
+        self._us = _whole_us(start)
+
+    # Time is kept in whole microseconds: the finest unit that a float of epoch seconds tells apart, so that an instant
+    # survives the way from float to integer and back.
 
     def now(self) -> float:
-        """Seconds since 1970, as a float that is exact to the microsecond."""
-        return self._ns / 1_000_000_000
+        """Seconds since 1970, exact to the microsecond."""
+        return self._us / US_PER_S
 
     def now_ns(self) -> int:
         """Nanoseconds since 1970."""
-        return self._ns
+        return self._us * 1_000
+
+    def uptime_ns(self) -> int:
+        """
+        Nanoseconds on the monotonic clocks.
+
+        They count from near zero, as after a boot: event loops compare them at a resolution of 1 ns, which floats of epoch
+        seconds do not have.
+        """
+        return (self._us - _whole_us(EPOCH)) * 1_000 + UPTIME_AT_EPOCH_NS
 
     def now_ms(self) -> int:
         """Whole milliseconds since 1970, as AWS's timestamps have them."""
-        return self._ns // 1_000_000
+        return self._us // 1_000
 
     def iso(self) -> str:
         """Now as AWS writes it: ISO 8601, UTC, milliseconds."""
         return iso(self.now())
 
     def move_to(self, when: float) -> None:
-        """Move time to `when` (epoch seconds); time never goes back except by a reset."""
-        self._ns = max(self._ns, round(when * 1_000_000_000))
+        """
+        Move time to `when` (epoch seconds), or to the first microsecond after it; it never goes back except by a reset.
+
+        So whoever waited for `when` finds it reached.
+        """
+        self._us = max(self._us, _whole_us(when))
 
     def reset(self, start: float = EPOCH) -> None:
         """Start over."""
-        self._ns = round(start * 1_000_000_000)
+        self._us = _whole_us(start)
+
+
+def _whole_us(when: float) -> int:
+    us = round(when * US_PER_S)
+    return us if us / US_PER_S >= when else us + 1
 
 
 def iso(when: float) -> str:

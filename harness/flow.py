@@ -15,10 +15,13 @@ from typing import Any
 from stagefright.errors import UnknownResource, nearest
 from stagefright.event import Event, is_event
 from stagefright.journal import Journal, Record
-from stagefright.wording import neat, offset, plural, shorten
+from stagefright.wording import clip, neat, offset, plural, shorten
 
 LINES_MAX = 200
 """How many lines of a tree `str(flow)` shows; `flow.text(lines_max=None)` has them all."""
+
+NOTHING_HAPPENED = "(nothing happened)"
+"""How an empty tree is drawn."""
 
 HARMLESS_DROPS = ("filtered out", "duplicate")
 """How the reasons begin for which AWS drops an event by design: it only ends a flow if nothing else took the event."""
@@ -182,7 +185,7 @@ class Flow:
         lines = list(self._lines())
         if lines_max is not None and len(lines) > lines_max:
             lines[lines_max:] = [f"... and {plural(len(lines) - lines_max, 'line')} more"]
-        return "\n".join(lines) or "(nothing happened)"
+        return "\n".join(lines) or NOTHING_HAPPENED
 
     # -- reading the tree --------------------------------------------------------------------------------------------
 
@@ -267,8 +270,8 @@ class Flow:
         return f"{record.resource} called {detail.get('service')}.{detail.get('operation')}{error}"
 
     def _event_line(self, record: Record) -> str:
-        untouched = "" if record.n in self._children else " (not delivered)"
-        return f"{record.resource} accepted {shorten(Event(record).payload)}{untouched}"
+        waits = self._is_step(record) and record.n not in self._children
+        return f"{record.resource} accepted {shorten(Event(record).payload)}{' (not delivered)' if waits else ''}"
 
     def _delivery_line(self, record: Record) -> str | None:
         if record.n in self._children:
@@ -284,7 +287,7 @@ class Flow:
             return "still running"
         took = f"after {outcome.detail.get('duration_ms', 0):g} ms"
         if _failed(outcome):
-            return f"failed {took} with {_error_type(outcome)}: {shorten(outcome.detail.get('error_message') or '')}"
+            return f"failed {took} with {_error_type(outcome)}: {clip(outcome.detail.get('error_message') or '')}"
         return f"ok {took}"
 
     def _retry_line(self, record: Record) -> str:

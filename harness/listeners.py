@@ -89,6 +89,9 @@ class Listen:
     def __init__(self, stage: Observed) -> None:
         self._stage = stage
 
+    def __repr__(self) -> str:
+        return "<listen: sns, sqs, kinesis, dynamodb, eventbridge, logs>"
+
     def sns(self, topic: str) -> Listener:
         """Observe what is published to a topic; events have `message`, `subject` and `attributes`."""
         return self._arm(topic, "AWS::SNS::Topic")
@@ -183,7 +186,6 @@ class Listener:
         matched as a subset, a callable as a predicate; `pattern={...}` is EventBridge's language. The event then counts as
         seen: it satisfies no other expectation. Raises `ExpectationFailed`, which shows what came instead.
         """
-        __tracebackhide__ = True
         expectation, within_s = Expectation(**parts), parse_span(within)
         until = self._stage.clock.now() + within_s
         event = self._stage.run_until(lambda: self._first(expectation), within_s)
@@ -199,16 +201,13 @@ class Listener:
 
         That is sound: in a quiet stage nothing more can happen.
         """
-        __tracebackhide__ = True
         self._refuse(Expectation(), math.inf, "after the last one that the test expected")
 
     def expect_none(self, *, within: Span, **parts: Any) -> None:
         """Let a span pass, and fail if an event as described came that satisfied no expectation before."""
-        __tracebackhide__ = True
         self._refuse(Expectation(**parts), parse_span(within), f"within {within}")
 
     def _refuse(self, expectation: Expectation, within_s: float, when: str) -> None:
-        __tracebackhide__ = True
         self._stage.run_until(lambda: self._first(expectation), within_s)
         found = [event for event in self._left() if self._holds(expectation, event)]
         if found:

@@ -31,11 +31,16 @@ NOBODY: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that keeps an event from matching; `because` replaces the plain comparison where there is more to say."""
+    """
+    One field that keeps an event from matching.
+
+    `weight` is how many wanted fields it stands for; `because` replaces the plain comparison where there is more to say.
+    """
 
     path: str
     wanted: object
     found: object
+    weight: int = 1
     because: str | None = None
 
     def __str__(self) -> str:
@@ -59,7 +64,8 @@ class Match:
     @property
     def score(self) -> float:
         """1.0 for a match, 0.0 for an event that has nothing of what was wanted."""
-        return 1.0 - len(self.differences) / self.wanted_count if self.wanted_count else 1.0
+        wrong = sum(difference.weight for difference in self.differences)
+        return 1.0 - wrong / self.wanted_count if self.wanted_count else 1.0
 
 
 class Expectation:
@@ -164,7 +170,7 @@ def _differences(path: str, wanted: object, found: object) -> Iterator[Differenc
 def _mapping_differences(path: str, wanted: Mapping[Any, Any], found: object) -> Iterator[Difference]:
     if not isinstance(found, Mapping):
         for leaf, value in _leaves(path, wanted):
-            yield Difference(leaf, value, found)
+            yield Difference(leaf, value, found, weight=_count(value))
         return
     for key, value in wanted.items():
         yield from _differences(f"{path}.{key}", value, found.get(key, MISSING))
@@ -172,7 +178,7 @@ def _mapping_differences(path: str, wanted: Mapping[Any, Any], found: object) ->
 
 def _list_differences(path: str, wanted: Sequence[Any], found: object) -> Iterator[Difference]:
     if not isinstance(found, list | tuple) or len(found) != len(wanted):
-        yield Difference(path, wanted, found)
+        yield Difference(path, wanted, found, weight=_count(wanted))
         return
     for index, (one, other) in enumerate(zip(wanted, found, strict=True)):
         yield from _differences(f"{path}[{index}]", one, other)

@@ -17,7 +17,7 @@ from stagefright.flow import Flow
 from stagefright.journal import Journal, Record
 from stagefright.matching import Expectation, Match
 from stagefright.spans import format_span
-from stagefright.wording import offset, plural, shorten
+from stagefright.wording import clip, offset, plural, shorten
 
 EVENTS_MAX = 10
 """How many events a message shows."""
@@ -178,7 +178,7 @@ def _failures(around: Surroundings) -> Iterator[str]:
     for (function, kind), count in Counter((error.function, error.type) for error in errors).items():
         last = [error for error in errors if (error.function, error.type) == (function, kind)][-1]
         times = f" {count} times" if count > 1 else ""
-        yield f"{function} failed{times} with {kind}: {shorten(last.message)}. Its log: listen.logs({function!r}).events"
+        yield f"{function} failed{times} with {kind}: {clip(last.message)}. Its log: listen.logs({function!r}).events"
 
 
 def _pending_retries(around: Surroundings) -> Iterator[str]:

@@ -203,6 +203,10 @@ class Settings:
     """How functions run, by logical id or pattern."""
     exports: Mapping[str, str] = _table_key(TABLE)
     """Answers for `Fn::ImportValue`."""
+    ssm_parameters: Mapping[str, str] = _table_key(TABLE)
+    """SSM parameters that the account of a local stage holds before anything is deployed, by name."""
+    secrets: Mapping[str, str] = _table_key(TABLE)
+    """Secrets that it holds then, by name; JSON text for one with several keys."""
 
     directory: Path = field(default_factory=Path)
     """The project: where the settings were found, else where they were looked for."""
@@ -264,8 +268,9 @@ def check_stage_name(name: str) -> str:
 
 
 def find_project(directory: Path) -> Path | None:
-    """The `pyproject.toml` with a `[tool.stagefright]` table at or above a directory."""
-    return _find_table(directory)[0]
+    """The directory, at or above another, whose `pyproject.toml` has a `[tool.stagefright]` table."""
+    file, _ = _find_table(directory)
+    return None if file is None else file.parent
 
 
 # -- layers ------------------------------------------------------------------------------------------------------------

@@ -252,6 +252,7 @@ def open_stage(
         region=settings.region,
         stack_name=stack_name,
         exports=settings.exports,
+        ssm=settings.ssm_parameters.get,
     )
     return _deploy(name, settings, template, stack_name)
 
@@ -261,6 +262,7 @@ def _deploy(name: str, settings: Settings, template: Template, stack_name: str) 
     world.allow_hosts = settings.allow_hosts
     world.open()
     try:
+        _furnish(world, settings)
         deployed = deploy(world, template, stack_name=stack_name, strict=settings.strict_template)
         world.mark_deployed()
         stage = Stage(name, settings, world, deployed)
@@ -269,6 +271,14 @@ def _deploy(name: str, settings: Settings, template: Template, stack_name: str) 
         world.close()
         raise
     return stage
+
+
+def _furnish(world: World, settings: Settings) -> None:
+    """Put into the account what the template takes for granted."""
+    for name, value in settings.ssm_parameters.items():
+        world.internal_client("ssm").put_parameter(Name=name, Value=value, Type="String")
+    for name, value in settings.secrets.items():
+        world.internal_client("secretsmanager").create_secret(Name=name, SecretString=value)
 
 
 def _as_text(overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,10 @@ import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from time import perf_counter as _real_time
+from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from stagefright.chance import Chance
@@ -106,9 +108,18 @@ class Future(Generic[T]):
             self._callbacks.append(callback)
 
     def forget(self, callback: Callable[[], None]) -> None:
-        """Take a callback back."""
+        """Take a callback back; the future may be waited for again."""
         if callback in self._callbacks:
             self._callbacks.remove(callback)
+
+    def give_up(self, callback: Callable[[], None]) -> None:
+        """Take a callback back for good; if nobody else waits, what was to settle the future stops."""
+        self.forget(callback)
+        if not self._callbacks and not self._done:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Nobody will ever ask for the result."""
 
     def _settle(self) -> None:
         self._done = True
@@ -122,6 +133,44 @@ class Future(Generic[T]):
         return self.result()
 
 
+class _Sleep(Future[None]):
+    """Settles when its timer fires; the timer goes when the sleeper does, so nobody waits for a dead sleeper's alarm."""
+
+    __slots__ = ("kernel", "timer")
+
+    def __init__(self, name: str, kernel: Kernel) -> None:
+        super().__init__(name)
+        self.kernel = kernel
+        self.timer: Timer | None = None
+
+    def ring(self) -> None:
+        self.set_result(None)
+
+    def _stop(self) -> None:
+        if self.timer is not None:
+            self.kernel.cancel(self.timer)
+
+
+class _Notification(Future[None]):
+    """One waiter of a signal; it is on the signal's list only while somebody waits for it."""
+
+    __slots__ = ("_signal",)
+
+    def __init__(self, signal: Signal) -> None:
+        super().__init__(signal.name)
+        self._signal = signal
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        super().when_done(callback)
+        if not self._done:
+            self._signal.waiters[self] = None
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        super().forget(callback)
+        if not self._callbacks:
+            self._signal.waiters.pop(self, None)
+
+
 class Signal:
     """
     Tells waiters that something may have changed.
@@ -129,21 +178,21 @@ class Signal:
     A notification without waiters is lost: check the condition first, then wait, without awaiting in between.
     """
 
-    __slots__ = ("_waiters", "name")
+    __slots__ = ("name", "waiters")
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        self._waiters: list[Future[None]] = []
+        self.waiters: dict[Future[None], None] = {}
 
     def wait(self) -> Future[None]:
         """A future that settles at the next notification."""
-        future: Future[None] = Future(self.name)
-        self._waiters.append(future)
+        future = _Notification(self)
+        self.waiters[future] = None
         return future
 
     def notify(self) -> None:
         """Wake every waiter."""
-        waiters, self._waiters = self._waiters, []
+        waiters, self.waiters = self.waiters, {}
         for future in waiters:
             future.set_result(None)
 
@@ -151,27 +200,39 @@ class Signal:
 class Task(Future[T]):
     """A coroutine on its way; await it for its result."""
 
-    __slots__ = ("_kernel", "_step", "background", "cause", "coroutine", "waiting_for")
+    __slots__ = ("_cancelled", "_kernel", "_step", "_wake", "cause", "coroutine", "is_private", "waiting_for")
 
     def __init__(self, kernel: Kernel, coroutine: Coroutine[Any, Any, T], name: str, cause: int | None) -> None:
         super().__init__(name)
         self._kernel = kernel
         self.coroutine = coroutine
         self.cause = cause
+        self._cancelled = False
+        self.is_private = False
+        """Part of one waiter's wait, and of no use to anybody else."""
         self.waiting_for: Future[Any] | None = None
         self._step = self._run
+        self._wake = self._make_ready
 
     def cancel(self) -> None:
         """Stop it where it waits; its future never settles."""
         if self.waiting_for is not None:
-            self.waiting_for.forget(self._wake)
+            self.waiting_for.give_up(self._wake)
+            self.waiting_for = None
+        self._cancelled = True
         self.coroutine.close()
         self._kernel.forget(self)
 
-    def _wake(self) -> None:
+    def _stop(self) -> None:
+        if self.is_private:
+            self.cancel()
+
+    def _make_ready(self) -> None:
         self._kernel.soon(self._step)
 
     def _run(self) -> None:
+        if self._cancelled:
+            return
         kernel = self._kernel
         outer, kernel.running = kernel.running, self
         self.waiting_for = None
@@ -214,6 +275,7 @@ class Actor:
         self.call: int | None = None
         """The record of the SDK call that it makes just now."""
         self.abandoned = False
+        self.when_abandoned: Callable[[], None] = lambda: None
         self.idle = False
         """Between two jobs, with no user code on the stack: such a thread may simply end."""
         self.thread_ident: int | None = None
@@ -223,6 +285,8 @@ class Actor:
         self._baton = _real_lock()
         self._baton.acquire()
         self.frozen = False
+        self.wake = self.make_ready
+        """The one bound method that futures hold, so that it can be taken back from them."""
         self._wake_when_thawed = False
 
     def adopt_current_thread(self) -> None:
@@ -239,7 +303,7 @@ class Actor:
 
     def await_baton(self) -> None:
         """Park until someone passes the baton; the test's own actor watches over the one that runs."""
-        if self.owner is not None:
+        if self is not self.kernel.root:
             self._baton.acquire()
             return
         while not self._baton.acquire(timeout=self.kernel.watch_interval_s):
@@ -270,9 +334,13 @@ class Actor:
         if self.thread_ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread_ident), ctypes.py_object(ThreadEnds))
 
+    def frame(self) -> FrameType | None:
+        """Where the actor's thread is now."""
+        return sys._current_frames().get(self.thread_ident or -1)
+
     def stack(self) -> str:
         """Where the actor's thread is now, as text."""
-        frame = sys._current_frames().get(self.thread_ident or -1)
+        frame = self.frame()
         return "".join(traceback.format_stack(frame)[-8:]) if frame else "(no stack)\n"
 
     def freeze(self) -> None:
@@ -294,6 +362,17 @@ class Actor:
             self.kernel.soon_actor(self)
 
 
+def _nothing() -> None:
+    """What a cancelled timer does; it lets go of everything that the real action held."""
+
+
+def _what(future: Future[Any]) -> str:
+    """What a wait is for, seen through the tasks in between."""
+    while isinstance(future, Task) and future.is_private and future.waiting_for is not None:
+        future = future.waiting_for
+    return future.name or "something"
+
+
 class Timer:
     """Something due at an instant; `cancel` takes it back."""
 
@@ -308,6 +387,30 @@ class Timer:
 
     def __lt__(self, other: Timer) -> bool:
         return (self.when, self.sequence) < (other.when, other.sequence)
+
+
+def is_debugged(frame: FrameType | None) -> bool:
+    """
+    Whether a thread, whose innermost frame this is, stands at a debugger's prompt or is being stepped through.
+
+    A trace function alone proves nothing, for coverage sets one too.
+    """
+    while frame is not None:
+        top = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if top in DEBUGGERS or isinstance(getattr(frame.f_trace, "__self__", None), _debugger_class()):
+            return True
+        frame = frame.f_back
+    return False
+
+
+DEBUGGERS = frozenset({"bdb", "pdb", "pydevd", "_pydevd_bundle", "debugpy"})
+"""Top-level modules whose frames are on a thread's stack while a person looks at it."""
+
+
+def _debugger_class() -> tuple[type, ...]:
+    # A thread that a Bdb traces exists only if somebody has imported it.
+    bdb = sys.modules.get("bdb")
+    return () if bdb is None else (bdb.Bdb,)
 
 
 async def _no_http(host: str, request: bytes) -> bytes:
@@ -328,9 +431,10 @@ class Kernel:
         """Whether user code may reach a host outside the world."""
         self.serve_http: Callable[[str, bytes], Coroutine[Any, Any, bytes]] = _no_http
         self.running: Task[Any] | None = None
+        self.root: Actor | None = None
+        """The test's own thread: errors of the world are reported there."""
         self.watch_interval_s = 1.0
         self.real_time_allowance_s = REAL_TIME_ALLOWANCE_S
-        self.debugger_active: Callable[[], bool] = lambda: sys.gettrace() is not None
         self.pollers: list[Callable[[], bool]] = []
         """Asked before time moves: true if they made something ready (used for event loops that select)."""
         self._sequence = count()
@@ -395,6 +499,7 @@ class Kernel:
         if not timer.cancelled:
             timer.cancelled = True
             self._foreground -= not timer.background
+            timer.action = _nothing
             self._cancelled += 1
             if self._cancelled > CANCELLED_TIMERS_MAX and self._cancelled * 2 > len(self._timers):
                 self._timers = [kept for kept in self._timers if not kept.cancelled]
@@ -403,8 +508,8 @@ class Kernel:
 
     def sleep(self, seconds: float, *, background: bool = False) -> Future[None]:
         """A future that settles `seconds` of virtual time from now."""
-        future: Future[None] = Future(f"sleep({seconds:g})")
-        self.at(self.clock.now() + max(0.0, seconds), lambda: future.set_result(None), background=background)
+        future = _Sleep(f"sleep({seconds:g})", self)
+        future.timer = self.at(self.clock.now() + max(0.0, seconds), future.ring, background=background)
         return future
 
     async def first(self, awaitable: Future[Any], *, deadline: float) -> bool:
@@ -412,11 +517,15 @@ class Kernel:
         if awaitable.done():
             return True
         either: Future[bool] = Future(awaitable.name)
-        timer = self.at(deadline, lambda: either.set_result(False))
-        awaitable.when_done(lambda: either.set_result(True))
-        in_time = await either
-        self.cancel(timer)
-        return in_time
+        in_time = partial(either.set_result, True)
+        timer = self.at(deadline, partial(either.set_result, False))
+        awaitable.when_done(in_time)
+        try:
+            return await either
+        finally:
+            # Also when this wait itself is cancelled: neither the timer nor the callback may outlive it.
+            self.cancel(timer)
+            awaitable.forget(in_time)
 
     def spawn(self, coroutine: Coroutine[Any, Any, T], *, name: str, cause: int | None = None) -> Task[T]:
         """Start a coroutine; its first step runs at this instant, after what is already ready."""
@@ -448,7 +557,10 @@ class Kernel:
         if actor.abandoned:
             return
         actor.abandoned = True
+        actor.when_abandoned()
         self.leave(actor)
+        if actor.waiting_for is not None:
+            actor.waiting_for.give_up(actor.wake)
         if actor.idle:
             actor.pass_baton()
 
@@ -465,17 +577,19 @@ class Kernel:
         """The calling thread takes part from now on, and holds the baton (used by the first actor of a world)."""
         actor.adopt_current_thread()
         self.join(actor)
-        self._holder = actor
+        self.root = self._holder = actor
 
     def wait(self, awaitable: Awaitable[T], *, name: str = "") -> T:
         """Block the calling actor, in virtual time, until `awaitable` has a result; run the world meanwhile."""
         actor = self._current()
         if actor.abandoned:
             actor.gone()
+        if self._stepping:
+            raise HarnessError(f"{self._running_name()} would block the world: a task of the world must await, not wait.")
         future = self._as_future(awaitable, name, self.cause())
         if not future.done():
             actor.waiting_for = future
-            future.when_done(actor.make_ready)
+            future.when_done(actor.wake)
             if actor.owner is None:
                 self._park(actor, future)
             else:
@@ -483,14 +597,14 @@ class Kernel:
                 self._park(actor, future)
                 actor.owner.resumed()
             actor.waiting_for = None
-        if self._failure is not None and actor.owner is None:
+        if self._failure is not None and actor is self.root:
             failure, self._failure = self._failure, None
-            future.forget(actor.make_ready)
+            future.forget(actor.wake)
             raise failure
         return future.result()
 
     def _park(self, actor: Actor, future: Future[Any]) -> None:
-        while not future.done() and not (self._failure is not None and actor.owner is None):
+        while not future.done() and not (self._failure is not None and actor is self.root):
             self._run_until_resumed(actor)
 
     def settle(self) -> None:
@@ -508,6 +622,7 @@ class Kernel:
             return None
         while self._timers[0].cancelled:
             heapq.heappop(self._timers)
+            self._cancelled -= 1
         return self._timers[0].when
 
     def run_until(self, condition: Callable[[], T], deadline: float) -> T:
@@ -544,6 +659,7 @@ class Kernel:
         self._next_actor.clear()
         self._idle.clear()
         self._foreground = 0
+        self._cancelled = 0
         self._failure = None
         self._sequence = count()
         mine.draws = count()
@@ -557,11 +673,16 @@ class Kernel:
             raise HarnessError(f"Thread {threading.current_thread().name!r} waits in a world that it is not part of.")
         return actor
 
+    def _running_name(self) -> str:
+        return "Something" if self.running is None else self.running.name
+
     def _as_future(self, awaitable: Awaitable[T], name: str, cause: int | None) -> Future[T]:
         if isinstance(awaitable, Future):
             return awaitable
         coroutine = cast(Coroutine[Any, Any, T], awaitable)
-        return self.spawn(coroutine, name=name or coroutine.__qualname__, cause=cause)
+        task = self.spawn(coroutine, name=name or coroutine.__qualname__, cause=cause)
+        task.is_private = True
+        return task
 
     def _run_until_resumed(self, me: Actor | None) -> None:
         """Do the kernel's work on this thread until an actor's turn comes; if it is not ours, pass the baton."""
@@ -582,18 +703,24 @@ class Kernel:
 
     def _next_turn(self, me: Actor | None) -> Actor:
         while True:
-            if self._failure is not None:
-                waiting = self._root(me)
-                if waiting is not None:
-                    return waiting
+            if self._failure is not None and self.root is not None:
+                return self.root
             while self._next_actor:
                 actor = self._next_actor.popleft()
-                if not actor.abandoned:
+                if actor.frozen:
+                    actor.make_ready()
+                elif not actor.abandoned:
                     return actor
-            if self._ready:
-                self._ready.popleft()()
-            elif not self._any_poller_ready() and not self._advance_to_next():
-                self._nothing_due(me)
+            try:
+                if self._ready:
+                    self._ready.popleft()()
+                elif not self._any_poller_ready() and not self._advance_to_next():
+                    self._nothing_due()
+            except Exception as error:
+                # Whoever's thread this is, the error is not its own.
+                self.fail(error)
+                if self.root is None:
+                    raise
 
     def _advance_to_next(self) -> bool:
         """Jump to the next due timer and run it; false if nothing is due that anybody waits for."""
@@ -601,6 +728,7 @@ class Kernel:
             return False
         timer = heapq.heappop(self._timers)
         if timer.cancelled:
+            self._cancelled -= 1
             return True
         self._foreground -= not timer.background
         timer.cancelled = True
@@ -609,26 +737,20 @@ class Kernel:
         return True
 
     def _any_poller_ready(self) -> bool:
-        return any([poll() for poll in self.pollers])
+        return bool(self.pollers) and any([poll() for poll in self.pollers])
 
-    def _nothing_due(self, me: Actor | None) -> None:
+    def _nothing_due(self) -> None:
         if self._idle:
             idle, self._idle = self._idle, []
             for future in idle:
                 future.set_result(None)
         else:
-            self.fail(Deadlock(self._describe_deadlock()))
-            if self._root(me) is None:
-                raise HarnessError("The world is at rest, and no test is there to be told.")
-
-    def _root(self, me: Actor | None) -> Actor | None:
-        """The test's own actor: the one to whom errors of the world are reported."""
-        return next((actor for actor in self._actors if actor.owner is None), me)
+            raise Deadlock(self._describe_deadlock())
 
     def _describe_deadlock(self) -> str:
-        waits = [(a.name, a.waiting_for.name or "something") for a in self._actors if a.waiting_for is not None]
-        lines = [f"  {name} waits for {what}" for name, what in waits]
-        lines += [f"  {task.name} waits for {task.waiting_for.name}" for task in self._tasks if task.waiting_for]
+        actors = [(actor.name, actor.waiting_for) for actor in self._actors if not (actor.idle or actor.frozen)]
+        tasks = [(task.name, task.waiting_for) for task in self._tasks if not task.is_private]
+        lines = [f"  {name} waits for {_what(future)}" for name, future in actors + tasks if future is not None]
         return (
             "Something waits, and nothing is due that could end the wait.\n"
             + "\n".join(lines)
@@ -644,7 +766,7 @@ class Kernel:
         If so it is abandoned, its thread is asked to stop, and the test goes on with `HandlerStuck`.
         """
         holder = self._holder
-        if holder is None or self.debugger_active():
+        if holder is None or holder is self.root or is_debugged(holder.frame()):
             self._seen_handovers = (-1, 0.0)
             return False
         now = _real_time()
@@ -656,6 +778,8 @@ class Kernel:
         self.abandon(holder)
         self.fail(HandlerStuck(self._describe_stuck(holder)))
         holder.stop_thread()
+        if holder.owner is not None:
+            holder.owner.suspended()
         return True
 
     def _describe_stuck(self, holder: Actor) -> str:

@@ -16,10 +16,18 @@ def shorten(value: object, length_max: int = SHOWN_MAX) -> str:
     >>> shorten({"author": "amy"}), shorten("x" * 30, 20)
     ('{"author": "amy"}', '"xxxxxxxxxx… (32 characters)')
     """
-    text = " ".join(_text(value).split())
-    if len(text) <= length_max:
-        return text
-    return f"{text[: max(1, length_max - 9)]}… ({len(text)} characters)"
+    return clip(_text(value), length_max)
+
+
+def clip(text: str, length_max: int = SHOWN_MAX) -> str:
+    """
+    Words of somebody else (an error message) on one line; what is cut is counted.
+
+    >>> clip("table\\nis down")
+    'table is down'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= length_max else f"{line[: max(1, length_max - 9)]}… ({len(line)} characters)"
 
 
 def offset(seconds: float) -> str:

@@ -105,7 +105,7 @@ class World:
         open_doors()
         door.install()
         sessions.install()
-        modules.install_finder()
+        modules.install_finders()
         logging.getLogger().addHandler(self._log_handler)
         self.activate()
 
@@ -125,7 +125,7 @@ class World:
         door.remove()
         close_doors()
         if not _active:
-            modules.remove_finder()
+            modules.remove_finders()
         shutil.rmtree(self.code_dir, ignore_errors=True)
 
     def activate(self) -> None:
@@ -178,7 +178,6 @@ class World:
         self.clock.reset(self._deployed.at)
         self._names = dict(self._deployed.names)
         moto_state.take_over(moto_state.copy_of(self._deployed.moto))
-        moto_state.forget_instances()
         for name, service in self._stateful().items():
             service.restore(self._deployed.services[name])
         for counter in (self.invoke, self.async_invoke):
@@ -194,6 +193,7 @@ class World:
             "streams": self.streams,
             "functions": self.functions,
             "http_apis": self.http_apis,
+            "mappings": self.mappings,
         }
 
     def _seed_streams(self) -> None:
@@ -249,9 +249,21 @@ class World:
             error = refusal.response["Error"]
             raise ApiError(error["Code"], error["Message"]) from refusal
 
+    def write_s3(self, bucket: str, key: str, body: bytes) -> None:
+        """Write an object, as Lambda does for a destination."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self.internal_client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+        except ClientError as refusal:
+            error = refusal.response["Error"]
+            raise ApiError(error["Code"], error["Message"]) from refusal
+
     def has_stream(self, arn: str) -> bool:
         """Whether there is a Kinesis stream, or a table's stream, of this ARN."""
-        service, name = arn.split(":")[2], arn.rpartition(":")[2].split("/")[1]
+        # A table stream's label is an instant, so the last part of its ARN has colons of its own.
+        _, _, service, _, _, resource = arn.split(":", 5)
+        name = resource.split("/")[1]
         if service == "kinesis":
             from moto.kinesis.models import kinesis_backends
 

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stagefright.aws_api import moto_hooks
+from stagefright.aws_api import moto_hooks, moto_state
 from stagefright.aws_api.errors import ApiError
 from stagefright.errors import NotInWorld, UnsupportedOperation
 from stagefright.tasks import current_actor, expect_errors
@@ -64,6 +64,7 @@ def install() -> None:
         return
     import botocore.client
     import botocore.endpoint
+    from moto.core.common_models import BaseModel
 
     client: Any = botocore.client.BaseClient
     endpoint: Any = botocore.endpoint.Endpoint
@@ -71,6 +72,7 @@ def install() -> None:
     _patches.set(client, "_make_request", _answering(client._make_request))
     _patches.set(endpoint, "_do_get_response", _instead_of_sending(endpoint._do_get_response))
     _patches.set(endpoint, "_send", _into_moto(endpoint._send))
+    _patches.set(BaseModel, "__new__", moto_state.untracked)
 
 
 def remove() -> None:
@@ -102,6 +104,8 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
         if actor.abandoned:
             actor.gone()
         world = actor.kernel.world
+        if actor.kernel.is_stepping:
+            return _errand(world, original, client, operation_model, request, context)
         service, name = operation_model.service_model.service_name, operation_model.name
         caller = TEST if actor.owner is None else actor.owner.log.function
         record = world.journal.write("call", caller, service=service, operation=name)
@@ -120,6 +124,22 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
         return answer
 
     return make_request
+
+
+def _errand(world: World, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any) -> Any:
+    """
+    A call that a task of the world makes, such as Lambda writing to a bucket: nobody's `call`, and always moto's.
+
+    It runs on whichever thread does the kernel's work just now, which has a call of its own to come back to.
+    """
+    actor = current_actor()
+    assert actor is not None
+    outer = actor.call
+    params = request["context"].pop(OURS_KEY, {})
+    try:
+        return _through_moto(world, original, client, operation_model, request, context, params, world.kernel.cause())
+    finally:
+        actor.call = outer
 
 
 def _ours(
@@ -143,7 +163,7 @@ def _through_moto(
     request: Any,
     context: Any,
     params: Mapping[str, Any],
-    record: int,
+    record: int | None,
 ) -> Any:
     service, name = operation_model.service_model.service_name, operation_model.name
     moto_hooks.before(world, service, name, params)

@@ -8,13 +8,20 @@ tables, topics and rules; each hook here is one method of a moto class, replaced
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+import importlib
+import io
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from stagefright.errors import StagefrightWarning
 from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
 
 if TYPE_CHECKING:
+    from stagefright.functions.log import LogLine
     from stagefright.world import World
 
 _hooked: set[str] = set()
@@ -26,10 +33,8 @@ def before(world: World, service: str, operation: str, params: Mapping[str, Any]
     _hook_service(service)
     if service == "logs":
         world.logs.flush()
-    elif service == "ssm":
-        from stagefright.aws_api import moto_state
-
-        moto_state.make_copyable()
+    elif service == "s3" and operation == "PutBucketNotificationConfiguration":
+        warn(world, params["Bucket"], "bucket notifications are stored, but not delivered in this version")
     else:
         validate = _validations(world).get((service, operation))
         if validate is not None:
@@ -53,6 +58,13 @@ def after(world: World, service: str, operation: str, params: Mapping[str, Any],
         world.streams.retention_s[arn] = params["RetentionPeriodHours"] * 3600
 
 
+def warn(world: World, name: str, message: str) -> None:
+    """Tell the user of something that AWS would do and this world does not: as a warning, and in the journal."""
+    resource = world.name_of(name)
+    warnings.warn(StagefrightWarning(f"{resource}: {message}"), stacklevel=2)
+    world.journal.write("warning", resource, message=message)
+
+
 def _hook_service(service: str) -> None:
     if service in _hooked:
         return
@@ -61,10 +73,16 @@ def _hook_service(service: str) -> None:
         _hook_kinesis()
     elif service in ("dynamodb", "dynamodbstreams"):
         _hook_table_streams()
+    elif service == "s3":
+        _hook_buckets()
     elif service == "sns":
         _hook_filter_policies()
     elif service == "events":
         _hook_replays()
+    elif service == "ssm":
+        _load_without_ec2()
+    elif service == "s3":
+        _keep_objects_in_memory()
 
 
 def _world() -> World | None:
@@ -81,14 +99,54 @@ def _hook_kinesis() -> None:
         sequence_number, shard_id = original(stream, partition_key, explicit_hash_key, data)
         world = _world()
         if world is not None:
-            raw = base64.b64decode(data)
-            world.streams.kinesis_record(stream.arn, shard_id, sequence_number, partition_key, raw)
+            shard = stream.shards[shard_id]
+            world.streams.kinesis_record(
+                stream.arn,
+                shard_id,
+                sequence_number,
+                partition_key,
+                base64.b64decode(data),
+                parents=tuple(filter(None, (shard.parent, shard.adjacent_parent))),
+            )
         return sequence_number, shard_id
 
     _patches.set(Stream, "put_record", put_record)
+    _patches.set(Stream, "get_shard_for_key", _among_open_shards(Stream.get_shard_for_key))
+    _patches.set(Stream, "split_shard", _without_moving_records(Stream.split_shard))
+
+
+def _among_open_shards(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A closed shard takes no records any more; moto looks through all shards and finds the closed one first."""
+
+    def get_shard_for_key(stream: Any, partition_key: str, explicit_hash_key: str) -> Any:
+        every, stream.shards = stream.shards, {name: shard for name, shard in stream.shards.items() if shard.is_open}
+        try:
+            return original(stream, partition_key, explicit_hash_key)
+        finally:
+            stream.shards = every
+
+    return get_shard_for_key
+
+
+def _without_moving_records(original: Callable[..., None]) -> Callable[..., None]:
+    """On AWS a closed shard keeps its records; moto puts them into its children, as if they came a second time."""
+
+    def split_shard(stream: Any, shard_to_split: str, new_starting_hash_key: str) -> None:
+        shard = stream.shards.get(shard_to_split)
+        if shard is None:
+            original(stream, shard_to_split, new_starting_hash_key)
+            return
+        records, shard.records = shard.records, {}
+        try:
+            original(stream, shard_to_split, new_starting_hash_key)
+        finally:
+            shard.records = records
+
+    return split_shard
 
 
 def _hook_table_streams() -> None:
+    from moto.dynamodb.models import DynamoDBBackend
     from moto.dynamodb.models.table import StreamShard
 
     original: Callable[..., None] = StreamShard.add
@@ -105,6 +163,37 @@ def _hook_table_streams() -> None:
             world.streams.table_change(table.table_arn, stream_arn, shard.id, shard.items[-1].to_json())
 
     _patches.set(StreamShard, "add", add)
+    _patches.set(DynamoDBBackend, "transact_write_items", _all_or_nothing(DynamoDBBackend.transact_write_items))
+
+
+def _all_or_nothing(original: Callable[..., None]) -> Callable[..., None]:
+    """moto rolls a cancelled transaction back after it has written; streams must never see such writes."""
+
+    def transact_write_items(backend: Any, transact_items: list[dict[str, Any]]) -> None:
+        world = _world()
+        if world is None:
+            original(backend, transact_items)
+            return
+        with world.streams.all_or_nothing():
+            original(backend, transact_items)
+
+    return transact_write_items
+
+
+def _hook_buckets() -> None:
+    """Objects live in memory; in a world moto's own notifications, which would meet its own queues and functions, are off."""
+    import moto.s3.models as module
+
+    original = module.notifications.send_event
+
+    def send_event(*args: Any, **kwargs: Any) -> None:
+        if _world() is None:
+            original(*args, **kwargs)
+
+    # A temporary file that is dropped unclosed warns, and a world drops objects at each reset.
+    module.tempfile = SimpleNamespace(SpooledTemporaryFile=lambda max_size=0: io.BytesIO())
+    module.FakeKey.__del__ = lambda key: key.dispose()
+    module.notifications.send_event = send_event
 
 
 def _hook_filter_policies() -> None:
@@ -126,9 +215,44 @@ def _hook_replays() -> None:
     _patches.set(Rule, "send_to_targets", send_to_targets)
 
 
-def deliver_logs(world: World, lines: list[Any]) -> None:
+def _keep_objects_in_memory() -> None:
+    """moto opens a temporary file for each object and complains of those left open; a world just forgets its objects."""
+    import io
+    from types import SimpleNamespace
+
+    import moto.s3.models
+
+    _patches.set(moto.s3.models, "tempfile", SimpleNamespace(SpooledTemporaryFile=lambda max_size=0: io.BytesIO()))
+    _patches.set(moto.s3.models.FakeKey, "__del__", lambda key: key.dispose())
+
+
+class _LateEc2:
+    """Stands for moto's EC2 backends until somebody asks for them."""
+
+    def __getitem__(self, account: str) -> Any:
+        from moto.ec2 import ec2_backends
+
+        return ec2_backends[account]
+
+
+def _load_without_ec2() -> None:
+    """moto's SSM needs EC2 only to run commands on instances, and EC2 takes a third of a second to load."""
+    if "moto.ec2" in sys.modules:
+        return
+    stand_in = ModuleType("moto.ec2")
+    stand_in.ec2_backends = _LateEc2()  # type: ignore[attr-defined]
+    sys.modules["moto.ec2"] = stand_in
+    try:
+        importlib.import_module("moto.ssm.models")
+    except ImportError:
+        return  # a moto whose SSM needs more of EC2 loads it all at its first call
+    finally:
+        del sys.modules["moto.ec2"]
+
+
+def deliver_logs(world: World, lines: Iterable[LogLine]) -> None:
     """Write lines of functions into the emulated CloudWatch Logs."""
-    from moto.logs.models import logs_backends
+    from moto.logs.models import LogEvent, logs_backends
 
     backend = logs_backends[world.account][world.region]
     for line in lines:
@@ -138,8 +262,6 @@ def deliver_logs(world: World, lines: list[Any]) -> None:
         if line.stream not in group.streams:
             group.create_log_stream(line.stream)
         stream = group.streams[line.stream]
-        from moto.logs.models import LogEvent
-
         stream.events.append(LogEvent(line.at_ms, {"timestamp": line.at_ms, "message": line.text}))
 
 

@@ -38,6 +38,7 @@ def take_over(state: State) -> None:
 
 def copy_of(state: State) -> State:
     """A copy that shares nothing with `state`."""
+    make_copyable()
     # The dictionaries themselves stay: models refer to them.
     memo: dict[int, Any] = {id(backend): backend for backend, _, _ in state}
     contents = copy.deepcopy([content for _, content, _ in state], memo)
@@ -49,11 +50,9 @@ def _bucket_owners(backend: Any) -> dict[str, Any]:
     return owners
 
 
-def forget_instances() -> None:
-    """moto remembers every model that it ever built; drop that, or a long run leaks."""
-    from moto.core.model_instances import reset_model_data
-
-    reset_model_data()
+def untracked(model: type, *_: Any, **__: Any) -> Any:
+    """In place of `BaseModel.__new__`, which remembers every model ever built: each item ever written to a table, for one."""
+    return object.__new__(model)
 
 
 def seed(value: int) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.services.streams import arrival_text
+from stagefright.services.topic_rules import MESSAGE_BYTES_MAX
 
 if TYPE_CHECKING:
     from stagefright.functions.executor import Outcome
@@ -127,40 +128,59 @@ class Destinations:
         condition: str,
         ids: list[str],
         cause: int | None,
+        folder: str | None = None,
     ) -> None:
-        """Keep an event that was given up: journal it, and send it to the queue, topic or destination."""
+        """
+        Keep an event that was given up: journal it, and send it to the queue, topic or destination.
+
+        `folder` is where a bucket keeps it, if not with the asynchronous records of its function.
+        """
         name = self._world.name_of(arn)
         kept = self._world.journal.write(
             "dead_letter", name, cause=cause, source=source, condition=condition, ids=ids
         )
-        self._deliver(arn, body, attributes, ids=ids, cause=kept.n)
+        self._deliver(arn, body, attributes, ids=ids, cause=kept.n, folder=folder)
 
     def _deliver(
-        self, arn: str, body: str | dict[str, Any], attributes: dict[str, Any], *, ids: list[str], cause: int | None
+        self,
+        arn: str,
+        body: str | dict[str, Any],
+        attributes: dict[str, Any],
+        *,
+        ids: list[str],
+        cause: int | None,
+        folder: str | None = None,
     ) -> None:
-        text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         try:
             with self._world.kernel.blame(cause):
-                self._send(arn, text, body, attributes, cause)
+                if isinstance(body, str):
+                    self._send_event(arn, body, attributes, cause)
+                else:
+                    self._send_record(arn, body, cause, folder)
         except ApiError as refusal:
-            self._world.journal.write(
-                "dropped", self._world.name_of(arn), cause=cause, reason=f"{refusal.code}: {refusal.message}", ids=ids
-            )
+            reason = f"{refusal.code}: {refusal.message}"
+            self._world.journal.write("dropped", self._world.name_of(arn), cause=cause, reason=reason, ids=ids)
 
-    def _send(
-        self, arn: str, text: str, body: str | dict[str, Any], attributes: dict[str, Any], cause: int | None
-    ) -> None:
+    def _send_event(self, arn: str, text: str, attributes: dict[str, Any], cause: int | None) -> None:
+        """The event itself, to a dead-letter queue, which is a queue or a topic."""
+        if arn.split(":")[2] == "sns":
+            self._world.topics.publish({"TopicArn": arn, "Message": text, "MessageAttributes": attributes})
+        else:
+            self._to_queue(arn, text, attributes, cause)
+
+    def _send_record(self, arn: str, record: dict[str, Any], cause: int | None, folder: str | None) -> None:
+        """A record of what happened, to a destination."""
         service = arn.split(":")[2]
         if service == "sqs":
-            self._to_queue(arn, text, attributes, cause)
+            self._to_queue(arn, _text(record), {}, cause)
         elif service == "sns":
-            self._world.topics.publish({"TopicArn": arn, "Message": text, "MessageAttributes": attributes})
+            self._world.topics.publish({"TopicArn": arn, "Message": _text_for_topic(record)})
         elif service == "lambda":
-            self._world.async_invoke.submit(arn, text.encode(), cause=cause)
+            self._world.async_invoke.submit(arn, _text(record).encode(), cause=cause)
         elif service == "events":
-            self._to_bus(arn, body)
+            self._to_bus(arn, record)
         elif service == "s3":
-            self._to_bucket(arn, text, body)
+            self._to_bucket(arn, record, folder)
         else:
             raise ApiError("InvalidParameterValueException", f"{arn} is not a destination that Lambda supports.")
 
@@ -172,9 +192,8 @@ class Destinations:
             raise ApiError("InvalidParameterValueException", "A FIFO queue cannot be a destination of Lambda.")
         queue.send(text, attributes=attributes or None, cause=cause)
 
-    def _to_bus(self, arn: str, body: str | dict[str, Any]) -> None:
+    def _to_bus(self, arn: str, record: dict[str, Any]) -> None:
         """A result on an event bus, as Lambda words it (§2.3)."""
-        record = json.loads(body) if isinstance(body, str) else body
         context = record["requestContext"]
         outcome = "Success" if context["condition"] == "Success" else "Failure"
         self._world.buses.accept(
@@ -185,13 +204,24 @@ class Destinations:
             resources=[arn, context["functionArn"]],
         )
 
-    def _to_bucket(self, arn: str, text: str, body: str | dict[str, Any]) -> None:
-        """An object per record; its key tells function, day and time (§2.3, §4.5)."""
+    def _to_bucket(self, arn: str, record: dict[str, Any], folder: str | None) -> None:
+        """An object per record; its key tells function or mapping, day and time (§2.3, §4.5)."""
         world = self._world
-        record = json.loads(text) if isinstance(body, str) else body
+        context = record["requestContext"]
         at = world.clock.iso()
         day, time = at[:10].replace("-", "/"), at[:19].replace(":", ".")
-        function = record["requestContext"]["functionArn"].split(":")[6]
-        unique = world.chance.uuid("destination object", record["requestContext"]["requestId"])
-        key = f"aws/lambda/async/{function}/{day}/{time}-{unique}"
-        world.internal_client("s3").put_object(Bucket=arn.rpartition(":")[2], Key=key, Body=text.encode())
+        unique = world.chance.uuid("destination object", context["requestId"])
+        folder = folder or f"aws/lambda/async/{context['functionArn'].split(':')[6]}"
+        world.write_s3(arn.rpartition(":")[2], f"{folder}/{day}/{time}-{unique}", _text(record).encode())
+
+
+def _text(record: dict[str, Any]) -> str:
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+
+
+def _text_for_topic(record: dict[str, Any]) -> str:
+    """A record that is over what a topic takes goes without its payloads (§2.3)."""
+    text = _text(record)
+    if len(text.encode()) <= MESSAGE_BYTES_MAX:
+        return text
+    return _text({name: part for name, part in record.items() if name not in ("requestPayload", "responsePayload")})

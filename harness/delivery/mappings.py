@@ -1,11 +1,13 @@
-"""Keeps one poller per enabled event source mapping, as mappings come, change and go."""
+"""Keeps one poller per event source mapping, as mappings come, change and go, and remembers how far streams were read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
 
 from stagefright.delivery.queue_mapping import QueuePoller
 from stagefright.delivery.stream_mapping import StreamPoller
+from stagefright.delivery.stream_progress import Progress
 
 if TYPE_CHECKING:
     from stagefright.services.event_source_mappings import EventSourceMapping
@@ -18,6 +20,8 @@ class Mappings:
     def __init__(self, world: World) -> None:
         self._world = world
         self._pollers: dict[str, QueuePoller | StreamPoller] = {}
+        self._progress: dict[str, Progress] = {}
+        """Of each stream mapping that was ever enabled: a poller goes on where the one before it stopped."""
         world.functions.on_mapping_changed.append(self._changed)
         world.functions.on_code_changed.append(lambda function: world.executor.drop_environments(function.name))
 
@@ -31,13 +35,29 @@ class Mappings:
         for uuid in list(self._pollers):
             self._stop(uuid)
 
+    def snapshot(self) -> Any:
+        """How far streams were read."""
+        return deepcopy(self._progress)
+
+    def restore(self, state: Any) -> None:
+        """Go back to a snapshot; pollers must be stopped."""
+        self._progress = deepcopy(state)
+
     def _changed(self, mapping: EventSourceMapping) -> None:
-        self._stop(mapping.uuid)
-        if mapping.is_enabled:
-            poller = self._make(mapping)
-            if poller is not None:
-                self._pollers[mapping.uuid] = poller
-                poller.start()
+        poller = self._pollers.get(mapping.uuid)
+        if mapping.state == "Deleted":
+            self._stop(mapping.uuid)
+            self._progress.pop(mapping.uuid, None)
+        elif poller is not None:
+            poller.configure(mapping)
+        elif mapping.is_enabled:
+            self._start(mapping)
+
+    def _start(self, mapping: EventSourceMapping) -> None:
+        poller = self._make(mapping)
+        if poller is not None:
+            self._pollers[mapping.uuid] = poller
+            poller.start()
 
     def _stop(self, uuid: str) -> None:
         poller = self._pollers.pop(uuid, None)
@@ -45,11 +65,13 @@ class Mappings:
             poller.stop()
 
     def _make(self, mapping: EventSourceMapping) -> QueuePoller | StreamPoller | None:
-        if mapping.source != "sqs":
-            self._warn_of_windows(mapping)
-            return StreamPoller(self._world, mapping)
-        queue = self._world.queues.by_arn(mapping.source_arn)
-        return None if queue is None else QueuePoller(self._world, mapping, queue)
+        if mapping.source == "sqs":
+            queue = self._world.queues.by_arn(mapping.source_arn)
+            return None if queue is None else QueuePoller(self._world, mapping, queue)
+        self._warn_of_windows(mapping)
+        if mapping.uuid not in self._progress:
+            self._progress[mapping.uuid] = Progress.from_position(mapping, self._world.streams)
+        return StreamPoller(self._world, mapping, self._progress[mapping.uuid])
 
     def _warn_of_windows(self, mapping: EventSourceMapping) -> None:
         if mapping.tumbling_window_s:

@@ -8,13 +8,16 @@ back when their visibility timeout ends, because nobody deleted them.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery import backoff
 from stagefright.delivery.batch_response import failed_items
 from stagefright.patterns import compile_mapping_filter
+from stagefright.services.lambda_limits import SYNC_PAYLOAD_BYTES_MAX
 from stagefright.services.queue_record import record as lambda_record
 from stagefright.tasks import Signal, Task
 
@@ -30,10 +33,47 @@ CONCURRENT_BATCHES_PER_MINUTE = 300
 CONCURRENT_BATCHES_MAX = 1_250
 """How a mapping scales while there is a backlog (§3.6)."""
 
+BATCHES_PER_PROVISIONED_POLLER = 10
+PROVISIONED_BATCHES_PER_MINUTE = 1_000
+"""How a mapping with provisioned pollers does (§3.6)."""
+
 WINDOW_VISIBILITY_MARGIN_S = 30
 """Added to window and timeout when they exceed the queue's visibility timeout (§3.5)."""
 
-PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
+ENVELOPE_BYTES = len('{"Records":[]}')
+
+
+class _Received(NamedTuple):
+    """A message that the poller holds: what the function will read, and until when nobody else can receive it."""
+
+    message: ReceivedMessage
+    text: str
+    visible_again_at: float
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Messages that are gathered for one invocation, up to the mapping's size and Lambda's 6 MB."""
+
+    size_max: int
+    messages: list[_Received] = field(default_factory=list)
+    bytes_left: int = SYNC_PAYLOAD_BYTES_MAX - ENVELOPE_BYTES
+    is_full: bool = False
+
+    @property
+    def room(self) -> int:
+        return self.size_max - len(self.messages)
+
+    def add(self, received: _Received) -> bool:
+        """Take one in; false if it would be too much for one invocation."""
+        size = len(received.text.encode()) + 1
+        if self.messages and size > self.bytes_left:
+            self.is_full = True
+            return False
+        self.messages.append(received)
+        self.bytes_left -= size
+        self.is_full = self.room == 0
+        return True
 
 
 class QueuePoller:
@@ -41,132 +81,176 @@ class QueuePoller:
 
     def __init__(self, world: World, mapping: EventSourceMapping, queue: Queue) -> None:
         self._world = world
-        self._mapping = mapping
         self._queue = queue
-        self._function = world.name_of(mapping.function_arn)
         self._source = world.name_of(queue.arn)
         self._changed = Signal(f"a message in {self._source}")
-        self._filter = compile_mapping_filter({"Filters": [{"Pattern": p} for p in mapping.filters]}, "sqs")
+        self._held: deque[_Received] = deque()
+        """Received, but too much for the batch before."""
         self._in_flight = 0
         self._busy_since: float | None = None
-        self._tasks: list[Task[Any]] = []
+        self._task: Task[None] | None = None
+        self.configure(mapping)
+
+    def configure(self, mapping: EventSourceMapping) -> None:
+        """Go on with these settings; batches under way are seen through with the ones that they find."""
+        self._mapping = mapping
+        self._function = self._world.name_of(mapping.function_arn)
+        self._filter = compile_mapping_filter({"Filters": [{"Pattern": p} for p in mapping.filters]}, "sqs")
+        self._changed.notify()
 
     def start(self) -> None:
         """Begin to poll."""
         self._queue.on_available.append(self._changed.notify)
-        self._tasks = [self._world.kernel.spawn(self._poll(), name=f"poller of {self._source}", cause=None)]
+        self._task = self._world.kernel.spawn(self._poll(), name=f"poller of {self._source}", cause=None)
 
     def stop(self) -> None:
         """Stop polling; batches under way are seen through."""
         if self._changed.notify in self._queue.on_available:
             self._queue.on_available.remove(self._changed.notify)
-        for task in self._tasks:
-            task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 
     async def _poll(self) -> None:
         while True:
-            if self._in_flight >= self._concurrency_max():
+            if not self._mapping.is_enabled:
+                self._held.clear()
                 await self._changed.wait()
-                continue
-            batch = self._receive(self._mapping.batch_size)
-            if not batch:
-                await self._wait_for_messages()
-                continue
-            batch = await self._fill(batch)
-            self._in_flight += 1
-            name = f"batch from {self._source} to {self._function}"
-            self._world.kernel.spawn(self._process(batch), name=name, cause=batch[0].record)
+            elif self._in_flight >= self._concurrency_max():
+                await self._wait_for_room()
+            elif batch := await self._gather():
+                self._in_flight += 1
+                name = f"batch from {self._source} to {self._function}"
+                self._world.kernel.spawn(self._process(batch), name=name, cause=batch[0].message.record)
+            else:
+                self._busy_since = None
+                await self._wait_for_messages(deadline=None)
 
-    def _receive(self, count: int) -> list[ReceivedMessage]:
-        return self._queue.receive(count, visibility_timeout_s=self._visibility_timeout_s())
+    async def _gather(self) -> list[_Received]:
+        """A batch: until it is full, or its window, which the first message opens, is over."""
+        now = self._world.kernel.now
+        batch = _Batch(self._mapping.batch_size)
+        self._fill(batch)
+        closes_at = now() + self._mapping.batching_window_s
+        while batch.messages and not batch.is_full and now() < closes_at and self._mapping.is_enabled:
+            await self._wait_for_messages(deadline=closes_at)
+            self._fill(batch)
+        return batch.messages
 
-    def _visibility_timeout_s(self) -> int | None:
-        """None for the queue's own; longer if the window would use it up (§3.5)."""
+    def _fill(self, batch: _Batch) -> None:
+        while not batch.is_full and (self._held or self._receive(batch.room)):
+            received = self._held.popleft()
+            # One that was held until its visibility timeout ended is in the queue again.
+            if received.visible_again_at > self._world.clock.now() and not batch.add(received):
+                self._held.appendleft(received)
+
+    def _receive(self, count: int) -> bool:
+        """Receive what passes the filter, and delete the rest; false if the queue has nothing now."""
+        timeout_s = self._visibility_timeout_s()
+        messages = self._queue.receive(count, visibility_timeout_s=timeout_s)
+        visible_again_at = self._world.clock.now() + timeout_s
+        for message in messages:
+            content = lambda_record(message)
+            if self._filter.matches(content):
+                self._held.append(_Received(message, json.dumps(content, separators=(",", ":")), visible_again_at))
+            else:
+                self._drop_filtered(message)
+        return bool(self._held) or (bool(messages) and self._receive(count))
+
+    def _drop_filtered(self, message: ReceivedMessage) -> None:
+        self._delete(message)
+        self._world.journal.write(
+            "dropped", self._source, cause=message.record, reason="filtered out", ids=[message.id]
+        )
+
+    def _visibility_timeout_s(self) -> int:
+        """The queue's own, or a longer one if the window would use it up (§3.5)."""
+        own_s = self._queue.visibility_timeout_s
         window_s = self._mapping.batching_window_s
         if not window_s:
-            return None
-        needed = window_s + self._timeout_s()
-        if needed <= self._queue.visibility_timeout_s:
-            return None
-        return needed + WINDOW_VISIBILITY_MARGIN_S
+            return own_s
+        needed_s = window_s + self._timeout_s()
+        return own_s if needed_s <= own_s else needed_s + WINDOW_VISIBILITY_MARGIN_S
 
     def _timeout_s(self) -> int:
-        return self._world.functions.find(self._mapping.function_arn).version.timeout_s
+        try:
+            return self._world.functions.find(self._mapping.function_arn).version.timeout_s
+        except ApiError:
+            # The function is gone; its mapping polls on, as on AWS, and every invocation is refused.
+            return 0
 
-    async def _wait_for_messages(self) -> None:
-        self._busy_since = None if self._in_flight == 0 else self._busy_since
-        due = self._queue.next_visible_at()
-        if due is None:
-            await self._changed.wait()
+    async def _wait_for_messages(self, *, deadline: float | None) -> None:
+        due = [at for at in (deadline, self._queue.next_visible_at()) if at is not None]
+        if due:
+            await self._world.kernel.first(self._changed.wait(), deadline=min(due))
         else:
-            await self._world.kernel.first(self._changed.wait(), deadline=due)
+            await self._changed.wait()
 
-    async def _fill(self, batch: list[ReceivedMessage]) -> list[ReceivedMessage]:
-        """Gather more until the batch is full or its window is over."""
-        kernel = self._world.kernel
-        closes_at = kernel.now() + self._mapping.batching_window_s
-        while len(batch) < self._mapping.batch_size and kernel.now() < closes_at:
-            due = self._queue.next_visible_at()
-            wake_at = closes_at if due is None else min(due, closes_at)
-            await kernel.first(self._changed.wait(), deadline=wake_at)
-            batch += self._receive(self._mapping.batch_size - len(batch))
-        return batch
+    # -- scaling -----------------------------------------------------------------------------------------------------
+
+    async def _wait_for_room(self) -> None:
+        """Until a batch ends, or the mapping may have grown: while there is a backlog it does, every minute."""
+        if self._busy_since is None:
+            self._busy_since = self._world.clock.now()
+        busy_s = self._world.clock.now() - self._busy_since
+        grows_at = self._busy_since + 60 * (busy_s // 60 + 1)
+        await self._world.kernel.first(self._changed.wait(), deadline=grows_at)
 
     def _concurrency_max(self) -> int:
-        """Batches at once: five at first, more for each minute that the backlog lasts, up to the limit (§3.6)."""
-        if self._in_flight >= CONCURRENT_BATCHES_AT_FIRST and self._busy_since is None:
-            self._busy_since = self._world.clock.now()
+        """Batches at once: few at first, more for each minute that the backlog lasts, up to the limit (§3.6)."""
+        first, per_minute, limit = self._scaling()
         busy_s = 0.0 if self._busy_since is None else self._world.clock.now() - self._busy_since
-        grown = CONCURRENT_BATCHES_AT_FIRST + CONCURRENT_BATCHES_PER_MINUTE * int(busy_s // 60)
-        return min(grown, self._mapping.maximum_concurrency or CONCURRENT_BATCHES_MAX)
+        return min(first + per_minute * int(busy_s // 60), limit)
+
+    def _scaling(self) -> tuple[int, int, int]:
+        """How many batches at first, how many more per minute, and how many at most."""
+        limit = self._mapping.maximum_concurrency or CONCURRENT_BATCHES_MAX
+        if self._mapping.provisioned_pollers is not None:
+            low, high = self._mapping.provisioned_pollers
+            each = BATCHES_PER_PROVISIONED_POLLER
+            return low * each, PROVISIONED_BATCHES_PER_MINUTE, high * each
+        if self._mapping.is_fifo:
+            # As many as there are groups: the queue itself gives out no more.
+            return limit, 0, limit
+        return CONCURRENT_BATCHES_AT_FIRST, CONCURRENT_BATCHES_PER_MINUTE, limit
 
     # -- processing --------------------------------------------------------------------------------------------------
 
-    async def _process(self, batch: list[ReceivedMessage]) -> None:
+    async def _process(self, batch: list[_Received]) -> None:
         try:
-            for part in _within_payload_limit(self._drop_filtered(batch)):
-                await self._deliver(part)
+            await self._deliver(batch)
         finally:
             self._in_flight -= 1
             self._changed.notify()
 
-    def _drop_filtered(self, batch: list[ReceivedMessage]) -> list[ReceivedMessage]:
-        if not self._mapping.filters:
-            return batch
-        kept = [message for message in batch if self._filter.matches(lambda_record(message))]
-        for message in batch:
-            if message not in kept:
-                self._queue.delete(message.receipt_handle)
-                self._world.journal.write(
-                    "dropped", self._source, cause=message.record, reason="filtered out", ids=[message.id]
-                )
-        return kept
-
-    async def _deliver(self, batch: list[ReceivedMessage]) -> None:
+    async def _deliver(self, batch: list[_Received]) -> None:
+        messages = [received.message for received in batch]
+        attempt = max(message.receive_count for message in messages)
         delivery = self._world.journal.write(
             "delivery",
             self._function,
-            cause=batch[0].record,
-            causes=[message.record for message in batch[1:]],
+            cause=messages[0].record,
+            causes=[message.record for message in messages[1:]],
             source=self._source,
-            ids=[message.id for message in batch],
-            attempt=max(message.receive_count for message in batch),
+            ids=[message.id for message in messages],
+            attempt=attempt,
         )
-        payload = json.dumps({"Records": [lambda_record(message) for message in batch]}).encode()
-        outcome = await self._invoke(payload, delivery.n, delivery.detail["attempt"])
-        failed = self._failed(outcome, batch)
-        for message in batch:
+        gives_up_at = min(received.visible_again_at for received in batch)
+        payload = '{"Records":[' + ",".join(received.text for received in batch) + "]}"
+        outcome = await self._invoke(payload.encode(), delivery.n, attempt, gives_up_at)
+        failed = self._failed(outcome, messages)
+        for message in messages:
             if message.id not in failed:
                 self._delete(message)
         if failed:
-            self._note_return(failed, batch, outcome)
+            cause = delivery.n if outcome is None else outcome.record
+            due = min(received.visible_again_at for received in batch if received.message.id in failed)
+            self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, _reason(outcome))
 
-    async def _invoke(self, payload: bytes, cause: int, attempt: int) -> Outcome | None:
+    async def _invoke(self, payload: bytes, cause: int, attempt: int, gives_up_at: float) -> Outcome | None:
         """Invoke; a throttle is retried until the messages' visibility runs out, then the batch is let go (§3.7)."""
         kernel = self._world.kernel
-        gives_up_at = kernel.now() + (self._visibility_timeout_s() or self._queue.visibility_timeout_s)
         refusals = 0
         while True:
             try:
@@ -198,31 +282,14 @@ class QueuePoller:
             # A FIFO handle expires with the visibility timeout; the message is back in the queue, as on AWS.
             return
 
-    def _note_return(self, failed: set[str], batch: Sequence[ReceivedMessage], outcome: Outcome | None) -> None:
-        cause = batch[0].record if outcome is None else outcome.record
-        due = self._queue.next_visible_at()
+    def _note_return(self, ids: list[str], cause: int, due: float, attempt: int, reason: str) -> None:
         self._world.journal.write(
-            "retry",
-            self._function,
-            cause=cause,
-            source=self._source,
-            due=due,
-            reason="Throttled" if outcome is None else "FunctionError" if outcome.failed else "BatchItemFailure",
-            ids=[message.id for message in batch if message.id in failed],
+            "retry", self._function, cause=cause, source=self._source, due=due, reason=reason, ids=ids
         )
-        attempts = max(message.receive_count for message in batch)
-        self._world.limit_attempts(attempts, self._mapping.function_arn, cause)
+        self._world.limit_attempts(attempt, self._mapping.function_arn, cause)
 
 
-def _within_payload_limit(batch: list[ReceivedMessage]) -> list[list[ReceivedMessage]]:
-    """Cut a batch so that no part is over Lambda's 6 MB."""
-    parts: list[list[ReceivedMessage]] = []
-    room = 0
-    for message in batch:
-        size = len(message.body) + 1024
-        if not parts or size > room:
-            parts.append([])
-            room = PAYLOAD_BYTES_MAX
-        parts[-1].append(message)
-        room -= size
-    return parts
+def _reason(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "Throttled"
+    return "FunctionError" if outcome.failed else "BatchItemFailure"

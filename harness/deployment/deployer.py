@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
+from stagefright.deployment.notices import warn, warn_of_placeholders
 from stagefright.deployment.resource import MAKERS, Made, Maker
-from stagefright.errors import StagefrightError, StagefrightWarning, TemplateError, UnknownResource, nearest
+from stagefright.errors import StagefrightError, TemplateError, UnknownResource, nearest
 
 if TYPE_CHECKING:
     from stagefright.templates import Resource, Template
@@ -73,17 +73,51 @@ class Deployed:
         )
 
     def ssm(self, name: str, version: str | None, secure: bool) -> str:
+        from botocore.exceptions import ClientError
+
         wanted = f"{name}:{version}" if version else name
-        answer = self.world.internal_client("ssm").get_parameter(Name=wanted, WithDecryption=secure)
+        try:
+            answer = self.world.internal_client("ssm").get_parameter(Name=wanted, WithDecryption=secure)
+        except ClientError as refusal:
+            raise TemplateError(
+                f"The SSM parameter {wanted} is asked for, and the account does not hold it ({_said(refusal)}). If this stack "
+                "makes it, add a DependsOn; else say what it holds in the settings: "
+                f'[tool.stagefright.ssm_parameters] "{name}" = "...".'
+            ) from refusal
         return str(answer["Parameter"]["Value"])
 
     def secret(self, secret_id: str, json_key: str | None, version_stage: str | None, version_id: str | None) -> str:
-        import json
+        from botocore.exceptions import ClientError
 
         which = {"VersionStage": version_stage, "VersionId": version_id}
         given = {key: value for key, value in which.items() if value}
-        text = self.world.internal_client("secretsmanager").get_secret_value(SecretId=secret_id, **given)["SecretString"]
-        return str(json.loads(text)[json_key]) if json_key else str(text)
+        try:
+            client = self.world.internal_client("secretsmanager")
+            text = str(client.get_secret_value(SecretId=secret_id, **given)["SecretString"])
+        except ClientError as refusal:
+            raise TemplateError(
+                f"The secret {secret_id} is asked for, and the account does not hold it ({_said(refusal)}). If this stack makes "
+                f'it, add a DependsOn; else say what it holds in the settings: [tool.stagefright.secrets] "{secret_id}" = "...".'
+            ) from refusal
+        return text if json_key is None else _key_of_secret(secret_id, text, json_key)
+
+
+def _said(refusal: Any) -> str:
+    return str(refusal.response["Error"]["Code"])
+
+
+def _key_of_secret(secret_id: str, text: str, json_key: str) -> str:
+    import json
+
+    try:
+        keys = json.loads(text)
+    except ValueError:
+        keys = None
+    if not isinstance(keys, dict):
+        raise TemplateError(f"The key {json_key!r} of the secret {secret_id} is asked for, but the secret is not a JSON object.")
+    if json_key not in keys:
+        raise TemplateError(f"The secret {secret_id} has no key {json_key!r}. {nearest(json_key, keys)}")
+    return str(keys[json_key])
 
 
 def deploy(world: World, template: Template, *, stack_name: str, strict: bool = False) -> Deployed:
@@ -94,10 +128,22 @@ def deploy(world: World, template: Template, *, stack_name: str, strict: bool = 
     the local stage does not have, which otherwise become inert placeholders with a warning.
     """
     deployed = Deployed(world, template, stack_name)
+    for message in template.warnings:
+        warn(template.path, None, message)
     for logical_id in template.order:
         resource = template.resources[logical_id]
+        before = len(world.journal)
         deployed.resources[logical_id] = _deploy_one(deployed, resource, strict)
+        _repeat_warnings(deployed, logical_id, before)
+    warn_of_placeholders(template.path, [resource for resource in deployed.resources.values() if resource.inert])
     return deployed
+
+
+def _repeat_warnings(deployed: Deployed, logical_id: str, since: int) -> None:
+    """What the world noted about a resource while it was made; the journal itself begins after the deployment."""
+    for record in deployed.world.journal.since(since):
+        if record.kind == "warning":
+            warn(deployed.template.path, logical_id, record.detail["message"])
 
 
 def _deploy_one(deployed: Deployed, resource: Resource, strict: bool) -> DeployedResource:
@@ -131,22 +177,22 @@ def _explained(error: Exception, template: Template, resource: Resource) -> Exce
         return TemplateError(f"{resource.type} was refused: {error.message} ({error.code})", **where)
     if isinstance(error, ClientError | BotoCoreError | ValueError | TypeError):
         return TemplateError(f"{resource.type} was refused: {error}", **where)
+    if isinstance(error, AttributeError | LookupError):
+        return TemplateError(
+            f"{resource.type} cannot be made of these properties: {error!r}. "
+            "If AWS's reference allows them, this is a fault of Stagefright; please report it.",
+            **where,
+        )
     return error
 
 
 def _placeholder(deployed: Deployed, resource: Resource, maker: Maker, strict: bool) -> DeployedResource:
-    message = (
-        f"{resource.logical_id} is of type {resource.type}, which the local stage does not have; "
-        "it stands there as a placeholder that does nothing"
-    )
     if strict:
         raise TemplateError(
             f"type {resource.type} is not one that the local stage has, and strict_template is on. {nearest(resource.type, MAKERS)}",
             file=str(deployed.template.path),
             logical_id=resource.logical_id,
         )
-    warnings.warn(StagefrightWarning(message), stacklevel=2)
-    deployed.world.journal.write("warning", resource.logical_id, cause=None, message=message)
     physical_id = maker.name()
     arn = maker.arn(resource.type.split("::")[1].lower() if resource.type.count("::") > 1 else "custom", physical_id)
     return DeployedResource(resource.logical_id, resource.type, Made(physical_id, {"Arn": arn}), inert=True)

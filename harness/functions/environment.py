@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stagefright.functions import output
+from stagefright.functions.logging_space import LoggingSpace
 from stagefright.functions.modules import ModuleSpace
+from stagefright.functions.process_state import ProcessState
 from stagefright.tasks import Actor, Future, Kernel, ThreadEnds
-from stagefright.virtual import threads as world_threads
 
 if TYPE_CHECKING:
     from stagefright.functions.log import FunctionLog
@@ -39,10 +40,11 @@ class Environment:
         self.name = name
         self.environ = dict(environ)
         self.modules = ModuleSpace(roots)
+        self._loggers = LoggingSpace(self.modules.owns)
+        self._process = ProcessState()
         self.task_root = str(roots[0])
         self.log = log
         self.request_id = ""
-        self.initialised = False
         self.handler: Callable[..., Any] | None = None
         self.invocations = 0
         self.session: Any = None
@@ -52,7 +54,8 @@ class Environment:
         self._partial_line = ""
         self._kernel = kernel
         self._streams: tuple[Any, Any] | None = None
-        self._cwd = ""
+        self._cwd = self.task_root
+        self._outer_cwd = ""
         self._job: Job | None = None
         self._next: Future[None] = Future()
         self.actor = Actor(kernel, name, owner=self)
@@ -84,9 +87,8 @@ class Environment:
 
     def drop(self) -> None:
         """End the environment: nothing of its code ever runs again."""
-        for actor, thread in self.threads:
+        for actor, _ in self.threads:
             self._kernel.abandon(actor)
-            world_threads.forget_executor_thread(thread)
         if self._thread.ident is not None:
             self._kernel.abandon(self.actor)
 
@@ -105,29 +107,43 @@ class Environment:
 
     def _do_job(self) -> None:
         job, self._job = self._job, None
-        if job is not None:
+        if job is None:
+            return
+        try:
             job()
+        except ThreadEnds:
+            raise
+        except BaseException as error:
+            # Not the handler's failure (that is an answer) but a word to the test, such as `pytest.fail()` in a stub.
+            self._kernel.fail(error)
 
     # -- what the process looks like to its code ---------------------------------------------------------------------
 
     def resumed(self) -> None:
         """Code of this environment goes on: show it its own modules, directory and output."""
         self.modules.enter()
+        self._loggers.enter()
+        self._process.swap()
         self._streams = output.swap_streams()
-        self._cwd = os.getcwd()
-        os.chdir(self.task_root)
+        self._outer_cwd = os.getcwd()
+        os.chdir(self._cwd)
 
     def suspended(self) -> None:
         """Code of this environment waits or has ended: show the test's world again."""
-        os.chdir(self._cwd)
+        self._cwd = os.getcwd()
+        os.chdir(self._outer_cwd)
         if self._streams is not None:
             output.restore_streams(self._streams)
+        self._process.swap()
+        self._loggers.leave()
         self.modules.leave()
 
     # -- output ------------------------------------------------------------------------------------------------------
 
     def print(self, text: str) -> None:
         """Take what the code prints; whole lines go to the function's log."""
+        if self.actor.abandoned:
+            return
         *lines, self._partial_line = (self._partial_line + text).split("\n")
         for line in lines:
             self.log.write(line, cause=self.actor.cause)
@@ -142,4 +158,3 @@ class Environment:
         """Module and function of a handler setting such as `app/orders.handler`, or None if it has no dot."""
         module, dot, function = handler.rpartition(".")
         return (module.replace("/", "."), function) if dot else None
-

@@ -7,20 +7,25 @@ comes while it waits, the environment is dropped where it stands, and nothing af
 
 from __future__ import annotations
 
+import asyncio
+import bdb
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.errors import UnsupportedOperation
-from stagefright.functions import payloads
+from stagefright.functions import loops, payloads
 from stagefright.functions.code import import_roots
 from stagefright.functions.context import LambdaContext
 from stagefright.functions.environment import Environment
 from stagefright.functions.log import FunctionLog
+from stagefright.functions.modules import own_names
 from stagefright.functions.variables import environment_variables
 from stagefright.services import lambda_limits as limits
 from stagefright.tasks import Future, ThreadEnds
@@ -90,6 +95,10 @@ class Executor:
         self._warm: dict[str, list[Environment]] = {}
         self._made: Counter[str] = Counter()
         self._environments: dict[Environment, None] = {}
+        self._shown: dict[str, ModuleType] = {}
+        """Functions' modules that the test has imported by name."""
+        self._outdated: set[Environment] = set()
+        """Running an invocation just now, with code that has changed meanwhile: they end with it."""
 
     async def run(
         self,
@@ -113,25 +122,38 @@ class Executor:
         self.running[name] += 1
         try:
             environment, cold = self._take(resolved)
-            invocation.record = self._world.journal.write(
-                "invocation",
-                self._world.name_of(resolved.function.arn),
-                cause=cause,
-                request_id=request_id,
-                attempt=attempt,
-                cold=cold,
-                executed_version=resolved.executed_version,
-                event=_readable(event),
-            ).n
+            invocation.record = self._note(invocation, cause, attempt, cold)
             return await self._play(environment, invocation, cold)
         finally:
             self.running[name] -= 1
 
+    def _note(self, invocation: _Invocation, cause: int | None, attempt: int, cold: bool) -> int:
+        """Write the `invocation` record, unless the function goes round in circles: then the world stops."""
+        journal, name = self._world.journal, self._world.name_of(invocation.resolved.function.arn)
+        ancestors = loops.ancestors(journal, name, cause)
+        if ancestors > loops.ANCESTORS_MAX:
+            self._kernel.fail(loops.endless_loop(journal, name, cause, ancestors))
+        return journal.write(
+            "invocation",
+            name,
+            cause=cause,
+            request_id=invocation.request_id,
+            attempt=attempt,
+            cold=cold,
+            executed_version=invocation.resolved.executed_version,
+            event=_readable(invocation.event),
+            **({"ancestors": ancestors} if ancestors else {}),
+        ).n
+
     def drop_environments(self, function_name: str | None = None) -> None:
-        """End the warm environments of a function (its code or settings changed), or of all."""
+        """End the warm environments of a function (its code or settings changed), or of all, whatever they do."""
         for environment in list(self._environments):
-            if function_name is None or environment.name.partition("#")[0] == function_name:
+            if function_name not in (None, environment.name.partition("#")[0]):
+                continue
+            if function_name is None or self._is_warm(environment):
                 self._drop(environment)
+            else:
+                self._outdated.add(environment)
         if function_name is None:
             self._made.clear()
             self.running.clear()
@@ -150,10 +172,55 @@ class Executor:
                 raise ImportError(f"{resolved.function.name} cannot be initialised: {failure['errorMessage']}")
         self._put_back(environment, resolved)
         wanted = name or (environment.split_handler(resolved.version.handler) or ("", ""))[0]
-        module = environment.modules.owned(wanted)
-        if module is None:
-            raise ImportError(f"{resolved.function.name} has not imported a module {wanted!r} of its own.")
+        if not environment.modules.owns(wanted):
+            raise ImportError(f"{resolved.function.name} has no module {wanted!r} of its own.", name=wanted)
+        return environment.modules.owned(wanted) or self._import(environment, wanted)
+
+    def _import(self, environment: Environment, name: str) -> ModuleType:
+        """Let an environment import a module of its own that it has not needed so far."""
+        done: Future[ModuleType | Exception] = Future(f"the import of {name}")
+
+        def load() -> None:
+            try:
+                done.set_result(environment.modules.load(name))
+            except Exception as error:  # noqa: BLE001 - it is raised in the test
+                done.set_result(error)
+
+        environment.run(load, cause=None)
+        module = self._kernel.wait(done)
+        environment.freeze()
+        if isinstance(module, Exception):
+            raise module
         return module
+
+    def module_for_test(self, name: str) -> ModuleType | None:
+        """The module that the test means by a name which it cannot import itself, if one function alone has it."""
+        owners = [function for function in self._world.functions.all() if self._has_module(function.latest, name)]
+        if not owners:
+            return None
+        if len(owners) > 1:
+            names = ", ".join(sorted(self._world.name_of(function.arn) for function in owners))
+            raise ModuleNotFoundError(
+                f"{len(owners)} functions have a module {name!r} of their own: {names}. "
+                f"Say which: stage.module({self._world.name_of(owners[0].arn)!r}, {name!r}).",
+                name=name,
+            )
+        module = self.module(self._world.functions.find(owners[0].arn), name)
+        self._shown[name] = module
+        return module
+
+    def _has_module(self, version: FunctionVersion, name: str) -> bool:
+        return version.runtime.startswith("python") and own_names(self._roots(version)).issuperset(
+            {name.partition(".")[0]}
+        )
+
+    def _hide_modules(self, environment: Environment) -> None:
+        """Take modules of an ended environment out of the test's sight."""
+        for name, module in list(self._shown.items()):
+            if environment.modules.owned(name) is module:
+                del self._shown[name]
+                if sys.modules.get(name) is module:
+                    del sys.modules[name]
 
     # -- admission ---------------------------------------------------------------------------------------------------
 
@@ -191,14 +258,20 @@ class Executor:
         log = FunctionLog(
             world.logs, function=world.name_of(version.function_arn), group=version.log_group, stream=stream
         )
-        layers = [layer.code for layer in version.layers if layer.code is not None]
         return Environment(
             self._kernel,
             name,
-            roots=import_roots(version.code, layers, version.runtime),
+            roots=self._roots(version),
             environ=environment_variables(version, region=world.region, log_stream=stream),
             log=log,
         )
+
+    def _roots(self, version: FunctionVersion) -> tuple[Path, ...]:
+        layers = [layer.code for layer in version.layers if layer.code is not None]
+        return import_roots(version.code, layers, version.runtime)
+
+    def _is_warm(self, environment: Environment) -> bool:
+        return any(environment in warm for warm in self._warm.values())
 
     def _put_back(self, environment: Environment, resolved: Resolved) -> None:
         environment.freeze()
@@ -206,9 +279,11 @@ class Executor:
 
     def _drop(self, environment: Environment) -> None:
         self._environments.pop(environment, None)
+        self._outdated.discard(environment)
         for warm in self._warm.values():
             if environment in warm:
                 warm.remove(environment)
+        self._hide_modules(environment)
         environment.drop()
 
     # -- playing an invocation ---------------------------------------------------------------------------------------
@@ -216,6 +291,7 @@ class Executor:
     async def _play(self, environment: Environment, invocation: _Invocation, cold: bool) -> Outcome:
         version = invocation.version
         environment.request_id = invocation.request_id
+        environment.log.tail = invocation.lines
         environment.invocations += 1
         self._platform(environment, invocation, f"START RequestId: {invocation.request_id} Version: {version.version}")
         invocation.started = self._kernel.now()
@@ -244,16 +320,16 @@ class Executor:
         """
         version = invocation.version
         environment.actor.cause = invocation.record
-        overran = payloads.timed_out(invocation.request_id, version.timeout_s)
-        failure = await self._initialise(environment, version, limits.INIT_PHASE_S, overran, invocation.record)
-        if failure is not overran:
+        failure = await self._initialise(environment, version, limits.INIT_PHASE_S, invocation.record)
+        if failure is None or failure["errorType"] != payloads.TIMED_OUT:
             return environment, failure, None
         self._drop(environment)
         environment, _ = self._take(invocation.resolved)
         environment.request_id = invocation.request_id
+        environment.log.tail = invocation.lines
         invocation.started = self._kernel.now()
         deadline = invocation.started + version.timeout_s
-        failure = await self._initialise(environment, version, version.timeout_s, overran, invocation.record)
+        failure = await self._initialise(environment, version, version.timeout_s, invocation.record)
         return environment, failure, deadline
 
     async def _initialise(
@@ -261,14 +337,13 @@ class Executor:
         environment: Environment,
         version: FunctionVersion,
         limit_s: float,
-        overran: payloads.Payload | None = None,
         cause: int | None = None,
     ) -> payloads.Payload | None:
+        """Import the handler's module; the error payload if that fails or takes longer than `limit_s`."""
         done: Future[payloads.Payload | None] = Future(f"init of {environment.name}")
         environment.run(lambda: done.set_result(_load_handler(environment, version.handler)), cause=cause)
         if not await self._kernel.first(done, deadline=self._kernel.now() + limit_s):
-            return overran
-        environment.initialised = done.result() is None
+            return payloads.timed_out(environment.request_id, version.timeout_s)
         return done.result()
 
     async def _call(
@@ -339,7 +414,7 @@ class Executor:
             **detail,
             payload=_readable(body),
         )
-        if keep:
+        if keep and environment not in self._outdated:
             self._put_back(environment, invocation.resolved)
         else:
             self._drop(environment)
@@ -351,7 +426,6 @@ class Executor:
 
     def _platform(self, environment: Environment, invocation: _Invocation, line: str) -> None:
         environment.log.write(line, cause=invocation.record, platform=True)
-        invocation.lines.append(line)
 
     def _write_end(
         self, environment: Environment, invocation: _Invocation, error: payloads.Payload | None, duration_s: float
@@ -369,7 +443,7 @@ class Executor:
         )
         if environment.invocations == 1:
             report += "Init Duration: 0.00 ms\t"
-        if error is not None and error.get("errorType") == "Sandbox.Timedout":
+        if error is not None and error.get("errorType") == payloads.TIMED_OUT:
             report += "Status: timeout"
         elif error is not None and str(error.get("errorType")).startswith("Runtime."):
             report += f"Status: error\tError Type: {error['errorType']}"
@@ -402,6 +476,8 @@ def _load_handler(environment: Environment, setting: str) -> payloads.Payload | 
     except SystemExit:
         return payloads.runtime_exited(environment.request_id)
     except BaseException as error:
+        if _is_for_the_test(error):
+            raise
         return payloads.handler_error(error, "")
     handler = getattr(module, function_name, None)
     if handler is None:
@@ -426,8 +502,17 @@ def _call_handler(
     except SystemExit:
         payload, keep = payloads.runtime_exited(request_id), False
     except BaseException as error:
+        if _is_for_the_test(error):
+            raise
         payload = payloads.handler_error(error, request_id)
     return payloads.marshal_error(payload, runtime=runtime), payload, keep
+
+
+def _is_for_the_test(error: BaseException) -> bool:
+    """Whether an exception speaks to the test and not to Lambda: `pytest.fail()` in a stub, or leaving the debugger."""
+    if isinstance(error, bdb.BdbQuit):
+        return True
+    return not isinstance(error, Exception | KeyboardInterrupt | GeneratorExit | asyncio.CancelledError)
 
 
 def _error_line(error: payloads.Payload) -> str:

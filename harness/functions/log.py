@@ -2,21 +2,21 @@
 The log of a function: the lines that land in CloudWatch Logs of the world.
 
 Lines are kept here and given to the emulated CloudWatch Logs only when somebody asks it, because writing each line there would cost more than
-most invocations.
+most invocations. The newest stay in memory; older ones move to a temporary file, as the journal's records do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from stagefright.journal import Journal
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One line: where it belongs and when it was written (epoch milliseconds)."""
 
     group: str
@@ -32,40 +32,60 @@ class FunctionLog:
         self.group = group
         self.stream = stream
         self.function = function
+        self.tail: list[str] = []
+        """What the present invocation has written, for the caller who asked for it (`LogType: Tail`)."""
         self._sink = sink
 
     def write(self, text: str, *, cause: int | None, platform: bool = False) -> None:
         """Append a line; what the platform writes (START, END, REPORT) is not journaled, what the code writes is."""
         self._sink.append(self.group, self.stream, text)
+        self.tail.append(text)
         if not platform:
             self._sink.journal.write("log", self.function, cause=cause, line=text)
 
 
 class LogSink:
-    """All lines that functions wrote and CloudWatch Logs has not been given yet."""
+    """All lines that functions wrote and CloudWatch Logs has not been given yet; most of them wait on disk."""
 
     def __init__(self, journal: Journal, now_ms: Callable[[], int]) -> None:
         self.journal = journal
-        self.pending: list[LogLine] = []
-        self.deliver: Callable[[list[LogLine]], None] = lambda lines: None
+        self.deliver: Callable[[Iterable[LogLine]], None] = lambda lines: None
         """Writes lines to CloudWatch Logs; the door sets it."""
+        self._recent: list[LogLine] = []
+        self._spilled: IO[str] | None = None
         self._now_ms = now_ms
 
     def append(self, group: str, stream: str, text: str) -> None:
-        self.pending.append(LogLine(group, stream, self._now_ms(), text))
-        if len(self.pending) >= PENDING_MAX:
-            self.flush()
+        self._recent.append(LogLine(group, stream, self._now_ms(), text))
+        if len(self._recent) >= IN_MEMORY_MAX:
+            self._spill()
 
     def flush(self) -> None:
         """Give what is pending to CloudWatch Logs."""
-        lines, self.pending = self.pending, []
-        if lines:
-            self.deliver(lines)
+        if self._recent or self._spilled is not None:
+            self.deliver(self._pending())
+            self.clear()
 
     def clear(self) -> None:
         """Forget what is pending."""
-        self.pending.clear()
+        self._recent.clear()
+        if self._spilled is not None:
+            self._spilled.close()
+            self._spilled = None
+
+    def _spill(self) -> None:
+        if self._spilled is None:
+            self._spilled = tempfile.TemporaryFile("w+", prefix="stagefright-log-", encoding="utf-8", newline="\n")
+        self._spilled.writelines(json.dumps(line) + "\n" for line in self._recent)
+        self._recent.clear()
+
+    def _pending(self) -> Iterator[LogLine]:
+        if self._spilled is not None:
+            self._spilled.seek(0)
+            for line in self._spilled:
+                yield LogLine(*json.loads(line))
+        yield from self._recent
 
 
-PENDING_MAX = 50_000
-"""How many lines may wait in memory before they are given away."""
+IN_MEMORY_MAX = 2_048
+"""How many lines wait in memory before they move to a temporary file."""

@@ -10,19 +10,28 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
-import importlib.util
 import os
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import Distribution, distributions, packages_distributions
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from stagefright.tasks import current_actor
 
 ALWAYS_SHARED = frozenset({"boto3", "botocore", "s3transfer", "urllib3", "stagefright"})
 """Libraries that the world reaches into; a copy that is bundled with a function is passed over for the installed one."""
+
+_import_locks: dict[str, Any] = importlib._bootstrap._module_locks  # type: ignore[attr-defined]
+"""
+The import system's lock of each module that is being imported just now.
+
+They are kept per environment, for two may import their own modules of one name at once, and one that was abandoned in the middle of an import holds its
+lock for ever.
+"""
 
 
 class ModuleSpace:
@@ -30,29 +39,33 @@ class ModuleSpace:
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self.roots = [str(root) for root in roots]
-        self._tops = _own_names(tuple(self.roots))
+        self._tops = set(own_names(roots))
         self._own: dict[str, ModuleType] = {}
         self._names: set[str] = set()
+        self._locks: dict[str, Any] = {}
+        self._path: list[str] = []
         self._hidden: dict[str, ModuleType] = {}
+        self._outer_path: list[str] = []
+        self._inside = False
 
     def enter(self) -> None:
         """Make this environment's modules the ones that `import` sees."""
+        self._inside = True
         for name in self._foreign():
             self._hidden[name] = sys.modules.pop(name)
         sys.modules.update(self._own)
-        sys.path[:0] = self.roots
+        _import_locks.update(self._locks)
+        self._outer_path = sys.path[:]
+        sys.path[:] = self._path or [*self.roots, *self._outer_path]
         _OwnFinder.current = self
 
     def leave(self) -> None:
         """Give way to the modules of the test."""
+        self._inside = False
         _OwnFinder.current = None
-        for root in self.roots:
-            if root in sys.path:
-                sys.path.remove(root)
-        for name in self._names:
-            module = sys.modules.pop(name, None)
-            if module is not None:
-                self._own[name] = module
+        self._path, sys.path[:] = sys.path[:], self._outer_path
+        self._own = {name: sys.modules.pop(name) for name in self._names if name in sys.modules}
+        self._locks = {name: _import_locks.pop(name) for name in self._names if name in _import_locks}
         sys.modules.update(self._hidden)
         self._hidden.clear()
 
@@ -62,7 +75,7 @@ class ModuleSpace:
 
     def owned(self, name: str) -> ModuleType | None:
         """The module of that name, if the function has imported its own."""
-        return self._own.get(name)
+        return sys.modules.get(name) if self._inside and name in self._names else self._own.get(name)
 
     def owns(self, name: str) -> bool:
         """Whether a top-level name lies under the roots, and is not an installed package."""
@@ -70,12 +83,29 @@ class ModuleSpace:
 
     def find(self, name: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
         """Find one of our own modules; called by the import system."""
-        if not self.owns(name):
+        if self.owns(name):
+            spec = importlib.machinery.PathFinder.find_spec(name, self.roots if path is None else path)
+        elif path is None and name not in ALWAYS_SHARED:
+            spec = self._find_on_added_path(name)
+        else:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, self.roots if path is None else path)
         if spec is not None:
             self._names.add(name)
         return spec
+
+    def _find_on_added_path(self, name: str) -> importlib.machinery.ModuleSpec | None:
+        """A module in a folder of its own that the function has put on `sys.path` itself (`vendored/`)."""
+        added = [entry for entry in sys.path if self._is_added(entry)]
+        spec = importlib.machinery.PathFinder.find_spec(name, added) if added else None
+        if spec is None or name in _installed():
+            return None
+        self._tops.add(name)
+        return spec
+
+    def _is_added(self, entry: str) -> bool:
+        if entry in self._outer_path or entry in self.roots:
+            return False
+        return any(os.path.abspath(entry).startswith(root + os.sep) for root in self.roots)  # noqa: PTH100
 
     def _foreign(self) -> list[str]:
         present = [top for top in self._tops if top in sys.modules]
@@ -86,7 +116,7 @@ class ModuleSpace:
 
 
 class _OwnFinder:
-    """The import hook: first in line, and only for code of the environment that runs just now."""
+    """The import hook of functions: first in line, and only for code of the environment that runs just now."""
 
     current: ModuleSpace | None = None
 
@@ -100,28 +130,77 @@ class _OwnFinder:
         return space.find(name, path)
 
 
-def install_finder() -> None:
-    """Put the import hook in place."""
-    if _OwnFinder not in sys.meta_path:
-        sys.meta_path.insert(0, _OwnFinder)  # type: ignore[arg-type]
+class _TestFinder:
+    """
+    The import hook of the test: it finds modules that only a function has.
+
+    So `monkeypatch.setattr("app.table", ...)` reaches the copy that the function's next invocation runs in. It is last in line, for what the
+    test can import by itself is the test's own.
+    """
+
+    @classmethod
+    def find_spec(
+        cls, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        actor = current_actor()
+        if actor is None or actor is not actor.kernel.root or actor.kernel.is_stepping or actor.kernel.world is None:
+            return None
+        module = actor.kernel.world.executor.module_for_test(name)
+        if module is None:
+            return None
+        return importlib.machinery.ModuleSpec(name, _Existing(module), is_package=hasattr(module, "__path__"))
 
 
-def remove_finder() -> None:
-    """Take the import hook away."""
-    if _OwnFinder in sys.meta_path:
-        sys.meta_path.remove(_OwnFinder)  # type: ignore[arg-type]
+class _Existing:
+    """A loader whose module is there already; the import system only writes a new `__spec__` into it, which is put right."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self._spec = module.__spec__
+
+    def create_module(self, _spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
 
 
-def _own_names(roots: tuple[str, ...]) -> frozenset[str]:
+def install_finders() -> None:
+    """Put the import hooks in place."""
+    finders: Any = sys.meta_path
+    if _OwnFinder not in finders:
+        finders.insert(0, _OwnFinder)
+        finders.append(_TestFinder)
+
+
+def remove_finders() -> None:
+    """Take the import hooks away."""
+    finders: Any = sys.meta_path
+    for finder in (_OwnFinder, _TestFinder):
+        if finder in finders:
+            finders.remove(finder)
+
+
+def own_names(roots: Sequence[Path]) -> frozenset[str]:
     """The top-level names that the roots offer, less those that are bundled copies of installed packages."""
     names: set[str] = set()
     bundled: set[str] = set()
-    for root in roots:
-        entries = _entries(root)
-        names |= {name for entry in entries if (name := _importable(root, entry))}
-        if any(entry.endswith(".dist-info") for entry in entries):
-            bundled |= names & _installed()
-    return frozenset(names - bundled - ALWAYS_SHARED)
+    for root in map(str, roots):
+        names |= {name for entry in _entries(root) if (name := _importable(root, entry))}
+        bundled |= _bundled(root)
+    return frozenset(names - (bundled & _installed()) - ALWAYS_SHARED)
+
+
+def _bundled(root: str) -> set[str]:
+    """The top-level names that distributions unpacked in this folder brought along."""
+    return {name for distribution in distributions(path=[root]) for name in _top_levels(distribution)}
+
+
+def _top_levels(distribution: Distribution) -> set[str]:
+    listed = (distribution.read_text("top_level.txt") or "").split()
+    files = {file.parts[0].partition(".")[0] for file in distribution.files or () if file.suffix in (".py", ".so")}
+    # A package that was stripped of its records still has its name.
+    return {*listed, *files} or {re.sub(r"[-.]+", "_", distribution.name).lower()}
 
 
 def _entries(root: str) -> list[str]:
@@ -140,9 +219,3 @@ def _importable(root: str, entry: str) -> str | None:
 @lru_cache(maxsize=1)
 def _installed() -> frozenset[str]:
     return frozenset(packages_distributions())
-
-
-def module_file(roots: Iterable[str], name: str) -> str | None:
-    """The file of a module under the roots, without importing it."""
-    spec = importlib.machinery.PathFinder.find_spec(name, list(roots))
-    return spec.origin if spec is not None else None

@@ -11,6 +11,7 @@ import io
 import logging
 import sys
 import time
+from types import FrameType
 from typing import Any
 
 from stagefright.tasks import current_actor
@@ -26,16 +27,39 @@ class FunctionOutput(io.TextIOBase):
 
     def write(self, text: str, /) -> int:
         actor = current_actor()
-        if actor is None or actor.owner is None or actor.kernel.debugger_active():
-            return sys.__stdout__.write(text) if sys.__stdout__ is not None else len(text)
+        if actor is None or actor.owner is None or _is_said_by_debugger(sys._getframe(1)):
+            return _terminal().write(text)
         actor.owner.print(text)
         return len(text)
+
+    def flush(self) -> None:
+        """Lines are written when they end; only a debugger's prompt must be seen at once."""
+        _terminal().flush()
 
     def isatty(self) -> bool:
         return False
 
     def fileno(self) -> int:
         return 1
+
+
+def _terminal() -> Any:
+    return sys.__stdout__ or io.StringIO()
+
+
+def _is_said_by_debugger(frame: FrameType | None) -> bool:
+    """Whether a debugger prints (an expression, its prompt) and not the code under it."""
+    for _ in range(DEBUGGER_DEPTH_MAX):
+        if frame is None:
+            return False
+        if frame.f_globals.get("__name__") in ("pdb", "cmd"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+DEBUGGER_DEPTH_MAX = 6
+"""How far above a print the debugger may stand that was told to execute it."""
 
 
 class RuntimeLogHandler(logging.Handler):

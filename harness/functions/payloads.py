@@ -22,6 +22,9 @@ Payload = dict[str, Any]
 FUNCTION_ERROR = "Unhandled"
 """The only value of `FunctionError` ever recorded on AWS (§1.1)."""
 
+TIMED_OUT = "Sandbox.Timedout"
+"""The `errorType` of a handler that ran into its timeout."""
+
 ASCII_RUNTIMES = frozenset({"python3.8", "python3.9", "python3.10", "python3.11"})
 """Runtimes whose client escapes non-ASCII text in a response; later ones write it as it is."""
 
@@ -183,7 +186,7 @@ def malformed_handler_name(handler: str, request_id: str = "") -> Payload:
 def timed_out(request_id: str, timeout_s: float) -> Payload:
     """The payload of a handler that ran into its timeout."""
     return {
-        "errorType": "Sandbox.Timedout",
+        "errorType": TIMED_OUT,
         "errorMessage": f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds",
     }
 

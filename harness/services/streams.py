@@ -8,9 +8,11 @@ that Lambda gives to functions (aws-semantics §4.6), and readers are told.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stagefright.tasks import Signal
@@ -31,16 +33,32 @@ class StreamRecord:
     arrived_at: float
     body: dict[str, Any]
     record: int
+    place: int
+    """Its index in the shard."""
+
+    @property
+    def event_id(self) -> str:
+        return str(self.body["eventID"])
 
 
 @dataclass(slots=True)
 class Shard:
-    """One shard: its records in order, and a signal that tells of new ones."""
+    """
+    One shard: its records in order, and a signal that tells of new ones.
+
+    A shard that was made by splitting or merging others names its parents, which must be read first (§4.2).
+    """
 
     stream_arn: str
     id: str
+    parents: tuple[str, ...] = ()
     records: list[StreamRecord] = field(default_factory=list)
     changed: Signal = field(default_factory=Signal)
+
+    @property
+    def source_arn(self) -> str:
+        """What the records are of: the stream, or the table behind it."""
+        return self.stream_arn.partition("/stream/")[0]
 
 
 class StreamService:
@@ -52,6 +70,7 @@ class StreamService:
         self.shard_opened: dict[str, Signal] = {}
         self.retention_s: dict[str, float] = {}
         """By stream ARN, where it is not the default."""
+        self._held: list[Callable[[], None]] | None = None
 
     def shards(self, stream_arn: str) -> list[Shard]:
         """The shards of a stream that have had a record, in order of their ids."""
@@ -66,8 +85,27 @@ class StreamService:
 
     # -- records arrive ----------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Within the block changes of tables are held back; if it ends with an error they never happened."""
+        held: list[Callable[[], None]] = []
+        self._held = held
+        try:
+            yield
+        finally:
+            self._held = None
+        for hand_over in held:
+            hand_over()
+
     def kinesis_record(
-        self, stream_arn: str, shard_id: str, sequence_number: str, partition_key: str, data: bytes
+        self,
+        stream_arn: str,
+        shard_id: str,
+        sequence_number: str,
+        partition_key: str,
+        data: bytes,
+        *,
+        parents: tuple[str, ...] = (),
     ) -> None:
         """A Kinesis stream accepted a record."""
         world = self._world
@@ -91,10 +129,17 @@ class StreamService:
             "awsRegion": world.region,
             "eventSourceARN": stream_arn,
         }
-        self._append(stream_arn, shard_id, StreamRecord(sequence_number, partition_key, arrived_at, body, written.n))
+        shard = self._shard(stream_arn, shard_id, parents)
+        self._append(shard, sequence_number, partition_key, body, written.n)
 
     def table_change(self, table_arn: str, stream_arn: str, shard_id: str, record: Mapping[str, Any]) -> None:
         """A table with a stream was changed; `record` is moto's stream record."""
+        if self._held is not None:
+            self._held.append(partial(self._table_change, table_arn, stream_arn, shard_id, record))
+        else:
+            self._table_change(table_arn, stream_arn, shard_id, record)
+
+    def _table_change(self, table_arn: str, stream_arn: str, shard_id: str, record: Mapping[str, Any]) -> None:
         world = self._world
         change = dict(record["dynamodb"])
         sequence_number = change["SequenceNumber"]
@@ -117,7 +162,7 @@ class StreamService:
             data=change,
         )
         key = repr(sorted(change["Keys"].items()))
-        self._append(stream_arn, shard_id, StreamRecord(sequence_number, key, world.clock.now(), body, written.n))
+        self._append(self._shard(stream_arn, shard_id, ()), sequence_number, key, body, written.n)
 
     def put(self, stream_arn: str, data: str | bytes, partition_key: str) -> None:
         """Put a record into a Kinesis stream, as a target of a rule does."""
@@ -125,22 +170,26 @@ class StreamService:
         raw = data.encode() if isinstance(data, str) else data
         client.put_record(StreamARN=stream_arn, Data=raw, PartitionKey=partition_key)
 
-    def _append(self, stream_arn: str, shard_id: str, record: StreamRecord) -> None:
+    def _shard(self, stream_arn: str, shard_id: str, parents: tuple[str, ...]) -> Shard:
         shards = self._shards.setdefault(stream_arn, {})
-        shard = shards.get(shard_id)
-        if shard is None:
-            shard = shards[shard_id] = Shard(stream_arn, shard_id, changed=Signal(f"a record in {shard_id}"))
-            shard.records.append(record)
-            self.opened(stream_arn).notify()
+        if shard_id not in shards:
+            shards[shard_id] = Shard(stream_arn, shard_id, parents, changed=Signal(f"a record in {shard_id}"))
+        return shards[shard_id]
+
+    def _append(self, shard: Shard, sequence_number: str, key: str, body: dict[str, Any], record: int) -> None:
+        place = len(shard.records)
+        shard.records.append(StreamRecord(sequence_number, key, self._world.clock.now(), body, record, place))
+        if place == 0:
+            self.opened(shard.stream_arn).notify()
         else:
-            shard.records.append(record)
             shard.changed.notify()
 
     # -- snapshot ----------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Any:
         return {
-            arn: {shard.id: list(shard.records) for shard in shards.values()} for arn, shards in self._shards.items()
+            arn: {shard.id: (shard.parents, list(shard.records)) for shard in shards.values()}
+            for arn, shards in self._shards.items()
         }, dict(self.retention_s)
 
     def restore(self, state: Any) -> None:
@@ -148,7 +197,7 @@ class StreamService:
         self.retention_s = dict(retention_s)
         self.shard_opened.clear()
         self._shards = {
-            arn: {shard_id: Shard(arn, shard_id, list(records)) for shard_id, records in by_id.items()}
+            arn: {shard_id: Shard(arn, shard_id, parents, list(records)) for shard_id, (parents, records) in by_id.items()}
             for arn, by_id in shards.items()
         }
 

@@ -57,13 +57,13 @@ def load_template(
     region: str,
     stack_name: str,
     exports: Mapping[str, str] = MappingProxyType({}),
-    ssm: Callable[[str], str] | None = None,
+    ssm: Callable[[str], str | None] | None = None,
 ) -> Template:
     """
     Read a SAM or CloudFormation template and check it, so that what fails later is not the template's fault.
 
     `ssm` answers parameters of type AWS::SSM::Parameter::Value already now; it is needed only if a condition or a loop
-    depends on one. Without it the deploying stage's lookup is asked.
+    depends on one. Without it, or if it does not know, the deploying stage's lookup is asked.
     """
     file = str(path)
     pseudo = pseudo_parameters(account, region, stack_name)
@@ -82,8 +82,9 @@ def load_template(
     return _template(path, document, scope)
 
 
-def _answered(value: ParameterValue, ssm: Callable[[str], str] | None) -> ParameterValue:
-    return value.value(ssm(value.name)) if isinstance(value, SsmParameter) and ssm else value
+def _answered(value: ParameterValue, ssm: Callable[[str], str | None] | None) -> ParameterValue:
+    held = ssm(value.name) if isinstance(value, SsmParameter) and ssm else None
+    return value.value(held) if isinstance(value, SsmParameter) and held is not None else value
 
 
 def _template(path: Path, document: dict[str, Any], scope: Scope) -> Template:

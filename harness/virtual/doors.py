@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stagefright.virtual import entropy, environ, event_loops, network, threads, timepieces
+from stagefright.virtual import entropy, environ, event_loops, network, subprocesses, threads, timepieces
 
 _installers: list[Callable[[], Callable[[], None]]] = [
     timepieces.install,
@@ -12,6 +12,7 @@ _installers: list[Callable[[], Callable[[], None]]] = [
     environ.install,
     threads.install,
     event_loops.install,
+    subprocesses.install,
     network.install,
 ]
 _restorers: list[Callable[[], None]] = []

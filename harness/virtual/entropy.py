@@ -2,19 +2,28 @@
 Randomness that user code draws (`os.urandom`, and through it `uuid4` and `secrets`) comes from the world's chance.
 
 Each draw is keyed by the actor that makes it and by how many it made before, so the ids in one handler do not depend on what another does.
-The `random` module is a shared stream by design; a world seeds it when it is reset.
+The `random` module is a shared stream by design; a world seeds it when it is reset. Generators of the user's own, made without a
+seed, take theirs from here.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import uuid
 from collections.abc import Callable
+from typing import Any
 
 from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
 
 _real_urandom = os.urandom
+_real_seed = random.Random.seed
+_real_getnode = uuid.getnode
+
+SEED_BYTES = 32
+NODE = 0x02_00_00_00_00_01
+"""The machine's address in version 1 UUIDs; locally administered, so nobody's."""
 
 
 def urandom(size: int, /) -> bytes:
@@ -25,11 +34,26 @@ def urandom(size: int, /) -> bytes:
     return actor.kernel.chance.bytes(size, "urandom", actor.name, actor.cause, next(actor.draws))
 
 
+def seed(generator: random.Random, a: Any = None, version: int = 2) -> None:
+    """`Random.seed`: without a seed it asks the system for one, in C; in threads of the world it asks us."""
+    if a is None and current_actor() is not None:
+        a = int.from_bytes(urandom(SEED_BYTES), "big")
+    _real_seed(generator, a, version)
+
+
+def getnode() -> int:
+    """`uuid.getnode`: the same machine everywhere."""
+    return _real_getnode() if current_actor() is None else NODE
+
+
 def install() -> Callable[[], None]:
     """Make `os.urandom` repeatable for threads of a world; returns what undoes it."""
     patches = Patches()
     patches.set(os, "urandom", urandom)
     patches.set(random, "_urandom", urandom)
+    patches.set(random.Random, "seed", seed)
+    patches.set(random, "seed", random._inst.seed)  # type: ignore[attr-defined]
+    patches.set(uuid, "getnode", getnode)
     state = random.getstate()
 
     def restore() -> None:

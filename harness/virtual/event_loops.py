@@ -9,33 +9,52 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from stagefright.tasks import Actor, Future, current_actor
 from stagefright.virtual.patching import Patches
 
-_Selector: Any = selectors.DefaultSelector
-_native_select: Callable[..., list[Any]] = _Selector.select
+Select = Callable[..., list[Any]]
+
+SPINS_MAX = 1_000
+"""How often a loop may go round at one instant: one that polls with `asyncio.sleep(0)` must see time pass in the end."""
+
+SPIN_S = 0.001
+"""What that many rounds take."""
 
 
-def select(selector: Any, timeout: float | None = None) -> list[Any]:
-    """`DefaultSelector.select`: in a thread of the world the timeout is virtual."""
-    actor = current_actor()
-    if actor is None:
-        return _native_select(selector, timeout)
-    ready = _native_select(selector, 0)
-    if ready or (timeout is not None and timeout <= 0):
+def _virtual(native: Select) -> Select:
+    """`select` whose timeout is virtual in a thread of the world."""
+
+    def select(selector: Any, timeout: float | None = None) -> list[Any]:
+        actor = current_actor()
+        if actor is None:
+            return native(selector, timeout)
+        ready = native(selector, 0)
+        if timeout is not None and timeout <= 0:
+            _count_round(actor, selector)
+        elif not ready:
+            _wait(actor, partial(native, selector, 0), timeout)
+            ready = native(selector, 0)
         return ready
-    _wait(actor, selector, timeout)
-    return _native_select(selector, 0)
+
+    return select
 
 
-def _wait(actor: Actor, selector: Any, timeout: float | None) -> None:
+def _count_round(actor: Actor, selector: Any) -> None:
+    rounds = getattr(selector, "_stagefright_rounds", 0) + 1
+    selector._stagefright_rounds = rounds % SPINS_MAX
+    if rounds == SPINS_MAX:
+        actor.kernel.advance(SPIN_S)
+
+
+def _wait(actor: Actor, ready: Callable[[], list[Any]], timeout: float | None) -> None:
     kernel = actor.kernel
     woken: Future[None] = Future("an event loop")
 
     def poll() -> bool:
-        if woken.done() or actor.abandoned or not _native_select(selector, 0):
+        if woken.done() or actor.abandoned or not ready():
             return False
         woken.set_result(None)
         return True
@@ -53,5 +72,8 @@ def _wait(actor: Actor, selector: Any, timeout: float | None) -> None:
 def install() -> Callable[[], None]:
     """Make event loops of the world sleep in virtual time; returns what undoes it."""
     patches = Patches()
-    patches.set(_Selector, "select", select)
+    for name in ("EpollSelector", "PollSelector", "SelectSelector", "KqueueSelector"):
+        selector = getattr(selectors, name, None)
+        if selector is not None:
+            patches.set(selector, "select", _virtual(selector.select))
     return patches.restorer()

@@ -8,21 +8,21 @@ socket's timeout is virtual. A connection from the world to any other host is re
 
 from __future__ import annotations
 
+import functools
 import http.client
 import io
+import ipaddress
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from stagefright.errors import NotInWorld
 from stagefright.tasks import Actor, current_actor
 from stagefright.virtual.patching import Patches
 
-_LOOPBACK = ("127.", "localhost", "::1", "0.0.0.0")
-_native_connect = socket.socket.connect
-_native_getaddrinfo = socket.getaddrinfo
+_LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "0.0.0.0", "::"})  # noqa: S104 - refused or not, never bound
 
 
 class WorldSocket:
@@ -45,6 +45,10 @@ class WorldSocket:
 
     def sendall(self, data: bytes, _flags: int = 0) -> None:
         self._sent += data
+
+    def send(self, data: bytes, _flags: int = 0) -> int:
+        self._sent += data
+        return len(data)
 
     def makefile(self, _mode: str = "r", *_: Any, **__: Any) -> io.BufferedReader:
         return io.BufferedReader(_Answer(self))
@@ -103,13 +107,33 @@ def _connect_http(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def _refuse(actor: Actor, host: str) -> None:
-    if host.startswith(_LOOPBACK) or actor.kernel.allows_host(host):
+    """Raise unless the host is this machine or allowed; the journal keeps it, for user code may swallow the error."""
+    kernel = actor.kernel
+    if _is_local(host) or host in _allowed_addresses or kernel.allows_host(host):
         return
-    raise NotInWorld(
-        f"{actor.name} tried to reach {host!r}, which is not part of the stage.\nIt was called from:\n{_call_site()}"
-        "Stub the call, or allow the host: [tool.stagefright] allow_hosts = "
-        f'["{host}"].'
-    )
+    if kernel.serves_host(host):
+        reason = (
+            f"{actor.name} tried to reach {host!r}, which is part of the stage, with a client that the stage does not know.\n"
+            f"It was called from:\n{_call_site()}"
+            "Use one that stands on http.client: requests, urllib3, urllib.request."
+        )
+    else:
+        reason = (
+            f"{actor.name} tried to reach {host!r}, which is not part of the stage.\nIt was called from:\n{_call_site()}"
+            f'Stub the call, or allow the host: [tool.stagefright] allow_hosts = ["{host}"].'
+        )
+    if kernel.world is not None:
+        kernel.world.journal.write("warning", getattr(getattr(actor.owner, "log", None), "function", "test"), message=reason)
+    raise NotInWorld(reason)
+
+
+def _is_local(host: str) -> bool:
+    if host in _LOCAL_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def _call_site() -> str:
@@ -117,25 +141,52 @@ def _call_site() -> str:
     frames = [
         frame
         for frame in traceback.extract_stack(sys._getframe(2))
-        if "site-packages" not in frame.filename and "/lib/python3" not in frame.filename
+        if not any(part in frame.filename for part in ("site-packages", "/lib/python3", "<frozen", __file__))
     ]
     return "".join(traceback.format_list(frames[-2:]))
 
 
-def connect(sock: socket.socket, address: Any) -> None:
+def _guard_connection(native: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
     """`socket.connect`: refuses hosts outside the stage to threads of the world."""
-    actor = current_actor()
-    if actor is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        _refuse(actor, str(address[0]))
-    _native_connect(sock, address)
+
+    @functools.wraps(native)
+    def connect(sock: socket.socket, address: Any) -> Any:
+        actor = current_actor()
+        if actor is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            _refuse(actor, str(address[0]))
+        return native(sock, address)
+
+    return connect
 
 
-def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-    """`socket.getaddrinfo`: refuses to look up hosts outside the stage for threads of the world."""
-    actor = current_actor()
-    if actor is not None and host:
-        _refuse(actor, host.decode() if isinstance(host, bytes) else str(host))
-    return _native_getaddrinfo(host, *args, **kwargs)
+def _guard_lookup(native: Callable[..., Any]) -> Callable[..., Any]:
+    """`socket.getaddrinfo` and its like: refuse to look up hosts outside the stage for threads of the world."""
+
+    @functools.wraps(native)
+    def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+        actor = current_actor()
+        if actor is not None and host:
+            _refuse(actor, host.decode() if isinstance(host, bytes) else str(host))
+        found = native(host, *args, **kwargs)
+        if actor is not None:
+            _allowed_addresses.update(_addresses(found))
+        return found
+
+    return look_up
+
+
+_allowed_addresses: set[str] = set()
+"""What the names of allowed hosts stand for: clients look a name up first, and then connect to a number."""
+
+
+def _addresses(found: Any) -> Iterator[str]:
+    """The addresses in the answer of one of the three look-up functions."""
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, tuple):
+        yield from found[2]
+    else:
+        yield from (str(entry[4][0]) for entry in found)
 
 
 def install() -> Callable[[], None]:
@@ -143,6 +194,7 @@ def install() -> Callable[[], None]:
     import urllib3.connection as urllib3_connection
 
     patches = Patches()
+    _allowed_addresses.clear()
     for cls in (
         http.client.HTTPConnection,
         http.client.HTTPSConnection,
@@ -150,6 +202,8 @@ def install() -> Callable[[], None]:
         urllib3_connection.HTTPSConnection,
     ):
         patches.set(cls, "connect", _connect_http(cls.connect))
-    patches.set(socket.socket, "connect", connect)
-    patches.set(socket, "getaddrinfo", getaddrinfo)
+    for name in ("connect", "connect_ex"):
+        patches.set(socket.socket, name, _guard_connection(getattr(socket.socket, name)))
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        patches.set(socket, name, _guard_lookup(getattr(socket, name)))
     return patches.restorer()

@@ -13,6 +13,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from types import GenericAlias
 from typing import Any
 
 from stagefright.tasks import Actor, Future, ThreadEnds, current_actor, outside_the_world
@@ -26,21 +27,26 @@ _NativeSimpleQueue = queue.SimpleQueue
 
 
 class WorldLock:
-    """A lock on which an actor waits in virtual time."""
+    """
+    A lock on which an actor waits in virtual time.
+
+    A thread outside the world that shares the lock (through a logger, say) waits natively, and is waited for natively.
+    """
 
     def __init__(self) -> None:
         self._native = _NativeLock()
         self._waiting: deque[Future[None]] = deque()
+        self._held_outside = False
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if self._native.acquire(False):
-            return True
-        if not blocking:
-            return False
         actor = current_actor()
-        if actor is None:
-            return self._native.acquire(True, timeout)
-        return self._wait(actor, timeout)
+        if actor is None or self._held_outside:
+            taken = self._native.acquire(blocking, timeout)
+        else:
+            taken = self._native.acquire(False) or (blocking and self._wait(actor, timeout))
+        if taken:
+            self._held_outside = actor is None
+        return taken
 
     def _wait(self, actor: Actor, timeout: float) -> bool:
         kernel = actor.kernel
@@ -51,12 +57,14 @@ class WorldLock:
             if deadline is None:
                 kernel.wait(turn)
             elif not kernel.wait(kernel.first(turn, deadline=deadline)):
-                self._waiting.remove(turn)
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
                 return self._native.acquire(False)
             if self._native.acquire(False):
                 return True
 
     def release(self) -> None:
+        self._held_outside = False
         self._native.release()
         if self._waiting:
             self._waiting.popleft().set_result(None)
@@ -75,9 +83,15 @@ class WorldLock:
         self.release()
 
 
-def make_lock() -> Any:
-    """`threading.Lock`: one that the world knows, if a thread of the world makes it."""
-    return _NativeLock() if current_actor() is None else WorldLock()
+class Lock:
+    """
+    `threading.Lock`: one that the world knows, if a thread of the world makes it.
+
+    A class and not a function: code that keeps it as a class attribute (`lock_class = Lock`) must not get a method of it.
+    """
+
+    def __new__(cls) -> Any:
+        return _NativeLock() if current_actor() is None else WorldLock()
 
 
 class WorldRLock(threading._PyRLock):  # type: ignore[name-defined,misc]
@@ -88,14 +102,20 @@ class WorldRLock(threading._PyRLock):  # type: ignore[name-defined,misc]
         self._block = WorldLock()
 
 
-def make_rlock() -> Any:
+class RLock:
     """`threading.RLock`: one that the world knows, if a thread of the world makes it."""
-    return _NativeRLock() if current_actor() is None else WorldRLock()
+
+    def __new__(cls) -> Any:
+        return _NativeRLock() if current_actor() is None else WorldRLock()
 
 
-def make_simple_queue() -> Any:
+class SimpleQueue:
     """`queue.SimpleQueue`: the standard library's version in Python, whose waits the world knows."""
-    return _NativeSimpleQueue() if current_actor() is None else queue._PySimpleQueue()  # type: ignore[attr-defined]
+
+    def __new__(cls) -> Any:
+        return _NativeSimpleQueue() if current_actor() is None else queue._PySimpleQueue()  # type: ignore[attr-defined]
+
+    __class_getitem__ = classmethod(GenericAlias)
 
 
 def start(thread: threading.Thread) -> None:
@@ -109,6 +129,7 @@ def start(thread: threading.Thread) -> None:
     thread._stagefright_ended = ended  # type: ignore[attr-defined]
     thread.daemon = True
     thread.run = _as_actor(actor, ended, thread, thread.run)  # type: ignore[method-assign]
+    actor.when_abandoned = lambda: forget_executor_thread(thread)
     parent.kernel.join(actor)
     if parent.owner is not None:
         parent.owner.threads.append((actor, thread))
@@ -131,6 +152,8 @@ def _as_actor(actor: Actor, ended: Future[None], thread: threading.Thread, run: 
                 actor.owner.resumed()
             run()
         except ThreadEnds:
+            return
+        if actor.abandoned:
             return
         if actor.owner is not None:
             actor.owner.suspended()
@@ -156,6 +179,52 @@ def join(thread: threading.Thread, timeout: float | None = None) -> None:
     _native_join(thread)
 
 
+class _IdleWork:
+    """
+    A pool's queue of work, as one of its threads sees it.
+
+    While the thread waits here no user code is on its stack, so when the world abandons it, it may end instead of being parked for ever.
+    """
+
+    def __init__(self, work: Any, actor: Actor) -> None:
+        self._work = work
+        self._actor = actor
+        self.over = False
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        self._actor.idle = True
+        try:
+            return self._work.get(block, timeout)
+        except ThreadEnds:
+            self.over = True
+            return None
+        finally:
+            self._actor.idle = False
+
+    def get_nowait(self) -> Any:
+        return self._work.get_nowait()
+
+    def put(self, item: Any) -> None:
+        if not self.over:
+            self._work.put(item)
+
+
+def _pool_worker(native: Callable[..., None]) -> Callable[..., None]:
+    """The main function of a `ThreadPoolExecutor`'s threads, which can end while idle."""
+
+    def worker(executor: Callable[[], Any], *rest: Any) -> None:
+        actor = current_actor()
+        if actor is None:
+            native(executor, *rest)
+            return
+        # The queue is the second argument up to Python 3.13 and the third from 3.14 on.
+        position = next(n for n, argument in enumerate(rest) if hasattr(argument, "get_nowait"))
+        work = _IdleWork(rest[position], actor)
+        native(lambda: None if work.over else executor(), *rest[:position], work, *rest[position + 1 :])
+
+    return worker
+
+
 def forget_executor_thread(thread: threading.Thread) -> None:
     """Keep the interpreter from joining a pool's thread at exit that will never run again."""
     executor_threads._threads_queues.pop(thread, None)  # type: ignore[attr-defined]
@@ -164,10 +233,11 @@ def forget_executor_thread(thread: threading.Thread) -> None:
 def install() -> Callable[[], None]:
     """Make locks and threads of the world cooperative; returns what undoes it."""
     patches = Patches()
-    patches.set(threading, "Lock", make_lock)
-    patches.set(threading, "_allocate_lock", make_lock)
-    patches.set(threading, "RLock", make_rlock)
+    patches.set(threading, "Lock", Lock)
+    patches.set(threading, "_allocate_lock", Lock)
+    patches.set(threading, "RLock", RLock)
     patches.set(threading.Thread, "start", start)
     patches.set(threading.Thread, "join", join)
-    patches.set(queue, "SimpleQueue", make_simple_queue)
+    patches.set(queue, "SimpleQueue", SimpleQueue)
+    patches.set(executor_threads, "_worker", _pool_worker(executor_threads._worker))  # type: ignore[attr-defined]
     return patches.restorer()

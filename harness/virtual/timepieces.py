@@ -3,15 +3,18 @@ Time as a thread reads it, and sleeps.
 
 Wall-clock functions (`time.time`, `datetime.now`, ...) are replaced by time-machine, at C level, so that every caller is reached.
 What time-machine would answer the same for the whole process is decided here per thread. The monotonic clocks and
-`sleep` are ordinary attributes of `time`; a handful of standard modules hold them under names of their own.
+`sleep` are ordinary attributes of `time`; modules that took them by name (`from time import sleep`) are found and served too.
 """
 
 from __future__ import annotations
 
+import os
 import queue
+import sched
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from stagefright.tasks import current_actor
@@ -20,6 +23,14 @@ from stagefright.virtual.patching import Patches
 _real_sleep = time.sleep
 _real_clocks = {name: getattr(time, name) for name in ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")}
 NS_PER_S = 1_000_000_000
+
+SHORTEST_SLEEP_S = 10e-6
+"""What `sleep(0)` takes. Were it nothing, a loop that polls a deadline with it would never get there."""
+
+REAL_TIME_PACKAGES = frozenset(
+    {"_pytest", "pytest", "pluggy", "xdist", "execnet", "coverage", "hypothesis", "stagefright", "time_machine"}
+)
+"""They measure how long tests really take, on the test's own thread."""
 
 
 def sleep(seconds: float) -> None:
@@ -30,7 +41,7 @@ def sleep(seconds: float) -> None:
     elif seconds < 0:
         raise ValueError("sleep length must be non-negative")
     else:
-        actor.kernel.advance(seconds)
+        actor.kernel.advance(max(float(seconds), SHORTEST_SLEEP_S))
 
 
 def _monotonic(real: Callable[[], Any], ns_per_unit: int) -> Callable[[], Any]:
@@ -40,7 +51,7 @@ def _monotonic(real: Callable[[], Any], ns_per_unit: int) -> Callable[[], Any]:
         actor = current_actor()
         if actor is None:
             return real()
-        now_ns = actor.kernel.clock.now_ns()
+        now_ns = actor.kernel.clock.uptime_ns()
         return now_ns if ns_per_unit == 1 else now_ns / ns_per_unit
 
     read.__name__ = real.__name__
@@ -56,13 +67,45 @@ def install() -> Callable[[], None]:
     patches.set(time, "sleep", sleep)
     patches.set(threading, "_time", clocks["monotonic"])
     patches.set(queue, "time", clocks["monotonic"])
+    patches.set(sched, "_time", clocks["monotonic"])
+    for module, name, ours in _taken_by_name({_real_sleep: sleep} | {_real_clocks[name]: clocks[name] for name in clocks}):
+        patches.set(module, name, ours)
+    restore_zone = _be_in_utc()
     stop_travelling = _travel()
 
     def restore() -> None:
         stop_travelling()
+        restore_zone()
         patches.restore()
 
     return restore
+
+
+def _taken_by_name(replacements: dict[Any, Any]) -> Iterator[tuple[Any, str, Any]]:
+    """Where user code holds a function of `time` under a name of its own: module, name, and what to put there."""
+    for module in list(sys.modules.values()):
+        top = str(getattr(module, "__name__", "")).partition(".")[0]
+        if top in sys.stdlib_module_names or top in REAL_TIME_PACKAGES or top.startswith("pytest_"):
+            continue
+        for name, value in list(getattr(module, "__dict__", {}).items()):
+            # Functions of `time` are all of this type; asking it first avoids hashing what cannot be hashed.
+            if type(value) is type(_real_sleep) and value in replacements:
+                yield module, name, replacements[value]
+
+
+def _be_in_utc() -> Callable[[], None]:
+    """Local time is UTC, as on Lambda and for everybody who reads a report; the zone belongs to the whole process."""
+    before = os.environ.get("TZ")
+    _set_zone("UTC")
+    return lambda: _set_zone(before)
+
+
+def _set_zone(name: str | None) -> None:
+    if name is None:
+        os.environ.pop("TZ", None)
+    else:
+        os.environ["TZ"] = name
+    time.tzset()
 
 
 def _travel() -> Callable[[], None]:

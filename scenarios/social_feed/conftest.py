@@ -78,9 +78,13 @@ def logs(stage):
     """The structured lines that a function wrote, optionally those with one message only."""
 
     def logs(function, message=None):
-        reply = stage.client("logs").filter_log_events(
-            logGroupName=f"/aws/lambda/{stage.ref(function)}", filterPattern='"x-correlation-id"'
-        )
+        client = stage.client("logs")
+        try:
+            reply = client.filter_log_events(
+                logGroupName=f"/aws/lambda/{stage.ref(function)}", filterPattern='"x-correlation-id"'
+            )
+        except client.exceptions.ResourceNotFoundException:  # Lambda makes the group with the first line
+            return []
         lines = [json.loads(event["message"]) for event in reply["events"]]
         return [line for line in lines if message in (None, line["message"])]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import time
 import uuid
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ import boto3
 from correlation import correlation, from_http, http_headers, kinesis_data, log
 
 TEXT_MAX = 2_000
+# A name becomes a part of a path, so a slash or a leading dot would lead elsewhere.
+USER_NAME = re.compile(r"\w[\w.-]{0,63}")
 
 kinesis = boto3.client("kinesis")
 
@@ -38,16 +41,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def post_from(event: dict[str, Any]) -> dict[str, str]:
     """The `yubl-posted` event that the request asks for."""
     fields = parsed_body(event)
-    for name in ("author", "text"):
-        if not isinstance(fields.get(name), str) or not fields[name].strip():
-            raise InvalidPost(f"{name!r} must be a text that is not empty")
-    if len(fields["text"]) > TEXT_MAX:
+    author, text = fields.get("author"), fields.get("text")
+    if not isinstance(author, str) or not USER_NAME.fullmatch(author):
+        raise InvalidPost("'author' must be a user name: up to 64 letters, digits, '_', '-' and '.'")
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidPost("'text' must be a text that is not empty")
+    if len(text) > TEXT_MAX:
         raise InvalidPost(f"'text' is longer than {TEXT_MAX} characters")
     return {
         "type": "yubl-posted",
         "postId": new_post_id(),
-        "author": fields["author"],
-        "text": fields["text"],
+        "author": author,
+        "text": text,
         "postedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
 
