@@ -86,6 +86,7 @@ class Flow:
     def __init__(self, records: Iterable[Record], *, since: int = 0, known: Collection[str] = ()) -> None:
         self.records = list(records.since(since) if isinstance(records, Journal) else records)
         self._known = known
+        self._focus: Record | None = None
         self._by_n = {record.n: record for record in self.records}
         self._roots: list[Record] = []
         self._children: dict[int, list[Record]] = {}
@@ -95,11 +96,13 @@ class Flow:
 
     @classmethod
     def of(cls, journal: Journal, n: int, *, known: Collection[str] = ()) -> Flow:
-        """The whole flow that record number `n` belongs to, from its stimulus on."""
+        """The whole flow that record number `n` belongs to, from its stimulus on; its `path` is the way of that record."""
         root = journal[n]
         while root.cause is not None:
             root = journal[root.cause]
-        return cls(_descendants(journal, root), known=known)
+        flow = cls(_descendants(journal, root), known=known)
+        flow._focus = flow._by_n.get(n)
+        return flow
 
     def _index(self, record: Record) -> None:
         parent = next((cause for cause in _causes(record) if cause in self._by_n), None)
@@ -114,8 +117,13 @@ class Flow:
 
     @cached_property
     def path(self) -> list[str]:
-        """The resources that events passed and the functions that ran, in the order in which the tree reaches them."""
-        return list(dict.fromkeys(record.resource for record in self._preorder() if self._is_step(record)))
+        """
+        The resources that events passed and the functions that ran, in the order in which the tree reaches them.
+
+        In the flow of one event: what led to it and what it led to, without the side branches that it had no part in.
+        """
+        way = self._preorder(self._roots) if self._focus is None else self._way_of(self._focus)
+        return list(dict.fromkeys(record.resource for record in way if self._is_step(record)))
 
     def attempts(self, function: str) -> Attempts:
         """The invocations of a function in this flow."""
@@ -199,12 +207,20 @@ class Flow:
         outcome = self._outcomes.get(invocation.n)
         return _error_type(outcome) if outcome is not None and _failed(outcome) else None
 
-    def _preorder(self) -> Iterator[Record]:
-        stack = self._roots[::-1]
+    def _preorder(self, roots: list[Record]) -> Iterator[Record]:
+        stack = roots[::-1]
         while stack:
             record = stack.pop()
             yield record
             stack.extend(reversed(self._children.get(record.n, [])))
+
+    def _way_of(self, record: Record) -> Iterator[Record]:
+        above, cause = [], record.cause
+        while cause is not None and cause in self._by_n:
+            above.append(self._by_n[cause])
+            cause = above[-1].cause
+        yield from reversed(above)
+        yield from self._preorder([record])
 
     def _is_step(self, record: Record) -> bool:
         """A dead letter that is sent to its queue makes an event there, which is the end of the path and not a part of it."""

@@ -137,6 +137,10 @@ class _Spill:
         self._file: IO[bytes] | None = None
         self._offsets = array("Q")
 
+    def __del__(self) -> None:
+        # A journal may be read after its world was closed, so nobody else can say when the file is done with.
+        self.clear()
+
     def __len__(self) -> int:
         return len(self._offsets)
 

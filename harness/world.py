@@ -287,11 +287,15 @@ class World:
         """Write a line into a log group, as a rule's target does."""
         self.logs.append(group, "stagefright", message)
 
+    def _how_it_failed(self, record: int) -> str:
+        detail = self.journal[record].detail
+        return f", the last time with {detail['error_type']}: {detail.get('error_message')}" if "error_type" in detail else ""
+
     def limit_attempts(self, attempts: int, arn: str, cause: int | None) -> None:
         """Stop a world in which one event is tried again and again for ever."""
         if attempts < ATTEMPTS_MAX:
             return
-        origin = "" if cause is None else f" (journal record {cause})"
+        origin = "" if cause is None else f" (journal record {cause}){self._how_it_failed(cause)}"
         self.kernel.fail(
             EndlessLoop(
                 f"{self.name_of(arn)} was tried {attempts} times with the same event{origin}, and nothing will ever end that: "

@@ -50,7 +50,7 @@ class Deployed:
     def resource(self, logical_id: str) -> DeployedResource:
         """A resource by its logical id; the error lists those that exist."""
         try:
-            return self.resources[logical_id]
+            return self.resources[self.template.renamed.get(logical_id, logical_id)]
         except KeyError:
             raise UnknownResource(
                 f"The stage has no resource {logical_id!r}. {nearest(logical_id, self.resources)}"

@@ -19,7 +19,7 @@ from stagefright.templates.order import deployment_order, find_cycle
 from stagefright.templates.parameters import ParameterValue, SsmParameter, parameter_values, pseudo_parameters
 from stagefright.templates.references import unknown_references
 from stagefright.templates.resolver import Resolver, Scope
-from stagefright.templates.sam import translate
+from stagefright.templates.sam import renamed, translate
 from stagefright.templates.shape import (
     INCLUDE,
     LANGUAGE_EXTENSIONS,
@@ -91,14 +91,17 @@ def _template(path: Path, document: dict[str, Any], scope: Scope) -> Template:
     warnings = list(_warnings(document))
     document, scope = _written_out(document, scope, path.parent)
     check_entries(document, scope.file)
+    ids: dict[str, str] = {}
     if SAM in transforms(document):
+        written = {"Resources": dict(document["Resources"])}
         document = translate(document, scope, path.parent)
+        ids = renamed(written, document)
         scope = replace(scope, conditions=document.get("Conditions", {}), verdicts={})
     scope = replace(scope, resources=_disabled(document["Resources"], scope))
     _check_names(document, scope)
     resources = _resources(document["Resources"], scope, path.parent)
     outputs = _outputs(document.get("Outputs", {}), scope)
-    return Template(path, resources, _order(resources, outputs, scope), outputs, warnings, scope)
+    return Template(path, resources, _order(resources, outputs, scope), outputs, warnings, scope, ids)
 
 
 def _warnings(document: dict[str, Any]) -> Iterator[str]:

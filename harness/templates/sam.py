@@ -38,6 +38,22 @@ def translate(document: dict[str, Any], scope: Scope, directory: Path) -> dict[s
     return translated
 
 
+def renamed(document: Mapping[str, Any], translated: Mapping[str, Any]) -> dict[str, str]:
+    """
+    The logical ids that SAM changed, as written: a layer version gets a hash of its content.
+
+    The content never changes under a stage's feet, so whoever asks for the id in the template means this one.
+    """
+    layers = [name for name, entry in translated["Resources"].items() if entry["Type"] == "AWS::Lambda::LayerVersion"]
+    return {
+        name: found
+        for name, entry in document["Resources"].items()
+        if entry["Type"] == "AWS::Serverless::LayerVersion" and name not in translated["Resources"]
+        for found in layers
+        if re.fullmatch(rf"{name}[0-9a-f]{{10}}", found)
+    }
+
+
 def _in_template_order(resources: dict[str, Any], written: list[str]) -> dict[str, Any]:
     """Each resource where the template has it, followed by what SAM derived from it; SAM's own order is by hash."""
 

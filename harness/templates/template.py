@@ -55,6 +55,8 @@ class Template:
     warnings: list[str]
     """What the user should know although it is no error."""
     scope: Scope = field(repr=False)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Logical ids as the template writes them, for resources that SAM gave another one."""
 
     def resolve(self, value: Any, lookup: Lookup, *, logical_id: str | None = None) -> Any:
         """

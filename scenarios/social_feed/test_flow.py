@@ -8,6 +8,8 @@ the feeds.
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 NOT_A_NAME = "'author' must be a user name: up to 64 letters, digits, '_', '-' and '.'"
@@ -125,6 +127,7 @@ def test_posts_of_one_author_stay_in_order(stage, follow, publish, feed, listen)
 
     for text in texts:
         publish("amy", text)
+        time.sleep(1)  # virtual; a post's id begins with its millisecond
     stage.settle()
 
     for text in texts:

@@ -1,0 +1,57 @@
+"""
+Endless loops: a function that causes itself, through a stream, a bus or anything else, without an end.
+
+AWS stops some of them (its own loop detection); this budget stops the rest, so that a world always settles or says why it will not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stagefright.errors import EndlessLoop
+
+if TYPE_CHECKING:
+    from stagefright.journal import Journal, Record
+
+ANCESTORS_MAX = 256
+"""How often a function may have caused itself; a function that works through pages by invoking itself rarely needs more."""
+
+_STATIONS = ("invocation", "event")
+"""The kinds of record whose resources an event visits on its way."""
+
+
+def ancestors(journal: Journal, function: str, cause: int | None) -> int:
+    """
+    How many of the invocations that led here were of the same function.
+
+    Each `invocation` record carries its own count, so only the way back to the nearest one is walked.
+    """
+    for record in _way_back(journal, cause):
+        if record.kind == "invocation" and record.resource == function:
+            return int(record.detail.get("ancestors", 0)) + 1
+    return 0
+
+
+def endless_loop(journal: Journal, function: str, cause: int | None, count: int) -> EndlessLoop:
+    """The error that draws the cycle: `Split -> Queue -> Merge -> Split`."""
+    stations = [function]
+    for record in _way_back(journal, cause):
+        if record.kind in _STATIONS and stations[-1] != record.resource:
+            stations.append(record.resource)
+        if record.kind == "invocation" and record.resource == function:
+            if stations[-1] != function or len(stations) == 1:
+                stations.append(function)
+            break
+    cycle = " -> ".join(reversed(stations))
+    return EndlessLoop(
+        f"{function} has caused itself {count} times, and nothing will ever end that:\n  {cycle}\n"
+        "Let the function tell its own events from the others, or filter them out in the rule, subscription or mapping."
+    )
+
+
+def _way_back(journal: Journal, cause: int | None) -> Iterator[Record]:
+    while cause is not None:
+        record = journal[cause]
+        yield record
+        cause = record.cause

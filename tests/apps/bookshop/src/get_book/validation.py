@@ -1,0 +1,2 @@
+def is_isbn(text):
+    return text.replace("-", "").isdigit()

@@ -1,0 +1,4 @@
+def validated(order):
+    if "id" not in order:
+        raise ValueError("an order has an id")
+    return order

@@ -1,0 +1,2 @@
+def respond(body):
+    return {"ok": True, **body}

@@ -1,0 +1,200 @@
+"""Strangers' templates: everything that people write into them, and what the local stage says of what it does not have."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import warnings
+import zipfile
+
+import pytest
+
+from stagefright.errors import StagefrightWarning, TemplateError
+
+
+def test_a_bookshop(up):
+    """Globals, a layer, SAM's policy templates, two modules of one name, and an explicit HTTP API with three functions."""
+    stage = up("bookshop", parameters={"Stage": "staging"})
+    url = stage.outputs["BooksApiUrl"]
+
+    created = stage.http.post(url + "books", json={"isbn": "978-1", "title": "Dune"})
+    stage.http.post("/books", json={"isbn": "978-2", "title": "Dune Messiah", "currency": "USD"})
+
+    assert (created.status_code, created.json()["currency"]) == (201, "EUR")
+    assert stage.http.get("/books/978-2").json() == {"isbn": "978-2", "title": "Dune Messiah", "currency": "USD"}
+    assert stage.http.get("/books/abc").json() == {"message": "not found: abc is no ISBN"}
+    assert stage.http.post("/books", json={"isbn": "978-3"}).json() == {"problems": ["title is missing"]}
+    assert stage.http.get("/search/Dune", params={"limit": 1}).json() == {"count": 2, "isbns": ["978-1"], "method": "GET"}
+    assert stage.http.get("/nowhere").status_code == 404
+
+
+def test_globals_reach_the_functions_configuration(up):
+    """What Globals say is what the API says of each function, with its own settings on top."""
+    stage = up("bookshop")
+    describe = stage.client("lambda").get_function_configuration
+
+    create, get = (describe(FunctionName=stage.ref(name)) for name in ("CreateBookFunction", "GetBookFunction"))
+
+    assert (create["Timeout"], get["Timeout"], get["MemorySize"]) == (15, 7, 256)
+    assert create["Environment"]["Variables"]["LOG_LEVEL"] == "DEBUG"
+    assert get["Environment"]["Variables"] == {
+        "LOG_LEVEL": "INFO",
+        "STAGE": "dev",
+        "BOOKS_TABLE": stage.ref("BooksTable"),
+    }
+    assert [layer["Arn"] for layer in get["Layers"]] == [stage.ref("SharedLayer")]
+
+
+def test_a_loop_over_tenants(up, rows):
+    """`Fn::ForEach` makes queues, mappings and outputs; a map with a default sizes their batches."""
+    stage = up("tenants", parameters={"Tenants": "acme, globex, initech"})
+
+    for tenant in ("acme", "globex"):
+        for number in range(4):
+            stage.client("sqs").send_message(QueueUrl=stage.outputs[f"{tenant}QueueUrl"], MessageBody=str(number))
+    stage.settle()
+
+    seen = rows(stage, "Ledger", "tenant")
+    assert {tenant: row["seen"] for tenant, row in seen.items()} == {"acme": 4, "globex": 4}
+    assert seen["acme"]["largest"] <= 2
+    mapping = stage.client("lambda").get_event_source_mapping(UUID=stage.ref("initechMapping"))
+    assert mapping["BatchSize"] == 10
+    assert stage.client("lambda").get_function_configuration(FunctionName=stage.ref("Worker"))["Environment"]["Variables"][
+        "HOW_MANY"
+    ] == "3"
+
+
+PLATFORM = {
+    "/platform/api/host": "api.internal",
+    "/platform/network/subnets": "subnet-1,subnet-2",
+    "/platform/network/security-group": "sg-1",
+    "/platform/tier": "staging",
+    "/platform/log/level": "WARN",
+}
+SECRETS = {"platform/token": "t0ken", "platform/db": '{"username": "reader"}'}
+
+
+def test_what_the_account_holds_already(up):
+    """SSM parameters and secrets that another stack made are given in the settings; conditions can depend on them."""
+    stage = up("references", ssm_parameters=PLATFORM | {"/platform/tier": "production"}, secrets=SECRETS)
+
+    names = ["API_HOST", "LEVEL", "TOKEN", "DB_USER", "FIRST_SUBNET"]
+
+    assert stage.invoke("ReaderFunction", {"names": names}).payload == {
+        "API_HOST": "api.internal",
+        "LEVEL": "WARN",
+        "TOKEN": "t0ken",
+        "DB_USER": "reader",
+        "FIRST_SUBNET": "subnet-1",
+        "memory": "1024",
+    }
+
+
+def test_a_parameter_may_name_another_ssm_parameter(up):
+    """As on AWS, the value given for such a parameter is the name of the SSM parameter, not its value."""
+    held = PLATFORM | {"/blue/api/host": "blue.internal"}
+    stage = up("references", parameters={"ApiHost": "/blue/api/host"}, ssm_parameters=held, secrets=SECRETS)
+
+    assert stage.invoke("ReaderFunction", {"names": ["API_HOST"]}).payload["API_HOST"] == "blue.internal"
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["directory", "zip"])
+def test_a_built_artefact(up, tmp_path, packed):
+    """What `sam build` leaves behind works: vendored packages beside the code, bundled copies of the SDK passed over."""
+    app = tmp_path / "build"
+    source = importlib.metadata.distribution("requests").locate_file("")
+    build = app / "PingFunction"
+    shutil.copytree(_app("ping") / "src", build)
+    for package in ("requests", f"requests-{importlib.metadata.version('requests')}.dist-info"):
+        shutil.copytree(f"{source}/{package}", build / package)
+    (build / "tinylib").mkdir()
+    (build / "tinylib" / "__init__.py").write_text("VERSION = '1.0'\n")
+    (build / "tinylib-1.0.dist-info").mkdir()
+    (build / "tinylib-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tinylib\nVersion: 1.0\n")
+    (build / "boto3").mkdir()
+    (build / "boto3" / "__init__.py").write_text("raise ImportError('an SDK of 2019')\n")
+    (build / "boto3-1.9.0.dist-info").mkdir()
+    (build / "boto3-1.9.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: boto3\nVersion: 1.9.0\n")
+    code = "PingFunction"
+    if packed:
+        code = "ping.zip"
+        with zipfile.ZipFile(app / code, "w") as bundle:
+            for file in build.rglob("*"):
+                bundle.write(file, file.relative_to(build))
+        shutil.rmtree(build)
+    template = (_app("ping") / "template.yaml").read_text().replace("CodeUri: src/", f"CodeUri: {code}")
+    (app / "template.yaml").write_text(template)
+
+    answer = up(app).invoke("PingFunction")
+
+    assert answer.error is None, answer
+    assert answer.payload["answer"]["pong"].startswith("python-requests/")
+    assert (answer.payload["region"], answer.payload["tinylib"]) == ("us-east-1", "1.0")
+
+
+def test_a_rest_api_and_other_types_to_come(up):
+    """`sam init`'s template stands up, with one warning for each service that is missing; the rest of it works."""
+    with pytest.warns(StagefrightWarning) as caught:
+        stage = up("legacy")
+
+    texts = [str(warning.message) for warning in caught]
+    (rest,) = (text for text in texts if "ServerlessRestApi " in text)
+    assert "AWS::ApiGateway::RestApi" in rest
+    assert "use an HTTP API" in rest
+    (alarm,) = (text for text in texts if "Errors" in text)
+    assert alarm == (
+        "Errors is of type AWS::CloudWatch::Alarm, which the local stage does not have; "
+        "it stands there as a placeholder that does nothing."
+    )
+    assert sum("schedules are stored" in text for text in texts) == 1
+    assert sum("bucket notifications are not delivered" in text for text in texts) == 1
+    assert len(texts) == 5
+    assert {warning.filename for warning in caught} == {str(_app("legacy") / "template.yaml")}
+    assert json.loads(stage.invoke("HelloWorldFunction").payload["body"]) == {"message": "hello world"}
+    stage.settle()
+    stage.client("sqs").send_message(QueueUrl=stage.ref("Jobs"), MessageBody="{}")
+    assert stage.settle().path == ["Jobs", "HelloWorldFunction"]
+    assert stage.outputs["HelloWorldApi"].startswith("https://")
+    assert stage.outputs["HelloWorldFunctionIamRole"] == stage.arn("HelloWorldFunctionRole")
+
+
+def test_an_unknown_type_is_a_placeholder_that_is_named(up):
+    """`Ref` and `Fn::GetAtt` of what the world does not have still give something, and one warning names each."""
+    with pytest.warns(StagefrightWarning) as caught:
+        stage = up("stateful")
+
+    assert [(str(w.message).split()[0], w.lineno) for w in caught] == [("Cache", 3), ("Notify", 13)]
+    cache_id, cache_host = stage.invoke("Reader").payload
+    assert cache_id == stage.ref("Cache")
+    assert cache_host.startswith(cache_id)
+
+
+def test_an_unknown_type_is_an_error_if_the_settings_say_so(up):
+    """With `strict_template` the first type that is missing stops the deployment, before anything runs."""
+    with pytest.raises(TemplateError, match=r"template\.yaml \[Cache\]: type AWS::ElastiCache::CacheCluster is not one"):
+        up("stateful", strict_template=True)
+
+
+def test_a_template_without_anything_unknown_gives_no_warning(up):
+    """A warning means something: an app that is wholly supported is stood up in silence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        up("bookshop")
+
+
+def test_two_stages_at_a_time(up):
+    """A second stage does not see the first one's resources, and the first goes on when the second is closed."""
+    first = up("same_module_name")
+    second = up("relative_imports")
+
+    assert second.invoke("Invoices").payload["ok"]
+    assert "Hello" not in second.resources
+    second.close()
+    assert first.invoke("Hello", {"name": "amy"}).payload["text"] == "Hello, amy"
+
+
+def _app(name):
+    from pathlib import Path
+
+    return Path(__file__).parent / name
