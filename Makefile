@@ -45,7 +45,10 @@ scenarios: setup
 	$(BIN)/pytest scenarios --stage=my-feature
 
 demo: setup
-	$(BIN)/pytest scenarios --stage=my-feature --verbose
+	$(BIN)/pytest scenarios --stage=my-feature
+	@echo "\nWhat happened, in two of these tests (any test shows it with -rP):"
+	@$(BIN)/pytest scenarios/social_feed --stage=my-feature -rP --quiet --no-header \
+		-k "takes_the_designed_way or TestAddToFeed and test_failing and not minute"
 
 # MiniStack is only a yardstick: it lives in an environment of its own, and without it the table says so.
 bench: setup

@@ -287,7 +287,10 @@ class Flow:
 
     def _event_line(self, record: Record) -> str:
         waits = self._is_step(record) and record.n not in self._children
-        return f"{record.resource} accepted {shorten(Event(record).payload)}{' (not delivered)' if waits else ''}"
+        request = [record.detail[part] for part in ("method", "path") if part in record.detail]
+        payload = Event(record).payload
+        words = [record.resource, "accepted", *request, *([shorten(payload)] if payload or not request else [])]
+        return " ".join(words) + (" (not delivered)" if waits else "")
 
     def _delivery_line(self, record: Record) -> str | None:
         if record.n in self._children:

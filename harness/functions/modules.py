@@ -188,7 +188,9 @@ def own_names(roots: Sequence[Path]) -> frozenset[str]:
     for root in map(str, roots):
         names |= {name for entry in _entries(root) if (name := _importable(root, entry))}
         bundled |= _bundled(root)
-    return frozenset(names - (bundled & _installed()) - ALWAYS_SHARED)
+    # Reading what is installed costs a twentieth of a second, so only a function that bundles libraries pays for it.
+    shared = bundled & _installed() if bundled else bundled
+    return frozenset(names - shared - ALWAYS_SHARED)
 
 
 def _bundled(root: str) -> set[str]:
