@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -137,16 +138,15 @@ class _Spill:
         self._file: IO[bytes] | None = None
         self._offsets = array("Q")
 
-    def __del__(self) -> None:
-        # A journal may be read after its world was closed, so nobody else can say when the file is done with.
-        self.clear()
-
     def __len__(self) -> int:
         return len(self._offsets)
 
     def extend(self, records: Iterable[Record]) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="stagefright-journal-")
+            # A journal may be read after its world was closed, so nobody else can say when the file is done with. (In a
+            # cycle of garbage the file may go before a `__del__` of this object, and warn.)
+            weakref.finalize(self, self._file.close)
         position = self._file.seek(0, 2)
         for record in records:
             self._offsets.append(position)

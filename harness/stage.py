@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FUNCTION_TYPE = "AWS::Lambda::Function"
+INVOCABLE_TYPES = (FUNCTION_TYPE, "AWS::Lambda::Alias", "AWS::Lambda::Version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Stage:
     def outputs(self) -> dict[str, str]:
         """The template's outputs."""
         outputs = self.template.outputs
-        return {name: str(self.template.resolve(output.value, self.deployed)) for name, output in outputs.items()}
+        return {name: str(self.template.resolve(output.value, self.deployed, logical_id=name)) for name, output in outputs.items()}
 
     def ref(self, logical_id: str) -> str:
         """
@@ -126,17 +127,23 @@ class Stage:
         `event` is anything that JSON can say, or JSON text as bytes. An error of the function is in the answer; a
         refusal of Lambda is raised as botocore's `ClientError`.
         """
-        name = self.ref(function) if function in self.resources else function
-        if name == function and not self._is_function_name(function):
-            self.deployed.resource(function)
+        name = self._function_name(function)
         given = {"Qualifier": qualifier} if qualifier else {}
         answer = self.client("lambda").invoke(
             FunctionName=name, Payload=_event_bytes(function, event), LogType="Tail", **given
         )
         return _invocation(answer)
 
-    def _is_function_name(self, name: str) -> bool:
-        return any(name in (f.name, f.arn) for f in self.world.functions.all())
+    def _function_name(self, asked: str) -> str:
+        if any(asked in (function.name, function.arn) for function in self.world.functions.all()):
+            return asked
+        resource = self.deployed.resource(asked)
+        if resource.type not in INVOCABLE_TYPES:
+            functions = (name for name, known in self.resources.items() if known.type == FUNCTION_TYPE)
+            raise UsageError(
+                f"{asked} is an {resource.type}; only functions can be invoked. Functions: {', '.join(functions) or 'none'}."
+            )
+        return resource.physical_id
 
     def _api_endpoints(self) -> dict[str, str]:
         """The stage's HTTP APIs, by logical id."""
@@ -286,10 +293,11 @@ def _as_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _event_bytes(function: str, event: Any) -> bytes:
-    if isinstance(event, bytes):
-        return event
     try:
-        return json.dumps({} if event is None else event).encode()
+        if isinstance(event, bytes):
+            json.loads(event)
+            return event
+        return json.dumps({} if event is None else event, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"The event for {function} is not JSON: {error}.\nReceived: {event!r}\n"

@@ -47,9 +47,12 @@ class _Call(NamedTuple):
 
 
 class _HttpStatus(NamedTuple):
-    """All that botocore reads of an HTTP response once it is parsed."""
+    """All that botocore, its retries included, reads of an HTTP response that is parsed already."""
 
     status_code: int
+    headers: Mapping[str, str] = {}
+    content: bytes = b""
+    raw: Any = None
 
 
 _users = 0

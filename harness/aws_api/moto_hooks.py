@@ -150,8 +150,12 @@ def _hook_table_streams() -> None:
     from moto.dynamodb.models.table import StreamShard
 
     original: Callable[..., None] = StreamShard.add
+    updates: list[list[tuple[Any, Any, Any]]] = []
 
     def add(shard: Any, old: Any, new: Any) -> None:
+        if updates:
+            updates[-1].append((shard, old, new))
+            return
         if old is not None and new is not None and old.to_json() == new.to_json():
             # A write that changes nothing leaves no record in the stream (aws-semantics §4.6).
             return
@@ -162,7 +166,22 @@ def _hook_table_streams() -> None:
             stream_arn = f"{table.table_arn}/stream/{table.latest_stream_label}"
             world.streams.table_change(table.table_arn, stream_arn, shard.id, shard.items[-1].to_json())
 
+    def update_item(backend: Any, *args: Any, **kwargs: Any) -> Any:
+        """moto makes a new item in two writes, first its key and then the rest; the stream sees the outcome only."""
+        if _world() is None:
+            return update(backend, *args, **kwargs)
+        updates.append([])
+        try:
+            item = update(backend, *args, **kwargs)
+        finally:
+            changes = updates.pop()
+        if changes:
+            add(*changes[-1])
+        return item
+
+    update: Callable[..., Any] = DynamoDBBackend.update_item
     _patches.set(StreamShard, "add", add)
+    _patches.set(DynamoDBBackend, "update_item", update_item)
     _patches.set(DynamoDBBackend, "transact_write_items", _all_or_nothing(DynamoDBBackend.transact_write_items))
 
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stagefright.errors import TemplateError
+from stagefright.wording import shorten
+
 
 def parameters(client: Any, operation: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     """
@@ -18,52 +21,68 @@ def parameters(client: Any, operation: str, properties: Mapping[str, Any]) -> di
     `operation` is the API's name, such as `CreateTable`.
     """
     shape = client.meta.service_model.operation_model(operation).input_shape
-    return {name: _coerce(value, shape.members[name]) for name, value in properties.items() if name in shape.members}
+    return {
+        name: _coerce(value, shape.members[name], name) for name, value in properties.items() if name in shape.members
+    }
 
 
-def _coerce(value: Any, shape: Any) -> Any:
+def _coerce(value: Any, shape: Any, path: str) -> Any:
     convert = _CONVERTERS.get(shape.type_name)
-    return value if convert is None else convert(value, shape)
+    return value if convert is None else convert(value, shape, path)
 
 
-def _structure(value: Any, shape: Any) -> Any:
+def _structure(value: Any, shape: Any, path: str) -> Any:
     if not isinstance(value, Mapping):
-        return value
-    return {name: _coerce(part, shape.members[name]) for name, part in value.items() if name in shape.members}
+        raise _wrong(path, "a mapping", value)
+    return {
+        name: _coerce(part, shape.members[name], f"{path}.{name}")
+        for name, part in value.items()
+        if name in shape.members
+    }
 
 
-def _list(value: Any, shape: Any) -> Any:
-    return [_coerce(part, shape.member) for part in value] if isinstance(value, list) else value
+def _list(value: Any, shape: Any, path: str) -> Any:
+    if not isinstance(value, list):
+        raise _wrong(path, "a list", value)
+    return [_coerce(part, shape.member, f"{path}[{place}]") for place, part in enumerate(value)]
 
 
-def _map(value: Any, shape: Any) -> Any:
-    return {str(name): _coerce(part, shape.value) for name, part in value.items()} if isinstance(value, Mapping) else value
+def _map(value: Any, shape: Any, path: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise _wrong(path, "a mapping", value)
+    return {str(name): _coerce(part, shape.value, f"{path}.{name}") for name, part in value.items()}
 
 
-def _integer(value: Any, _shape: Any) -> Any:
+def _integer(value: Any, _shape: Any, path: str) -> Any:
     try:
         return int(value)
     except (TypeError, ValueError):
-        return value
+        raise _wrong(path, "a whole number", value) from None
 
 
-def _float(value: Any, _shape: Any) -> Any:
+def _float(value: Any, _shape: Any, path: str) -> Any:
     try:
         return float(value)
     except (TypeError, ValueError):
+        raise _wrong(path, "a number", value) from None
+
+
+def _boolean(value: Any, _shape: Any, path: str) -> Any:
+    if isinstance(value, bool):
         return value
-
-
-def _boolean(value: Any, _shape: Any) -> Any:
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    return value
+    raise _wrong(path, "true or false", value)
 
 
-def _string(value: Any, _shape: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
+def _string(value: Any, _shape: Any, path: str) -> Any:
+    if isinstance(value, Mapping | list):
+        raise _wrong(path, "text", value)
+    return text(value)
+
+
+def _wrong(path: str, wanted: str, value: Any) -> TemplateError:
+    return TemplateError(f"{path} must be {wanted}; it is {shorten(value)}.")
 
 
 _CONVERTERS = {
@@ -90,7 +109,9 @@ def text(value: Any) -> str:
 
     if isinstance(value, Mapping | list):
         return json.dumps(value)
-    return str(_string(value, None))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
 
 
 def tags(value: Any) -> dict[str, str]:
@@ -98,3 +119,13 @@ def tags(value: Any) -> dict[str, str]:
     if isinstance(value, Mapping):
         return {str(name): text(part) for name, part in value.items()}
     return {str(tag["Key"]): text(tag["Value"]) for tag in value or []}
+
+
+def whole_number(properties: Mapping[str, Any], name: str, default: int = 0) -> int:
+    """
+    A property that is a whole number, perhaps written as text.
+
+    >>> whole_number({"ShardCount": "2"}, "ShardCount")
+    2
+    """
+    return int(_integer(properties.get(name, default), None, name))

@@ -68,8 +68,8 @@ class Deployed:
         if resource.inert:
             return f"{resource.physical_id}.{attribute}"
         raise TemplateError(
-            f"{resource.type} has no attribute {attribute!r}. {nearest(attribute, resource.made.attributes)}",
-            logical_id=logical_id,
+            f"Fn::GetAtt {logical_id}.{attribute}: {resource.type} has no attribute {attribute!r}. "
+            f"{nearest(attribute, resource.made.attributes)}"
         )
 
     def ssm(self, name: str, version: str | None, secure: bool) -> str:
@@ -133,10 +133,25 @@ def deploy(world: World, template: Template, *, stack_name: str, strict: bool = 
     for logical_id in template.order:
         resource = template.resources[logical_id]
         before = len(world.journal)
-        deployed.resources[logical_id] = _deploy_one(deployed, resource, strict)
+        made = _deploy_one(deployed, resource, strict)
+        _refuse_twice(deployed, made)
+        deployed.resources[logical_id] = made
         _repeat_warnings(deployed, logical_id, before)
+    for name, output in template.outputs.items():
+        template.resolve(output.value, deployed, logical_id=name)
     warn_of_placeholders(template.path, [resource for resource in deployed.resources.values() if resource.inert])
     return deployed
+
+
+def _refuse_twice(deployed: Deployed, made: DeployedResource) -> None:
+    """Some services take the same name again and give back what is there; CloudFormation does not."""
+    for other in deployed.resources.values():
+        if made.made.known_as and (made.type, made.made.known_as) == (other.type, other.made.known_as):
+            raise TemplateError(
+                f"{made.type} {made.made.known_as[0]!r} exists already: it is {other.logical_id}. Give one of them another name, or none.",
+                file=str(deployed.template.path),
+                logical_id=made.logical_id,
+            )
 
 
 def _repeat_warnings(deployed: Deployed, logical_id: str, since: int) -> None:
@@ -175,9 +190,9 @@ def _explained(error: Exception, template: Template, resource: Resource) -> Exce
         return TemplateError(f"{resource.type} needs the property {error}. Given: {given}.", **where)
     if isinstance(error, ApiError):
         return TemplateError(f"{resource.type} was refused: {error.message} ({error.code})", **where)
-    if isinstance(error, ClientError | BotoCoreError | ValueError | TypeError):
+    if isinstance(error, ClientError | BotoCoreError):
         return TemplateError(f"{resource.type} was refused: {error}", **where)
-    if isinstance(error, AttributeError | LookupError):
+    if isinstance(error, AttributeError | LookupError | TypeError | ValueError):
         return TemplateError(
             f"{resource.type} cannot be made of these properties: {error!r}. "
             "If AWS's reference allows them, this is a fault of Stagefright; please report it.",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from stagefright.deployment.coercion import parameters, tags
+from stagefright.deployment.coercion import parameters, tags, whole_number
 from stagefright.deployment.resource import Made, Maker, Properties, makes
+from stagefright.errors import TemplateError
 
 
 @makes("AWS::Lambda::Function")
 def function(maker: Maker, properties: Properties) -> Made:
     name = str(properties.get("FunctionName") or maker.name())
     params = parameters(maker.client("lambda"), "CreateFunction", {**properties, "FunctionName": name})
+    if properties.get("Environment") and "Variables" not in properties["Environment"]:
+        given = ", ".join(properties["Environment"])
+        raise TemplateError(f"Environment takes Variables, a mapping; it has: {given}. Move them one level down.")
     # The service is called directly: the API's own model has no local path.
     params["Code"] = dict(properties["Code"])
     params.pop("Tags", None)
@@ -21,7 +25,7 @@ def function(maker: Maker, properties: Properties) -> Made:
     reserved = properties.get("ReservedConcurrentExecutions")
     if reserved is not None:
         maker.world.functions.put_function_concurrency(
-            {"FunctionName": name, "ReservedConcurrentExecutions": int(reserved)}
+            {"FunctionName": name, "ReservedConcurrentExecutions": whole_number(properties, "ReservedConcurrentExecutions")}
         )
     arn = made["FunctionArn"]
     return Made(name, {"Arn": arn}, (name, arn, f"{arn}:$LATEST"))

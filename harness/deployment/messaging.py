@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.deployment.coercion import parameters, tags, text
+from stagefright.deployment.coercion import parameters, tags, text, whole_number
 from stagefright.deployment.resource import Made, Maker, Properties, makes
+from stagefright.errors import TemplateError
 
 QUEUE_ATTRIBUTES = (
     "ContentBasedDeduplication",
@@ -129,7 +130,7 @@ def rule(maker: Maker, properties: Properties) -> Made:
     if targets["Targets"]:
         answer = events.put_targets(**parameters(events, "PutTargets", targets))
         for failure in answer.get("FailedEntries", []):
-            raise ValueError(f"target {failure.get('TargetId')}: {failure.get('ErrorMessage')}")
+            raise TemplateError(f"The target {failure.get('TargetId')} was refused: {failure.get('ErrorMessage')}")
     if properties.get("ScheduleExpression"):
         maker.world.journal.write(
             "warning", maker.logical_id, cause=None, message="schedules are stored, but do not fire in this version"
@@ -145,9 +146,9 @@ def stream(maker: Maker, properties: Properties) -> Made:
     if text((properties.get("StreamModeDetails") or {}).get("StreamMode", "PROVISIONED")) == "ON_DEMAND":
         given["StreamModeDetails"] = {"StreamMode": "ON_DEMAND"}
     else:
-        given["ShardCount"] = int(properties.get("ShardCount", 1))
+        given["ShardCount"] = whole_number(properties, "ShardCount", 1)
     kinesis.create_stream(**given)
-    hours = int(properties.get("RetentionPeriodHours", 24))
+    hours = whole_number(properties, "RetentionPeriodHours", 24)
     if hours > 24:
         kinesis.increase_stream_retention_period(StreamName=name, RetentionPeriodHours=hours)
     arn = maker.arn("kinesis", f"stream/{name}")

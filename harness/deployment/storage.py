@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.deployment.coercion import parameters, tags, text
+from stagefright.deployment.coercion import parameters, tags, text, whole_number
 from stagefright.deployment.resource import Made, Maker, Properties, makes
+from stagefright.errors import TemplateError
 
 
 @makes("AWS::DynamoDB::Table")
@@ -32,10 +34,18 @@ def table(maker: Maker, properties: Properties) -> Made:
     return Made(name, attributes, tuple(filter(None, (name, arn, stream_arn))))
 
 
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
 @makes("AWS::S3::Bucket")
 def bucket(maker: Maker, properties: Properties) -> Made:
     name = str(properties.get("BucketName") or maker.name(length_max=63, lower=True))
     region = maker.world.region
+    if not _BUCKET_NAME.fullmatch(name):
+        raise TemplateError(
+            f"The bucket name {name!r} is not valid: it has 3 to 63 lower-case letters, digits, dots and hyphens, and begins and "
+            "ends with a letter or digit."
+        )
     where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     s3 = maker.client("s3")
     s3.create_bucket(Bucket=name, **where)
@@ -79,7 +89,7 @@ def secret(maker: Maker, properties: Properties) -> Made:
 
 def _generated(maker: Maker, wish: Mapping[str, Any]) -> str:
     """A secret that is the same for the same stage, with the generator's length and wrapping."""
-    length = int(wish.get("PasswordLength", 32))
+    length = whole_number(wish, "PasswordLength", 32)
     password = maker.world.chance.hex(length, "secret", maker.stack_name, maker.logical_id)
     key = wish.get("GenerateStringKey")
     if key is None:
@@ -93,7 +103,7 @@ def log_group(maker: Maker, properties: Properties) -> Made:
     logs = maker.client("logs")
     logs.create_log_group(logGroupName=name)
     if properties.get("RetentionInDays"):
-        logs.put_retention_policy(logGroupName=name, retentionInDays=int(properties["RetentionInDays"]))
+        logs.put_retention_policy(logGroupName=name, retentionInDays=whole_number(properties, "RetentionInDays"))
     arn = maker.arn("logs", f"log-group:{name}:*")
     return Made(name, {"Arn": arn}, (name, arn))
 

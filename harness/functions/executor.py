@@ -227,8 +227,9 @@ class Executor:
     def _check_runtime(self, version: FunctionVersion) -> None:
         if not version.runtime.startswith("python"):
             raise UnsupportedOperation(
-                f"{version.function_name} has runtime {version.runtime or 'none (an image)'!r}; "
-                "the local stage runs Python functions. Replace it with a Python function in the test's parameters."
+                f"{self._world.name_of(version.function_arn)} has the runtime {version.runtime or 'none (an image)'!r}, and this "
+                "version runs Python functions only. Test what leads to it without it: leave its trigger out with a Condition "
+                "that a parameter of the template decides."
             )
 
     def _admit(self, resolved: Resolved) -> None:

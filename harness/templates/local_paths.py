@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 from stagefright.errors import TemplateError
 from stagefright.templates.lookup import NotStatic
 from stagefright.templates.resolver import Resolver
+from stagefright.templates.text import content_of
 
 PROPERTIES = {
     "AWS::ApiGateway::RestApi": "BodyS3Location",
@@ -98,11 +99,5 @@ class LocalPaths:
     def _missing(self, path: str, property_name: str) -> TemplateError:
         full = self.directory / path
         return self.resolver.wrong(
-            f"{property_name} names {path}, which does not exist (looked at {full}). {_content(full.parent)}"
+            f"{property_name} names {path}, which does not exist (looked at {full}). {content_of(full.parent)}"
         )
-
-
-def _content(directory: Path) -> str:
-    if not directory.is_dir():
-        return f"{directory} does not exist either."
-    return f"{directory} holds: {', '.join(sorted(entry.name for entry in directory.iterdir())) or 'nothing'}."

@@ -100,7 +100,10 @@ class Resolver:
     def attribute(self, logical_id: str, attribute: str) -> Any:
         """What `Fn::GetAtt` yields."""
         self.require_resource(logical_id, f"Fn::GetAtt {logical_id}.{attribute}", self.scope.resources)
-        return self.lookup.get_att(logical_id, attribute)
+        try:
+            return self.lookup.get_att(logical_id, attribute)
+        except TemplateError as problem:
+            raise problem if problem.file else self.wrong(str(problem)) from problem
 
     def require_resource(self, logical_id: str, asked: str, known: Any) -> None:
         """Refuse a reference to a resource that is not there, or not there under this template's conditions."""

@@ -1,7 +1,8 @@
-"""Scalars as CloudFormation writes them when it needs text."""
+"""Scalars as CloudFormation writes them when it needs text, and the wording that messages share."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
@@ -39,3 +40,10 @@ def plural(count: int, noun: str) -> str:
     ('1 problem', '2 problems')
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def content_of(directory: Path) -> str:
+    """What a message says of a directory in which something was looked for."""
+    if not directory.is_dir():
+        return f"{directory} does not exist either."
+    return f"{directory} holds: {', '.join(sorted(entry.name for entry in directory.iterdir())) or 'nothing'}."

@@ -18,6 +18,7 @@ from yaml.constructor import SafeConstructor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from stagefright.errors import TemplateError, nearest
+from stagefright.templates.text import content_of
 
 _FUNCTIONS = (
     *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAZs", "GetAtt", "If", "ImportValue", "Join", "Length", "Not"),
@@ -45,6 +46,8 @@ def read_document(path: Path) -> dict[str, Any]:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise TemplateError(f"the template cannot be read: there is no such file. {content_of(path.parent)}", file=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"the template cannot be read: {error}", file=str(path)) from error
 
