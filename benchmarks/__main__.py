@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
 from collections import defaultdict
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from benchmarks.contest import Cannot
 from benchmarks.plugin_cost import plugin_unused
@@ -26,6 +29,7 @@ Cells = dict[str, dict[str, Cell]]
 def main() -> int:
     """Run the contest."""
     options = _options()
+    machine = _machine(options.rounds)
     results: Cells = {name: defaultdict(Cell) for name in options.only}
     for turn in range(options.rounds):
         for name in options.only:
@@ -34,11 +38,28 @@ def main() -> int:
     _measure_plugin(results)
     for cells in results.values():
         _add_ratio(cells)
+    machine["load_at_end"] = _load()
+    print(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in machine.items()) + "\n")
     print(as_text(results))
     if options.json:
-        machine = {"python": platform.python_version(), "system": platform.platform(), "rounds": options.rounds}
         options.json.write_text(json.dumps({"run": machine, "rows": as_data(results)}, indent=1) + "\n")
     return 0
+
+
+def _machine(rounds: int) -> dict[str, Any]:
+    """What a reader needs to know of the run: above all, whether the machine had other things to do."""
+    return {
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("boto3", "moto")},
+        "system": platform.platform(terse=True),
+        "cores": os.cpu_count(),
+        "rounds": rounds,
+        "load_at_start": _load(),
+    }
+
+
+def _load() -> float:
+    return round(os.getloadavg()[0], 1)
 
 
 def _options() -> argparse.Namespace:

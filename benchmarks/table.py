@@ -22,6 +22,11 @@ class Cell:
         """The median, or None when there is nothing to take it of."""
         return median(self.samples) if self.samples else None
 
+    @property
+    def best(self) -> float | None:
+        """The least: what it takes when nobody else wants the machine."""
+        return min(self.samples, default=None)
+
 
 Results = Mapping[str, Mapping[str, Cell]]
 """Cells by contestant, then by row."""
@@ -48,7 +53,7 @@ def as_data(results: Results) -> dict[str, Any]:
             "unit": row.unit,
             "budget": row.budget,
             "contestants": {
-                name: {"median": cell.figure, "note": cell.note, "samples": cell.samples}
+                name: {"median": cell.figure, "best": cell.best, "note": cell.note, "samples": cell.samples}
                 for name, cells in results.items()
                 if (cell := cells.get(row.key))
             },

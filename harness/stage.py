@@ -197,11 +197,18 @@ class Stage:
         self.world.reset(self.settings.seed if seed is None else seed)
         self._settled_at = 0
 
+    def step_aside(self) -> None:
+        """Let the calling thread out of the stage, into real time, until the next `reset`; the stage stays up."""
+        self.world.step_aside()
+
     def close(self) -> None:
         """Drop the stage."""
         if not self._closed:
             self._closed = True
             self.world.close()
+
+    def __repr__(self) -> str:
+        return f"<stage {self.name!r} on {self.target}>"
 
     def __enter__(self) -> Self:
         return self

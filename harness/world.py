@@ -2,18 +2,19 @@
 The simulated AWS of a local stage: clock, chance, journal, services, deliveries and functions, wired together.
 
 A world is made empty, filled by a deployment, and then marked (`mark_deployed`); `reset` brings it back to that mark in milliseconds. moto's
-state is one per process, so one world is active at a time: opening or activating another sets this one aside.
+state is one per process, so the test is in one world at a time: stepping into another steps aside from this one.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from stagefright.aws_api import door, moto_hooks, moto_state, sessions
 from stagefright.aws_api.errors import ApiError
@@ -54,6 +55,14 @@ class _Deployed:
     names: dict[str, str]
 
 
+@dataclass(slots=True)
+class _Outside:
+    """What a world displaced when it was stepped into."""
+
+    moto: moto_state.State
+    random: Any
+
+
 class World:
     """A simulated AWS account in one region."""
 
@@ -73,6 +82,8 @@ class World:
         self._moto: moto_state.State = []
         self._deployed: _Deployed | None = None
         self._clients: dict[str, Any] = {}
+        self._outside = _Outside([], random.getstate())
+        self._opened_within: World | None = None
         self._root = Actor(self.kernel, "the test")
         self._log_handler = RuntimeLogHandler()
         self.queues: QueueService = QueueService(self)
@@ -99,53 +110,54 @@ class World:
     # -- life --------------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open the doors and become the active world; the calling thread is the test from now on."""
-        import logging
-
+        """Open the doors and step in."""
         open_doors()
         door.install()
         sessions.install()
         modules.install_finders()
-        logging.getLogger().addHandler(self._log_handler)
-        self.activate()
+        self._opened_within = _Presence.here
+        _Presence.open.append(self)
+        self.step_in()
 
     def close(self) -> None:
-        """Drop everything; the world that was active before becomes active again."""
-        import logging
-
-        self.activate()
+        """Drop everything; a world within which this one was opened is stepped into again."""
+        self.step_in()
         self.kernel.reset()
         self.executor.drop_environments()
-        logging.getLogger().removeHandler(self._log_handler)
-        self._deactivate()
-        _active.remove(self)
-        if _active:
-            _active[-1]._resume()
+        self.journal.clear()
+        self.step_aside()
+        _Presence.open.remove(self)
+        if self._opened_within in _Presence.open:
+            self._opened_within.step_in()
         sessions.remove()
         door.remove()
         close_doors()
-        if not _active:
+        if not _Presence.open:
             modules.remove_finders()
         shutil.rmtree(self.code_dir, ignore_errors=True)
 
-    def activate(self) -> None:
-        """Make this the world that the calling thread is in."""
-        if _active and _active[-1] is self:
+    def step_in(self) -> None:
+        """Let the calling thread be this world's test, and moto hold this world's state, until it steps aside."""
+        if _Presence.here is self:
             return
-        if _active:
-            _active[-1]._deactivate()
-        if self in _active:
-            _active.remove(self)
-        _active.append(self)
-        self._resume()
-
-    def _resume(self) -> None:
+        if _Presence.here is not None:
+            _Presence.here.step_aside()
+        _Presence.here = self
+        self._outside = _Outside(moto_state.current(), random.getstate())
         moto_state.take_over(self._moto)
+        logging.getLogger().addHandler(self._log_handler)
         self.kernel.hold(self._root)
 
-    def _deactivate(self) -> None:
-        self._moto = moto_state.current()
+    def step_aside(self) -> None:
+        """Let the calling thread be an ordinary one again: real time, its own AWS, and moto as it was outside."""
+        if _Presence.here is not self:
+            return
+        _Presence.here = None
         self._root.release_current_thread()
+        logging.getLogger().removeHandler(self._log_handler)
+        self._moto = moto_state.current()
+        moto_state.take_over(self._outside.moto)
+        random.setstate(self._outside.random)
 
     # -- deployed state ----------------------------------------------------------------------------------------------
 
@@ -166,7 +178,7 @@ class World:
         Everything random depends on `seed` from here on.
         """
         assert self._deployed is not None
-        self.activate()
+        self.step_in()
         if seed is not None:
             self.chance.seed = seed
         self.mappings.stop_all()
@@ -305,8 +317,11 @@ class World:
         )
 
 
-_active: list[World] = []
-"""The open worlds; the last one is active."""
+class _Presence:
+    """Which worlds are open in this process, and in which of them the test is just now."""
+
+    open: ClassVar[list[World]] = []
+    here: ClassVar[World | None] = None
 
 
 def _snake_case(name: str) -> str:

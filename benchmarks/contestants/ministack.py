@@ -25,7 +25,12 @@ LARGE = 1000
 class MiniStack:
     """MiniStack with its default settings, on a free port of the loopback, and boto3 over HTTP."""
 
-    notes: ClassVar = {"backlog_large": f"at {LARGE:,}", "async_failure": "retries after 1 and 2 s"}
+    notes: ClassVar = {
+        "backlog_large": f"at {LARGE:,}",
+        "async_failure": "retries after 1 and 2 s",
+        "stack_up_first": "server is up",
+        "reset": "stack made anew",
+    }
 
     def open(self) -> None:
         import boto3

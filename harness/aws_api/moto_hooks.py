@@ -56,6 +56,30 @@ def after(world: World, service: str, operation: str, params: Mapping[str, Any],
     if service == "kinesis" and operation == "IncreaseStreamRetentionPeriod" and "Error" not in answer:
         arn = params.get("StreamARN") or f"arn:aws:kinesis:{world.region}:{world.account}:stream/{params['StreamName']}"
         world.streams.retention_s[arn] = params["RetentionPeriodHours"] * 3600
+    elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
+        _quick_create(world, answer["ApiId"], params)
+
+
+def _quick_create(world: World, api_id: str, params: Mapping[str, Any]) -> None:
+    """An API that is made with a `Target` has its integration, its route and its stage at once; moto only makes the API."""
+    from moto.apigatewayv2.models import apigatewayv2_backends
+
+    api = apigatewayv2_backends[world.account][world.region].apis[api_id]
+    integration = api.create_integration(
+        connection_type="INTERNET",
+        description=None,
+        integration_method="POST",
+        integration_type="AWS_PROXY",
+        integration_uri=params["Target"],
+        payload_format_version="2.0",
+    )
+    api.create_route(
+        api_key_required=False,
+        authorization_scopes=None,
+        route_key=params.get("RouteKey") or "$default",
+        target=f"integrations/{integration.id}",
+    )
+    api.create_stage({"stageName": "$default", "autoDeploy": True})
 
 
 def warn(world: World, name: str, message: str) -> None:
@@ -81,8 +105,6 @@ def _hook_service(service: str) -> None:
         _hook_replays()
     elif service == "ssm":
         _load_without_ec2()
-    elif service == "s3":
-        _keep_objects_in_memory()
 
 
 def _world() -> World | None:
@@ -200,19 +222,18 @@ def _all_or_nothing(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _hook_buckets() -> None:
-    """Objects live in memory; in a world moto's own notifications, which would meet its own queues and functions, are off."""
-    import moto.s3.models as module
+    """In a world moto's own notifications, which would meet moto's own queues and functions, are off."""
+    import moto.s3.models
 
-    original = module.notifications.send_event
+    _keep_objects_in_memory()
+    notifications = moto.s3.models.notifications
+    original = notifications.send_event
 
     def send_event(*args: Any, **kwargs: Any) -> None:
         if _world() is None:
             original(*args, **kwargs)
 
-    # A temporary file that is dropped unclosed warns, and a world drops objects at each reset.
-    module.tempfile = SimpleNamespace(SpooledTemporaryFile=lambda max_size=0: io.BytesIO())
-    module.FakeKey.__del__ = lambda key: key.dispose()
-    module.notifications.send_event = send_event
+    _patches.set(notifications, "send_event", send_event)
 
 
 def _hook_filter_policies() -> None:
@@ -236,9 +257,6 @@ def _hook_replays() -> None:
 
 def _keep_objects_in_memory() -> None:
     """moto opens a temporary file for each object and complains of those left open; a world just forgets its objects."""
-    import io
-    from types import SimpleNamespace
-
     import moto.s3.models
 
     _patches.set(moto.s3.models, "tempfile", SimpleNamespace(SpooledTemporaryFile=lambda max_size=0: io.BytesIO()))

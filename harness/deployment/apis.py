@@ -28,8 +28,6 @@ def api(maker: Maker, properties: Properties) -> Made:
     api_id = made["ApiId"]
     if body is not None:
         _import_routes(client, api_id, body)
-    elif properties.get("Target"):
-        _create_stage_and_route(client, api_id, properties)
     endpoint = f"https://{api_id}.execute-api.{maker.world.region}.amazonaws.com"
     return Made(api_id, {"ApiEndpoint": endpoint, "ApiId": api_id}, (api_id,))
 
@@ -63,13 +61,6 @@ def _create_integration(client: Any, api_id: str, integration: Mapping[str, Any]
         given["TimeoutInMillis"] = timeout_ms
     made = client.create_integration(**parameters(client, "CreateIntegration", given))
     return f"integrations/{made['IntegrationId']}"
-
-
-def _create_stage_and_route(client: Any, api_id: str, properties: Properties) -> None:
-    """Quick create: one target, a catch-all route, and a stage that deploys by itself."""
-    target = _create_integration(client, api_id, {"uri": properties["Target"], "payloadFormatVersion": "2.0"})
-    client.create_route(ApiId=api_id, RouteKey=properties.get("RouteKey", "$default"), Target=target)
-    client.create_stage(ApiId=api_id, StageName="$default", AutoDeploy=True)
 
 
 @makes("AWS::ApiGatewayV2::Stage")

@@ -12,13 +12,13 @@ from stagefright.errors import TemplateError
 @makes("AWS::Lambda::Function")
 def function(maker: Maker, properties: Properties) -> Made:
     name = str(properties.get("FunctionName") or maker.name())
-    params = parameters(maker.client("lambda"), "CreateFunction", {**properties, "FunctionName": name})
+    given = {key: value for key, value in properties.items() if key != "Tags"}
+    params = parameters(maker.client("lambda"), "CreateFunction", {**given, "FunctionName": name})
     if properties.get("Environment") and "Variables" not in properties["Environment"]:
         given = ", ".join(properties["Environment"])
         raise TemplateError(f"Environment takes Variables, a mapping; it has: {given}. Move them one level down.")
     # The service is called directly: the API's own model has no local path.
     params["Code"] = dict(properties["Code"])
-    params.pop("Tags", None)
     if properties.get("Tags"):
         params["Tags"] = tags(properties["Tags"])
     made = maker.world.functions.create_function(params)

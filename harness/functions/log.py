@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -76,6 +77,8 @@ class LogSink:
     def _spill(self) -> None:
         if self._spilled is None:
             self._spilled = tempfile.TemporaryFile("w+", prefix="stagefright-log-", encoding="utf-8", newline="\n")
+            # Closed even when the world is dropped unclosed, as part of a cycle of garbage.
+            weakref.finalize(self, self._spilled.close)
         self._spilled.writelines(json.dumps(line) + "\n" for line in self._recent)
         self._recent.clear()
 

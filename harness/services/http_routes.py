@@ -125,13 +125,21 @@ def preflight(cors: Mapping[str, Any] | None, request: HttpRequest) -> HttpRespo
 
 
 def with_cors(cors: Mapping[str, Any] | None, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """A response with the CORS headers of the API; the function's own are replaced, as on AWS."""
-    origin = request.header("origin")
-    if not cors or origin is None:
+    """
+    A response with the CORS headers of the API.
+
+    An API that has CORS settings ignores the function's own headers (AWS guide, http-api-cors), also for origins that it does not allow.
+    """
+    if not cors:
         return response
+    kept = tuple(pair for pair in response.headers if not pair[0].lower().startswith("access-control-"))
+    return replace(response, headers=(*kept, *_cors_headers(cors, request.header("origin"))))
+
+
+def _cors_headers(cors: Mapping[str, Any], origin: str | None) -> list[tuple[str, str]]:
     allowed = _option(cors, "allowOrigins") or []
-    if "*" not in allowed and origin not in allowed:
-        return response
+    if origin is None or ("*" not in allowed and origin not in allowed):
+        return []
     headers = [("access-control-allow-origin", "*" if "*" in allowed else origin)]
     lists = (
         ("access-control-allow-methods", "allowMethods"),
@@ -143,8 +151,7 @@ def with_cors(cors: Mapping[str, Any] | None, request: HttpRequest, response: Ht
         headers.append(("access-control-allow-credentials", "true"))
     if (age := _option(cors, "maxAge")) is not None:
         headers.append(("access-control-max-age", str(age)))
-    kept = tuple(pair for pair in response.headers if not pair[0].lower().startswith("access-control-"))
-    return replace(response, headers=(*kept, *headers))
+    return headers
 
 
 def _option(cors: Mapping[str, Any], name: str) -> Any:

@@ -199,6 +199,15 @@ class TestFailures:
         result.stdout.no_fnmatch_line("*listeners.py*")
 
 
+def test_a_passing_test_tells_its_story_when_asked(project):
+    """`pytest -rP` prints the flow of what went well."""
+    project.makepyfile(f"def test_it(stage):\n    {PUBLISH}")
+
+    project.runpytest_subprocess("-rP").stdout.fnmatch_lines(
+        ["*Stagefright: what happened in the stage*", "*sns.Publish"]
+    )
+
+
 class TestChaos:
     """The fixture `chaos` and its mark."""
 

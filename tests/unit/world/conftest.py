@@ -25,7 +25,7 @@ class Systems:
 
         A mapping may say `Timeout` and other properties of the function too: whatever is not a file name.
         """
-        template = {"Resources": dict(resources or {}), "Outputs": {}}
+        template = {"Resources": dict(resources or {"Idle": {"Type": "AWS::SQS::Queue"}})}
         for name, files in (layers or {}).items():
             template["Resources"][name] = self._layer(name, files)
         for name, given in (functions or {}).items():

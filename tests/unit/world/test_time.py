@@ -88,7 +88,7 @@ def test_time_is_real_in_other_threads(systems):
         time.sleep(0.05)
         answers.append((time.time(), datetime.now(UTC).timestamp(), timeit.default_timer() - began))
 
-    thread = threading.Thread(target=other)
+    thread = threading.Thread(target=other, daemon=True)
     thread.start()
     stage = systems.open()
     ask.set()
