@@ -143,7 +143,7 @@ class _Spill:
 
     def extend(self, records: Iterable[Record]) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="stagefright-journal-")
+            self._file = tempfile.TemporaryFile(prefix="stagefright-journal-")  # noqa: SIM115
             # A journal may be read after its world was closed, so nobody else can say when the file is done with. (In a
             # cycle of garbage the file may go before a `__del__` of this object, and warn.)
             weakref.finalize(self, self._file.close)

@@ -82,6 +82,7 @@ class World:
         self._moto: moto_state.State = []
         self._deployed: _Deployed | None = None
         self._clients: dict[str, Any] = {}
+        self._session: Any = None
         self._outside = _Outside([], random.getstate())
         self._opened_within: World | None = None
         self._root = Actor(self.kernel, "the test")
@@ -241,13 +242,17 @@ class World:
             if found is not None:
                 return found  # type: ignore[no-any-return]
         if service in ("sqs", "lambda"):
-            raise UnsupportedOperation(f"The local stage does not have {service}.{name}. It answers for the emulated {service} only.")
+            raise UnsupportedOperation(
+                f"The local stage does not have {service}.{name}. It answers for the emulated {service} only."
+            )
         return None
 
     def internal_client(self, service: str) -> Any:
         """A boto3 client for the world's own errands, called from the world's own tasks."""
+        if self._session is None:
+            self._session = sessions.session_for(self.region)
         if service not in self._clients:
-            self._clients[service] = sessions.session_for(self.region).client(service)
+            self._clients[service] = self._session.client(service)
         return self._clients[service]
 
     def read_s3(self, bucket: str, key: str, version: str | None) -> bytes:
@@ -301,7 +306,11 @@ class World:
 
     def _how_it_failed(self, record: int) -> str:
         detail = self.journal[record].detail
-        return f", the last time with {detail['error_type']}: {detail.get('error_message')}" if "error_type" in detail else ""
+        return (
+            f", the last time with {detail['error_type']}: {detail.get('error_message')}"
+            if "error_type" in detail
+            else ""
+        )
 
     def limit_attempts(self, attempts: int, arn: str, cause: int | None) -> None:
         """Stop a world in which one event is tried again and again for ever."""

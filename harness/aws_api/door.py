@@ -129,7 +129,9 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
     return make_request
 
 
-def _errand(world: World, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any) -> Any:
+def _errand(
+    world: World, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any
+) -> Any:
     """
     A call that a task of the world makes, such as Lambda writing to a bucket: nobody's `call`, and always moto's.
 

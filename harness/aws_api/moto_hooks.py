@@ -247,7 +247,7 @@ def _hook_replays() -> None:
     """What moto would send to a rule's targets (replays of archives) goes the world's way."""
     from moto.events.models import Rule
 
-    def send_to_targets(rule: Any, event: Any, transform_input: bool = True) -> None:
+    def send_to_targets(rule: Any, event: Any, transform_input: bool = True) -> None:  # noqa: ARG001
         world = _world()
         if world is not None:
             world.buses.send_to_rule(rule, event)
@@ -300,5 +300,3 @@ def deliver_logs(world: World, lines: Iterable[LogLine]) -> None:
             group.create_log_stream(line.stream)
         stream = group.streams[line.stream]
         stream.events.append(LogEvent(line.at_ms, {"timestamp": line.at_ms, "message": line.text}))
-
-

@@ -51,7 +51,13 @@ class AsyncInvoke:
         self._accepted = 0
 
     def submit(
-        self, function: str, event: Any, *, cause: int | None, qualifier: str | None = None, request_id: str | None = None
+        self,
+        function: str,
+        event: Any,
+        *,
+        cause: int | None,
+        qualifier: str | None = None,
+        request_id: str | None = None,
     ) -> str:
         """
         Accept an event (bytes, or anything that JSON can say) for a function, by name or ARN; returns the request id.
@@ -64,9 +70,7 @@ class AsyncInvoke:
             raise payload_too_large(limits.ASYNC_PAYLOAD_BYTES_MAX)
         self._accepted += 1
         request_id = request_id or self._world.chance.uuid("async invocation", self._accepted)
-        entry = _Event(
-            resolved.function.arn, resolved.qualifier, payload, request_id, self._world.clock.now(), cause
-        )
+        entry = _Event(resolved.function.arn, resolved.qualifier, payload, request_id, self._world.clock.now(), cause)
         name = f"asynchronous invocation of {resolved.function.name}"
         self._world.kernel.spawn(self._see_through(entry), name=name, cause=cause)
         return request_id

@@ -136,9 +136,7 @@ class Destinations:
         `folder` is where a bucket keeps it, if not with the asynchronous records of its function.
         """
         name = self._world.name_of(arn)
-        kept = self._world.journal.write(
-            "dead_letter", name, cause=cause, source=source, condition=condition, ids=ids
-        )
+        kept = self._world.journal.write("dead_letter", name, cause=cause, source=source, condition=condition, ids=ids)
         self._deliver(arn, body, attributes, ids=ids, cause=kept.n, folder=folder)
 
     def _deliver(

@@ -116,9 +116,7 @@ class StreamBatch:
             )
         except ApiError:
             return None, delivery.n
-        world.functions.note_result(
-            self._mapping.uuid, LAST_RESULT_FAILED if outcome.failed else LAST_RESULT_OK
-        )
+        world.functions.note_result(self._mapping.uuid, LAST_RESULT_FAILED if outcome.failed else LAST_RESULT_OK)
         return outcome, outcome.record
 
     def _with_identity(self, record: StreamRecord, role: str) -> dict[str, Any]:
@@ -196,9 +194,7 @@ class StreamBatch:
         )
 
 
-def _split_by_age(
-    batch: Sequence[StreamRecord], horizon: float
-) -> tuple[list[StreamRecord], list[StreamRecord]]:
+def _split_by_age(batch: Sequence[StreamRecord], horizon: float) -> tuple[list[StreamRecord], list[StreamRecord]]:
     """The records that arrived at the horizon or before it, and the later ones."""
     old = [record for record in batch if record.arrived_at <= horizon]
     return old, [record for record in batch if record.arrived_at > horizon]

@@ -114,7 +114,9 @@ def _key_of_secret(secret_id: str, text: str, json_key: str) -> str:
     except ValueError:
         keys = None
     if not isinstance(keys, dict):
-        raise TemplateError(f"The key {json_key!r} of the secret {secret_id} is asked for, but the secret is not a JSON object.")
+        raise TemplateError(
+            f"The key {json_key!r} of the secret {secret_id} is asked for, but the secret is not a JSON object."
+        )
     if json_key not in keys:
         raise TemplateError(f"The secret {secret_id} has no key {json_key!r}. {nearest(json_key, keys)}")
     return str(keys[json_key])

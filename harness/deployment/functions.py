@@ -15,8 +15,8 @@ def function(maker: Maker, properties: Properties) -> Made:
     given = {key: value for key, value in properties.items() if key != "Tags"}
     params = parameters(maker.client("lambda"), "CreateFunction", {**given, "FunctionName": name})
     if properties.get("Environment") and "Variables" not in properties["Environment"]:
-        given = ", ".join(properties["Environment"])
-        raise TemplateError(f"Environment takes Variables, a mapping; it has: {given}. Move them one level down.")
+        names = ", ".join(properties["Environment"])
+        raise TemplateError(f"Environment takes Variables, a mapping; it has: {names}. Move them one level down.")
     # The service is called directly: the API's own model has no local path.
     params["Code"] = dict(properties["Code"])
     if properties.get("Tags"):
@@ -25,7 +25,10 @@ def function(maker: Maker, properties: Properties) -> Made:
     reserved = properties.get("ReservedConcurrentExecutions")
     if reserved is not None:
         maker.world.functions.put_function_concurrency(
-            {"FunctionName": name, "ReservedConcurrentExecutions": whole_number(properties, "ReservedConcurrentExecutions")}
+            {
+                "FunctionName": name,
+                "ReservedConcurrentExecutions": whole_number(properties, "ReservedConcurrentExecutions"),
+            }
         )
     arn = made["FunctionArn"]
     return Made(name, {"Arn": arn}, (name, arn, f"{arn}:$LATEST"))

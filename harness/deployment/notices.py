@@ -60,7 +60,12 @@ def _line_of(template: Path, logical_id: str | None) -> int:
     lines = template.read_text("utf-8", "replace").splitlines() if logical_id and template.is_file() else ()
     for number, line in enumerate(lines, start=1):
         begins = _KEY.match(line)
-        if begins is not None and logical_id is not None and logical_id.startswith(begins[1]) and len(begins[1]) > found[0]:
+        if (
+            begins is not None
+            and logical_id is not None
+            and logical_id.startswith(begins[1])
+            and len(begins[1]) > found[0]
+        ):
             found = (len(begins[1]), number)
     return found[1]
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.deployment.coercion import parameters, tags, text, whole_number
+from stagefright.deployment.coercion import parameters, text, whole_number
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.errors import TemplateError
 

@@ -7,8 +7,8 @@ start finds module globals and thread-locals as the last invocation left them.
 
 from __future__ import annotations
 
+import asyncio
 import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -20,6 +20,7 @@ from stagefright.functions.logging_space import LoggingSpace
 from stagefright.functions.modules import ModuleSpace
 from stagefright.functions.process_state import ProcessState
 from stagefright.tasks import Actor, Future, Kernel, ThreadEnds
+from stagefright.virtual.event_loops import end_loops
 
 if TYPE_CHECKING:
     from stagefright.functions.log import FunctionLog
@@ -51,6 +52,8 @@ class Environment:
         """boto3's default session of this environment, made when first used."""
         self.threads: list[tuple[Actor, threading.Thread]] = []
         """Threads that the handler started; frozen between invocations."""
+        self.loops: list[asyncio.BaseEventLoop] = []
+        """Event loops that its code made."""
         self._partial_line = ""
         self._kernel = kernel
         self._streams: tuple[Any, Any] | None = None
@@ -91,6 +94,7 @@ class Environment:
             self._kernel.abandon(actor)
         if self._thread.ident is not None:
             self._kernel.abandon(self.actor)
+        end_loops(self.loops)
 
     def _live(self) -> None:
         self.actor.adopt_current_thread()

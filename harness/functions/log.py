@@ -76,7 +76,7 @@ class LogSink:
 
     def _spill(self) -> None:
         if self._spilled is None:
-            self._spilled = tempfile.TemporaryFile("w+", prefix="stagefright-log-", encoding="utf-8", newline="\n")
+            self._spilled = tempfile.TemporaryFile("w+", prefix="stagefright-log-", encoding="utf-8", newline="\n")  # noqa: SIM115
             # Closed even when the world is dropped unclosed, as part of a cycle of garbage.
             weakref.finalize(self, self._spilled.close)
         self._spilled.writelines(json.dumps(line) + "\n" for line in self._recent)

@@ -98,7 +98,9 @@ class HttpApiService:
             body=request.text,
         )
         task = world.kernel.spawn(
-            self._invoke(match, event, request_id, record.n), name=f"{match.route_key} of {record.resource}", cause=record.n
+            self._invoke(match, event, request_id, record.n),
+            name=f"{match.route_key} of {record.resource}",
+            cause=record.n,
         )
         return await self._answer(task, match, record.n)
 

@@ -13,7 +13,13 @@ from stagefright.services.http_message import HttpRequest, HttpResponse
 from stagefright.services.http_routes import Match
 
 SOURCE_IP = "127.0.0.1"
-TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript", "application/x-www-form-urlencoded")
+TEXT_TYPES = (
+    "text/",
+    "application/json",
+    "application/xml",
+    "application/javascript",
+    "application/x-www-form-urlencoded",
+)
 """Content types whose body arrives as text; any other arrives as base64."""
 
 
@@ -31,7 +37,9 @@ def event(
     return build(match, request, identity, request_id, now)
 
 
-def _version_2(match: Match, request: HttpRequest, identity: dict[str, str], request_id: str, now: float) -> dict[str, Any]:
+def _version_2(
+    match: Match, request: HttpRequest, identity: dict[str, str], request_id: str, now: float
+) -> dict[str, Any]:
     at = datetime.fromtimestamp(now, UTC)
     made: dict[str, Any] = {
         "version": "2.0",
@@ -71,7 +79,9 @@ def _version_2(match: Match, request: HttpRequest, identity: dict[str, str], req
     return made
 
 
-def _version_1(match: Match, request: HttpRequest, identity: dict[str, str], request_id: str, now: float) -> dict[str, Any]:
+def _version_1(
+    match: Match, request: HttpRequest, identity: dict[str, str], request_id: str, now: float
+) -> dict[str, Any]:
     at = datetime.fromtimestamp(now, UTC)
     query = parse_qsl(request.query, keep_blank_values=True)
     body, is_base64 = _body(request) if request.body else (None, False)

@@ -89,9 +89,7 @@ def _group(name: str) -> str:
     return "v_" + re.sub(r"\W", "_", name)
 
 
-def _match(
-    api: Any, route: Any, stage: Any, path: str, route_key: str, parameters: dict[str, str]
-) -> Match | None:
+def _match(api: Any, route: Any, stage: Any, path: str, route_key: str, parameters: dict[str, str]) -> Match | None:
     integration = api.integrations.get((route.target or "").partition("/")[2])
     if integration is None:
         return None

@@ -78,7 +78,9 @@ class StreamService:
 
     def opened(self, stream_arn: str) -> Signal:
         """Tells when a shard of this stream gets its first record."""
-        return self.shard_opened.setdefault(stream_arn, Signal(f"the first record in {self._world.name_of(stream_arn)}"))
+        return self.shard_opened.setdefault(
+            stream_arn, Signal(f"the first record in {self._world.name_of(stream_arn)}")
+        )
 
     def retention_of(self, stream_arn: str) -> float:
         return self.retention_s.get(stream_arn, KINESIS_RETENTION_DEFAULT_S)
@@ -197,7 +199,9 @@ class StreamService:
         self.retention_s = dict(retention_s)
         self.shard_opened.clear()
         self._shards = {
-            arn: {shard_id: Shard(arn, shard_id, parents, list(records)) for shard_id, (parents, records) in by_id.items()}
+            arn: {
+                shard_id: Shard(arn, shard_id, parents, list(records)) for shard_id, (parents, records) in by_id.items()
+            }
             for arn, by_id in shards.items()
         }
 

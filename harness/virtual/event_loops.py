@@ -7,8 +7,10 @@ selector whether another thread has woken it meanwhile.
 
 from __future__ import annotations
 
+import asyncio
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -69,6 +71,29 @@ def _wait(actor: Actor, ready: Callable[[], list[Any]], timeout: float | None) -
         kernel.pollers.remove(poll)
 
 
+def _remembering(native: Callable[..., None]) -> Callable[..., None]:
+    """`BaseEventLoop.__init__` that tells the environment whose code makes the loop."""
+
+    def init(loop: asyncio.BaseEventLoop) -> None:
+        native(loop)
+        actor = current_actor()
+        if actor is not None and actor.owner is not None:
+            actor.owner.loops.append(loop)
+
+    return init
+
+
+def end_loops(loops: Iterable[asyncio.BaseEventLoop]) -> None:
+    """Close the loops of an ended environment: its process is gone, and nobody is left to be warned that it closed none."""
+    for loop in loops:
+        if loop.is_closed() or loop.is_running():
+            continue
+        for task in asyncio.all_tasks(loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        with suppress(Exception):
+            loop.close()
+
+
 def install() -> Callable[[], None]:
     """Make event loops of the world sleep in virtual time; returns what undoes it."""
     patches = Patches()
@@ -76,4 +101,5 @@ def install() -> Callable[[], None]:
         selector = getattr(selectors, name, None)
         if selector is not None:
             patches.set(selector, "select", _virtual(selector.select))
+    patches.set(asyncio.BaseEventLoop, "__init__", _remembering(asyncio.BaseEventLoop.__init__))
     return patches.restorer()

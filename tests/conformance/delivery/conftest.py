@@ -59,7 +59,9 @@ class System:
     def mapping(self, source, function="Worker", **properties):
         """An event source mapping; `source` is a logical id or an attribute."""
         arn = self.att(source) if isinstance(source, str) else source
-        return self.resource("Lambda::EventSourceMapping", EventSourceArn=arn, FunctionName=self.ref(function), **properties)
+        return self.resource(
+            "Lambda::EventSourceMapping", EventSourceArn=arn, FunctionName=self.ref(function), **properties
+        )
 
     def invoke_config(self, function="Worker", *, failure=None, success=None, **properties):
         """Asynchronous settings of a function's `$LATEST`."""

@@ -84,7 +84,9 @@ def by_calls(system, package):
     jobs = dead.replace(":dead", ":jobs")
     system.client("lambda").create_event_source_mapping(EventSourceArn=jobs, FunctionName="worker", BatchSize=5)
     topic_arn = sns.create_topic(Name="feed")["TopicArn"]
-    sns.subscribe(TopicArn=topic_arn, Protocol="lambda", Endpoint=worker, Attributes={"FilterPolicyScope": "MessageBody"})
+    sns.subscribe(
+        TopicArn=topic_arn, Protocol="lambda", Endpoint=worker, Attributes={"FilterPolicyScope": "MessageBody"}
+    )
     events.create_event_bus(Name="orders")
     events.put_rule(Name="rule", EventBusName="orders", EventPattern=json.dumps({"source": ["shop"]}))
     events.put_targets(Rule="rule", EventBusName="orders", Targets=[{"Id": "worker", "Arn": worker}])

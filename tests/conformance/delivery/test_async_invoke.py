@@ -340,9 +340,7 @@ class TestDestinations:
         """§2.3: FIFO targets are not supported; the record is lost, and the journal says why."""
         system.up(
             Worker=system.function(system.FAILS),
-            Config=system.invoke_config(
-                failure="arn:aws:sqs:us-east-1:123456789012:nowhere", MaximumRetryAttempts=0
-            ),
+            Config=system.invoke_config(failure="arn:aws:sqs:us-east-1:123456789012:nowhere", MaximumRetryAttempts=0),
         )
         system.invoke_later()
         system.settle()

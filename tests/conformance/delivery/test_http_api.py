@@ -19,7 +19,17 @@ ECHO = """
 def api(system):
     """Deploys an HTTP API with some routes to `Worker`, and returns the session of its client."""
 
-    def up(code=ECHO, *routes, version="2.0", stage="$default", timeout=3, variables=None, function=None, integration=None, **more):
+    def up(
+        code=ECHO,
+        *routes,
+        version="2.0",
+        stage="$default",
+        timeout=3,
+        variables=None,
+        function=None,
+        integration=None,
+        **more,
+    ):
         system.up(
             Worker=system.function(code, Timeout=timeout, **(function or {})),
             Api=system.resource("ApiGatewayV2::Api", Name="api", ProtocolType="HTTP", **more),
@@ -237,7 +247,12 @@ class TestAnswers:
 
     @pytest.mark.parametrize(
         "value",
-        ["{'statusCode': 'no'}", "{'statusCode': 200, 'body': {}}", "{'statusCode': 200, 'headers': 'no'}", "{'statusCode': 9}"],
+        [
+            "{'statusCode': 'no'}",
+            "{'statusCode': 200, 'body': {}}",
+            "{'statusCode': 200, 'headers': 'no'}",
+            "{'statusCode': 9}",
+        ],
     )
     def test_a_malformed_answer(self, api, value):
         """§8.4: 500 with capitals."""

@@ -589,7 +589,10 @@ class TestMappings:
     def test_an_update_applies_to_the_next_batch(self, system):
         """A new batch size and another function."""
         system.up(
-            Worker=system.function(), Other=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs", BatchSize=1)
+            Worker=system.function(),
+            Other=system.function(),
+            Jobs=system.queue(),
+            Map=system.mapping("Jobs", BatchSize=1),
         )
         system.send("a")
         system.settle()

@@ -17,7 +17,10 @@ def shop(system):
     """Fifteen resources of many services, roles among them."""
     managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
     system.up(
-        **{f"Role{n}": system.resource("IAM::Role", AssumeRolePolicyDocument={}, ManagedPolicyArns=[managed]) for n in (1, 2, 3)},
+        **{
+            f"Role{n}": system.resource("IAM::Role", AssumeRolePolicyDocument={}, ManagedPolicyArns=[managed])
+            for n in (1, 2, 3)
+        },
         Parameter=system.resource("SSM::Parameter", Name="/shop/color", Type="String", Value="blue"),
         Secret=system.resource("SecretsManager::Secret", SecretString="hush"),
         Bucket=system.resource("S3::Bucket"),

@@ -270,7 +270,12 @@ class TestRules:
             ({"Input": '{"fixed": 1}'}, {"fixed": 1}),
             ({"InputPath": "$.detail"}, {"n": 1}),
             (
-                {"InputTransformer": {"InputPathsMap": {"n": "$.detail.n"}, "InputTemplate": '{"number": <n>, "s": "<n>"}'}},
+                {
+                    "InputTransformer": {
+                        "InputPathsMap": {"n": "$.detail.n"},
+                        "InputTemplate": '{"number": <n>, "s": "<n>"}',
+                    }
+                },
                 {"number": 1, "s": "1"},
             ),
         ],

@@ -28,7 +28,9 @@ def handler(body):
 
 
 FAILS_ON_6 = handler("if 6 in numbers(event): raise ValueError")
-REPORTS_6 = handler("return {'batchItemFailures': [{'itemIdentifier': sequence(event, 6)}] if 6 in numbers(event) else []}")
+REPORTS_6 = handler(
+    "return {'batchItemFailures': [{'itemIdentifier': sequence(event, 6)}] if 6 in numbers(event) else []}"
+)
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ class TestReading:
 
         for key in "abcdefgh":
             assert [n for batch in system.batches() for k, n in batch if k == key] == list(range(6))
-        assert len({when for when in system.attempts()}) < 48
+        assert len(set(system.attempts())) < 48
         assert sum(when == 0 for when in system.attempts()) > 1
 
     def test_a_change_of_the_factor_loses_and_repeats_nothing(self, system, feed):
@@ -327,7 +329,12 @@ class TestRetries:
 
     def test_throttles_do_not_count(self, system, feed):
         """§4.3: a refusal before the function runs is no attempt."""
-        feed(FAILS, MaximumRetryAttempts=1, function={"ReservedConcurrentExecutions": 0}, DestinationConfig=to_queue(system))
+        feed(
+            FAILS,
+            MaximumRetryAttempts=1,
+            function={"ReservedConcurrentExecutions": 0},
+            DestinationConfig=to_queue(system),
+        )
         system.put(1)
         system.advance(100)
         system.client("lambda").delete_function_concurrency(FunctionName=system.stage.ref("Worker"))
@@ -407,7 +414,9 @@ class TestRetries:
 class TestPartialResponses:
     """§4.3, §4.4: ReportBatchItemFailures."""
 
-    @pytest.mark.parametrize("answer", ["''", "[]", "None", "{}", "{'batchItemFailures': []}", "{'batchItemFailures': None}"])
+    @pytest.mark.parametrize(
+        "answer", ["''", "[]", "None", "{}", "{'batchItemFailures': []}", "{'batchItemFailures': None}"]
+    )
     def test_answers_that_mean_success(self, system, feed, answer):
         """§4.4: nothing reported is success."""
         feed(handler(f"return {answer}"), **REPORTS)
@@ -473,7 +482,13 @@ class TestDestinations:
 
     def test_the_record_of_a_kinesis_batch(self, system, feed):
         """§4.5: exact, key by key."""
-        feed(FAILS, MaximumRetryAttempts=1, BatchSize=2, MaximumBatchingWindowInSeconds=5, DestinationConfig=to_queue(system))
+        feed(
+            FAILS,
+            MaximumRetryAttempts=1,
+            BatchSize=2,
+            MaximumBatchingWindowInSeconds=5,
+            DestinationConfig=to_queue(system),
+        )
         first = system.put(1)[0]
         system.advance(1.25)
         last = system.put(2)[0]
@@ -524,7 +539,12 @@ class TestDestinations:
     def test_to_a_bucket_with_the_records(self, system, feed):
         """§4.5: S3 alone gets the payload; its key names mapping and shard."""
         destination = {"OnFailure": {"Destination": system.att("Bucket")}}
-        feed(FAILS, resources={"Bucket": system.resource("S3::Bucket")}, MaximumRetryAttempts=0, DestinationConfig=destination)
+        feed(
+            FAILS,
+            resources={"Bucket": system.resource("S3::Bucket")},
+            MaximumRetryAttempts=0,
+            DestinationConfig=destination,
+        )
         system.put(1)
         system.settle()
 
@@ -626,9 +646,7 @@ class TestTableStreams:
         records = [record for event in system.events() for record in event["Records"]]
         assert [record["eventName"] for record in records] == ["INSERT", "MODIFY", "REMOVE"]
         assert {record["eventVersion"] for record in records} == {"1.1"}
-        assert {record["eventSourceARN"] for record in records} == {
-            system.stage.deployed.get_att("Table", "StreamArn")
-        }
+        assert {record["eventSourceARN"] for record in records} == {system.stage.deployed.get_att("Table", "StreamArn")}
         assert all(len(record["eventID"]) == 32 for record in records)
         insert, modify, remove = (record["dynamodb"] for record in records)
         assert insert["Keys"] == {"id": {"S": "a"}}
