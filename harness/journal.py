@@ -8,6 +8,7 @@ temporary file, so a long run costs disk and not memory.
 from __future__ import annotations
 
 import json
+import pickle
 import tempfile
 import weakref
 from array import array
@@ -43,7 +44,9 @@ class Record:
     def to_json(self) -> str:
         """The record as one line of JSON, the same bytes for the same record."""
         row = {"n": self.n, "at": self.at, "kind": self.kind, "resource": self.resource, "cause": self.cause}
-        return json.dumps({**row, "detail": self.detail}, default=_plain, ensure_ascii=False)
+        text = json.dumps({**row, "detail": self.detail}, default=_plain, ensure_ascii=False)
+        # Half a surrogate pair is no text that a file can hold; its escape is.
+        return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
     @classmethod
     def from_json(cls, line: str) -> Record:
@@ -51,8 +54,10 @@ class Record:
         return cls(**json.loads(line))
 
 
-def _plain(value: object) -> str:
-    """Payloads may hold bytes, sets or user objects; evidence keeps their text."""
+def _plain(value: object) -> object:
+    """Payloads may hold bytes, sets or user objects; evidence keeps their text, the same text in every process."""
+    if isinstance(value, set | frozenset):
+        return sorted(str(member) for member in value)
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
@@ -82,6 +87,12 @@ class Journal:
             self._spilled.extend(self._recent[: IN_MEMORY_MAX // 2])
             del self._recent[: IN_MEMORY_MAX // 2]
         return record
+
+    def amend(self, record: Record, **detail: Any) -> None:
+        """Add to a record what was not known when it was written."""
+        record.detail.update(detail)
+        if record.n < len(self._spilled):
+            self._spilled.replace(record)
 
     def __len__(self) -> int:
         return len(self._spilled) + len(self._recent)
@@ -132,7 +143,11 @@ def first_difference(one: Iterable[Record], other: Iterable[Record]) -> tuple[Re
 
 
 class _Spill:
-    """The older records, as lines of a temporary file that is made when first needed."""
+    """
+    The older records, in a temporary file that is made when first needed.
+
+    Pickled and not as JSON, so that a record is the same wherever it lies; nobody else ever reads the file.
+    """
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
@@ -150,15 +165,30 @@ class _Spill:
         position = self._file.seek(0, 2)
         for record in records:
             self._offsets.append(position)
-            position += self._file.write(record.to_json().encode() + b"\n")
+            position += self._file.write(_frozen(record))
+
+    def replace(self, record: Record) -> None:
+        """Write a record anew; the old bytes stay where they are, unread."""
+        assert self._file is not None
+        self._offsets[record.n] = self._file.seek(0, 2)
+        self._file.write(_frozen(record))
 
     def __getitem__(self, n: int) -> Record:
         assert self._file is not None
         self._file.seek(self._offsets[n])
-        return Record.from_json(self._file.readline().decode())
+        return Record(*pickle.load(self._file))  # noqa: S301 - our own file, which has no name
 
     def clear(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
         self._offsets = array("Q")
+
+
+def _frozen(record: Record) -> bytes:
+    fields = (record.n, record.at, record.kind, record.resource, record.cause)
+    try:
+        return pickle.dumps((*fields, record.detail))
+    except (TypeError, AttributeError, pickle.PicklingError):
+        # A user's object that cannot be pickled: its text is kept, as in the journal's own text.
+        return pickle.dumps((*fields, json.loads(record.to_json())["detail"]))

@@ -87,7 +87,10 @@ class Stage:
     def outputs(self) -> dict[str, str]:
         """The template's outputs."""
         outputs = self.template.outputs
-        return {name: str(self.template.resolve(output.value, self.deployed, logical_id=name)) for name, output in outputs.items()}
+        return {
+            name: str(self.template.resolve(output.value, self.deployed, logical_id=name))
+            for name, output in outputs.items()
+        }
 
     def ref(self, logical_id: str) -> str:
         """

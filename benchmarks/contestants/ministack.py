@@ -26,10 +26,11 @@ class MiniStack:
     """MiniStack with its default settings, on a free port of the loopback, and boto3 over HTTP."""
 
     notes: ClassVar = {
-        "backlog_large": f"at {LARGE:,}",
-        "async_failure": "retries after 1 and 2 s",
-        "stack_up_first": "server is up",
-        "reset": "stack made anew",
+        "backlog_large": f"{LARGE:,} messages",
+        "async_failure": "its retries come after 1 and 2 s",
+        "stack_up": "SAM expanded before",
+        "stack_up_first": "the server runs; SAM expanded before",
+        "reset": "the stack is made anew",
     }
 
     def open(self) -> None:

@@ -20,11 +20,11 @@ class RawMoto:
     """moto's `mock_aws`, and boto3."""
 
     notes: ClassVar = {
-        "backlog_large": f"at {LARGE:,}, no function",
-        "backlog_small": "no function",
-        "stack_up": "13 of 15",
-        "stack_up_first": "13 of 15",
-        "reset": "stack made anew",
+        "backlog_large": f"{LARGE:,} messages, sent, received and deleted; no function",
+        "backlog_small": "sent, received and deleted; no function",
+        "stack_up": "13 of the 15 resources; SAM expanded before",
+        "stack_up_first": "13 of the 15 resources; SAM expanded before",
+        "reset": "the stack is made anew",
     }
 
     def open(self) -> None:

@@ -123,7 +123,7 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
         except ApiError as refusal:
             answer = _refusal(world, record.n, refusal)
         if answer[0].status_code >= 300:
-            record.detail["error"] = answer[1].get("Error", {}).get("Code")
+            world.journal.amend(record, error=answer[1].get("Error", {}).get("Code"))
         return answer
 
     return make_request

@@ -14,7 +14,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from stagefright.functions.variables import ACCESS_KEY_ID
-from stagefright.tasks import current_actor
+from stagefright.tasks import current_actor, outside_the_world
 from stagefright.virtual.patching import Patches
 
 _patches = Patches()
@@ -60,6 +60,17 @@ def session_for(region: str) -> Any:
         aws_session_token="stagefright",
         region_name=region,
     )
+
+
+@lru_cache(maxsize=64)
+def deployment_client(region: str, service: str) -> Any:
+    """
+    The client with which templates are deployed: one per process, since making one costs more than most of its calls.
+
+    It is never handed to a test, which may do to its own clients what it likes.
+    """
+    with outside_the_world():
+        return session_for(region).client(service)
 
 
 @lru_cache(maxsize=1)

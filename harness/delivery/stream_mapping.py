@@ -165,8 +165,8 @@ class _Lane:
             return batch
         patterns = {"Filters": [{"Pattern": pattern} for pattern in self._mapping.filters]}
         matching = compile_mapping_filter(patterns, self._mapping.source)
-        kept = [record for record in batch if matching.matches(record.body)]
-        refused = [record for record in batch if record not in kept]
+        verdicts = [(record, matching.matches(record.body)) for record in batch]
+        refused = [record for record, matches in verdicts if not matches]
         for record in refused:
             self._world.journal.write(
                 "dropped",
@@ -176,7 +176,7 @@ class _Lane:
                 ids=[record.event_id],
             )
         self._poller.done(self._shard, refused)
-        return kept
+        return [record for record, matches in verdicts if matches]
 
 
 def _size(record: StreamRecord) -> int:

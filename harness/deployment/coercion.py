@@ -48,6 +48,8 @@ def _list(value: Any, shape: Any, path: str) -> Any:
 
 
 def _map(value: Any, shape: Any, path: str) -> Any:
+    if path == "Tags":
+        return tags(value)
     if not isinstance(value, Mapping):
         raise _wrong(path, "a mapping", value)
     return {str(name): _coerce(part, shape.value, f"{path}.{name}") for name, part in value.items()}
@@ -119,6 +121,14 @@ def tags(value: Any) -> dict[str, str]:
     if isinstance(value, Mapping):
         return {str(name): text(part) for name, part in value.items()}
     return {str(tag["Key"]): text(tag["Value"]) for tag in value or []}
+
+
+def mappings(properties: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """A property that is a list of mappings, or not there."""
+    value = properties.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(part, Mapping) for part in value):
+        raise _wrong(name, "a list of mappings", value)
+    return value
 
 
 def whole_number(properties: Mapping[str, Any], name: str, default: int = 0) -> int:

@@ -191,7 +191,7 @@ def _explained(error: Exception, template: Template, resource: Resource) -> Exce
         given = ", ".join(sorted(resource.properties)) or "none"
         return TemplateError(f"{resource.type} needs the property {error}. Given: {given}.", **where)
     if isinstance(error, ApiError):
-        return TemplateError(f"{resource.type} was refused: {error.message} ({error.code})", **where)
+        return TemplateError(f"{resource.type} was refused: {_cut(error.message)} ({error.code})", **where)
     if isinstance(error, ClientError | BotoCoreError):
         return TemplateError(f"{resource.type} was refused: {error}", **where)
     if isinstance(error, AttributeError | LookupError | TypeError | ValueError):
@@ -201,6 +201,16 @@ def _explained(error: Exception, template: Template, resource: Resource) -> Exce
             **where,
         )
     return error
+
+
+MESSAGE_MAX = 600
+"""How much of a refusal is shown: some repeat the whole of what was sent."""
+
+
+def _cut(message: str) -> str:
+    return (
+        message if len(message) <= MESSAGE_MAX else f"{message[: MESSAGE_MAX // 2]} ... {message[-MESSAGE_MAX // 6 :]}"
+    )
 
 
 def _placeholder(deployed: Deployed, resource: Resource, maker: Maker, strict: bool) -> DeployedResource:

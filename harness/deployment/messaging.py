@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.deployment.coercion import parameters, tags, text, whole_number
+from stagefright.deployment.coercion import mappings, parameters, tags, text, whole_number
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.errors import TemplateError
 
@@ -73,7 +73,7 @@ def topic(maker: Maker, properties: Properties) -> Made:
     sns = maker.client("sns")
     pairs = [{"Key": key, "Value": value} for key, value in tags(properties.get("Tags")).items()]
     arn = sns.create_topic(Name=name, Attributes=attributes, Tags=pairs)["TopicArn"]
-    for subscription in properties.get("Subscription") or []:
+    for subscription in mappings(properties, "Subscription"):
         sns.subscribe(TopicArn=arn, Protocol=subscription["Protocol"], Endpoint=subscription["Endpoint"])
     return Made(arn, {"TopicArn": arn, "TopicName": name}, (name, arn))
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from stagefright.aws_api import sessions
+
 if TYPE_CHECKING:
     from stagefright.world import World
 
@@ -38,7 +40,7 @@ class Maker:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the world."""
-        return self.world.internal_client(service)
+        return sessions.deployment_client(self.world.region, service)
 
     def name(self, *, length_max: int = 64, lower: bool = False) -> str:
         """A physical name as CloudFormation makes them: stack, logical id, and a suffix that is stable for a stage."""

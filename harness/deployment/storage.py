@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.deployment.coercion import parameters, text, whole_number
+from stagefright.deployment.coercion import mappings, parameters, text, whole_number
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.errors import TemplateError
 
@@ -116,7 +116,7 @@ def role(maker: Maker, properties: Properties) -> Made:
     made = iam.create_role(
         RoleName=name, Path=path, AssumeRolePolicyDocument=text(properties.get("AssumeRolePolicyDocument", {}))
     )["Role"]
-    for policy in properties.get("Policies") or []:
+    for policy in mappings(properties, "Policies"):
         iam.put_role_policy(
             RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=_policy_document(policy["PolicyDocument"])
         )

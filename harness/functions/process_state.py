@@ -64,7 +64,12 @@ def _filters_of_a_plain_interpreter() -> tuple[tuple[str, None, type[Warning], s
 
 
 def _show_in_the_log(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, _file: Any = None, line: str | None = None
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    _file: Any = None,
+    line: str | None = None,
 ) -> None:
     sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 

@@ -47,7 +47,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise TemplateError(f"the template cannot be read: there is no such file. {content_of(path.parent)}", file=str(path)) from error
+        raise TemplateError(
+            f"the template cannot be read: there is no such file. {content_of(path.parent)}", file=str(path)
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"the template cannot be read: {error}", file=str(path)) from error
 

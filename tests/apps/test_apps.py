@@ -13,6 +13,7 @@ import pytest
 
 from stagefright.errors import TemplateError, UnknownExport
 
+
 def test_functions_in_nested_directories(up):
     """Each function is packaged from its own CodeUri, and the implicit HTTP API routes to both."""
     stage = up("nested_src")
@@ -178,6 +179,15 @@ def test_powertools_logger_and_metrics(up):
     ]
     assert all(line["correlation_id"] and line["function_name"] == stage.ref("TodosFunction") for line in logged)
     assert [line["TodoCreated"] for line in metrics] == [[1.0], [1.0]]
+
+
+def test_a_handlers_warnings_go_to_its_log(up):
+    """Powertools warns when there is no metric to publish: on Lambda that is a line in the log, not an error of a strict test run."""
+    stage = up("powertools_http")
+
+    assert stage.http.get("/todos").status_code == 200
+    lines = [record.detail["line"] for record in stage.journal.of_kind("log", resource="TodosFunction")]
+    assert any("UserWarning: No application metrics to publish" in line for line in lines)
 
 
 def test_powertools_with_partial_batch_failures(up, items, bodies):

@@ -7,6 +7,7 @@ import json
 import shutil
 import warnings
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,11 @@ def test_a_bookshop(up):
     assert stage.http.get("/books/978-2").json() == {"isbn": "978-2", "title": "Dune Messiah", "currency": "USD"}
     assert stage.http.get("/books/abc").json() == {"message": "not found: abc is no ISBN"}
     assert stage.http.post("/books", json={"isbn": "978-3"}).json() == {"problems": ["title is missing"]}
-    assert stage.http.get("/search/Dune", params={"limit": 1}).json() == {"count": 2, "isbns": ["978-1"], "method": "GET"}
+    assert stage.http.get("/search/Dune", params={"limit": 1}).json() == {
+        "count": 2,
+        "isbns": ["978-1"],
+        "method": "GET",
+    }
     assert stage.http.get("/nowhere").status_code == 404
 
 
@@ -60,9 +65,12 @@ def test_a_loop_over_tenants(up, rows):
     assert seen["acme"]["largest"] <= 2
     mapping = stage.client("lambda").get_event_source_mapping(UUID=stage.ref("initechMapping"))
     assert mapping["BatchSize"] == 10
-    assert stage.client("lambda").get_function_configuration(FunctionName=stage.ref("Worker"))["Environment"]["Variables"][
-        "HOW_MANY"
-    ] == "3"
+    assert (
+        stage.client("lambda").get_function_configuration(FunctionName=stage.ref("Worker"))["Environment"]["Variables"][
+            "HOW_MANY"
+        ]
+        == "3"
+    )
 
 
 PLATFORM = {
@@ -172,7 +180,9 @@ def test_an_unknown_type_is_a_placeholder_that_is_named(up):
 
 def test_an_unknown_type_is_an_error_if_the_settings_say_so(up):
     """With `strict_template` the first type that is missing stops the deployment, before anything runs."""
-    with pytest.raises(TemplateError, match=r"template\.yaml \[Cache\]: type AWS::ElastiCache::CacheCluster is not one"):
+    with pytest.raises(
+        TemplateError, match=r"template\.yaml \[Cache\]: type AWS::ElastiCache::CacheCluster is not one"
+    ):
         up("stateful", strict_template=True)
 
 
@@ -195,6 +205,5 @@ def test_two_stages_at_a_time(up):
 
 
 def _app(name):
-    from pathlib import Path
-
+    """The directory of an app."""
     return Path(__file__).parent / name
