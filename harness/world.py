@@ -312,9 +312,9 @@ class World:
             else ""
         )
 
-    def limit_attempts(self, attempts: int, arn: str, cause: int | None) -> None:
+    def limit_attempts(self, attempts: int, arn: str, cause: int | None, *, limit: int = ATTEMPTS_MAX) -> None:
         """Stop a world in which one event is tried again and again for ever."""
-        if attempts < ATTEMPTS_MAX:
+        if attempts < limit:
             return
         origin = "" if cause is None else f" (journal record {cause}){self._how_it_failed(cause)}"
         self.kernel.fail(

@@ -42,6 +42,13 @@ WINDOW_VISIBILITY_MARGIN_S = 30
 
 ENVELOPE_BYTES = len('{"Records":[]}')
 
+ATTEMPTS_WITHOUT_DEAD_LETTERS_MAX = 200
+"""
+From how many attempts on a message in a queue without a dead-letter queue counts as one that never ends.
+
+On AWS it would come back until its retention ends, some 11,500 times by default, and a test learns nothing from them.
+"""
+
 
 class _Received(NamedTuple):
     """A message that the poller holds: what the function will read, and until when nobody else can receive it."""
@@ -286,7 +293,9 @@ class QueuePoller:
         self._world.journal.write(
             "retry", self._function, cause=cause, source=self._source, due=due, reason=reason, ids=ids
         )
-        self._world.limit_attempts(attempt, self._mapping.function_arn, cause)
+        if self._queue.dead_letter_arn is None:
+            limit = ATTEMPTS_WITHOUT_DEAD_LETTERS_MAX
+            self._world.limit_attempts(attempt, self._mapping.function_arn, cause, limit=limit)
 
 
 def _reason(outcome: Outcome | None) -> str:

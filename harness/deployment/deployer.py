@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.deployment.notices import warn, warn_of_placeholders
+from stagefright.deployment.properties import PROPERTIES, unknown_properties
 from stagefright.deployment.resource import MAKERS, Made, Maker
 from stagefright.errors import StagefrightError, TemplateError, UnknownResource, nearest
 
@@ -171,11 +173,24 @@ def _deploy_one(deployed: Deployed, resource: Resource, strict: bool) -> Deploye
         return _placeholder(deployed, resource, maker, strict)
     try:
         properties = deployed.template.resolve(resource.properties, deployed, logical_id=resource.logical_id)
+        _check_properties(resource, properties)
         made = make(maker, properties)
     except Exception as error:
         raise _explained(error, deployed.template, resource) from error
     world.give_name(resource.logical_id, *made.known_as)
     return DeployedResource(resource.logical_id, resource.type, made)
+
+
+def _check_properties(resource: Resource, properties: Mapping[str, Any]) -> None:
+    """
+    Refuse a property that looks like a misspelt one, as CloudFormation does.
+
+    One that resembles nothing may be newer than our list: it is passed over, since the local stage knows no use for it.
+    """
+    for name in unknown_properties(resource.type, properties):
+        known = PROPERTIES[resource.type].split()
+        if difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+            raise TemplateError(f"{resource.type} has no property {name!r}. {nearest(name, known)}")
 
 
 def _explained(error: Exception, template: Template, resource: Resource) -> Exception:

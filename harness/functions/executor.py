@@ -480,10 +480,10 @@ def _load_handler(environment: Environment, setting: str) -> payloads.Payload | 
         if _is_for_the_test(error):
             raise
         return payloads.handler_error(error, "")
-    handler = getattr(module, function_name, None)
-    if handler is None:
+    if getattr(module, function_name, None) is None:
         return payloads.handler_not_found(function_name, module_name)
-    environment.handler = handler
+    # Looked up anew for each invocation, so that a test may patch the handler itself.
+    environment.handler = lambda event, context: getattr(module, function_name)(event, context)
     return None
 
 

@@ -115,7 +115,7 @@ class SimpleQueue:
     def __new__(cls) -> Any:
         return _NativeSimpleQueue() if current_actor() is None else queue._PySimpleQueue()  # type: ignore[attr-defined]
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 def start(thread: threading.Thread) -> None:

@@ -176,6 +176,12 @@ class TestTheTemplate:
 
         assert f"[B]: {type_name} 'jobs' exists already: it is A." in refusal(text)
 
+    def test_a_misspelt_property(self, refusal):
+        """CloudFormation refuses a property that it does not know; losing it without a word would hide the mistake."""
+        said = refusal(resource("AWS::SQS::Queue", "{VisibilityTimout: 30}"))
+
+        assert "[Thing]: AWS::SQS::Queue has no property 'VisibilityTimout'. Did you mean VisibilityTimeout?" in said
+
     @pytest.mark.parametrize(
         ("type_name", "properties", "said"),
         [

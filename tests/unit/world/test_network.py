@@ -290,5 +290,4 @@ class _Hello(http.server.BaseHTTPRequestHandler):
 
 def test_the_event_has_what_was_sent(stage, url):
     """Method, path, headers, JSON."""
-    stage.module("Echo").handler = None
     assert requests.put(f"{url}/a/b?c=1", json={"d": 2}, timeout=5).text == f"PUT 8 {json.dumps({'d': 2})}"

@@ -1,0 +1,134 @@
+"""
+The properties of the resource types that a local stage makes, as CloudFormation's resource schemas name them.
+
+CloudFormation refuses a property that it does not know; so does the deployer, since a misspelt one would otherwise
+be lost without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+PROPERTIES: dict[str, str] = {
+    "AWS::ApiGatewayV2::Api": (
+        "ApiKeySelectionExpression BasePath Body BodyS3Location CorsConfiguration CredentialsArn Description "
+        "DisableExecuteApiEndpoint DisableSchemaValidation FailOnWarnings IpAddressType Name ProtocolType "
+        "RouteKey RouteSelectionExpression Tags Target Version"
+    ),
+    "AWS::ApiGatewayV2::Deployment": "ApiId Description StageName",
+    "AWS::ApiGatewayV2::Integration": (
+        "ApiId ConnectionId ConnectionType ContentHandlingStrategy CredentialsArn Description "
+        "IntegrationMethod IntegrationSubtype IntegrationType IntegrationUri PassthroughBehavior "
+        "PayloadFormatVersion RequestParameters RequestTemplates ResponseParameters "
+        "TemplateSelectionExpression TimeoutInMillis TlsConfig"
+    ),
+    "AWS::ApiGatewayV2::Route": (
+        "ApiId ApiKeyRequired AuthorizationScopes AuthorizationType AuthorizerId ModelSelectionExpression "
+        "OperationName RequestModels RequestParameters RouteKey RouteResponseSelectionExpression Target"
+    ),
+    "AWS::ApiGatewayV2::Stage": (
+        "AccessLogSettings ApiId AutoDeploy ClientCertificateId DefaultRouteSettings DeploymentId Description "
+        "RouteSettings StageName StageVariables Tags"
+    ),
+    "AWS::DynamoDB::Table": (
+        "AttributeDefinitions BillingMode ContributorInsightsSpecification DeletionProtectionEnabled "
+        "GlobalSecondaryIndexes ImportSourceSpecification KeySchema KinesisStreamSpecification "
+        "LocalSecondaryIndexes OnDemandThroughput PointInTimeRecoverySpecification ProvisionedThroughput "
+        "ResourcePolicy SSESpecification StreamSpecification TableClass TableName Tags "
+        "TimeToLiveSpecification VectorIndexes WarmThroughput"
+    ),
+    "AWS::Events::EventBus": (
+        "DeadLetterConfig Description EventSourceName KmsKeyIdentifier LogConfig Name Policy Tags"
+    ),
+    "AWS::Events::Rule": (
+        "Description EventBusName EventPattern Name RoleArn ScheduleExpression State Tags Targets"
+    ),
+    "AWS::IAM::ManagedPolicy": "Description Groups ManagedPolicyName Path PolicyDocument Roles Users",
+    "AWS::IAM::Policy": "Groups PolicyDocument PolicyName Roles Users",
+    "AWS::IAM::Role": (
+        "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path PermissionsBoundary "
+        "Policies RoleName Tags"
+    ),
+    "AWS::IAM::RolePolicy": "PolicyDocument PolicyName RoleName",
+    "AWS::Kinesis::Stream": (
+        "DesiredShardLevelMetrics MaxRecordSizeInKiB Name RecordDistributionStrategy RetentionPeriodHours "
+        "ShardCount StreamEncryption StreamModeDetails Tags WarmThroughputMiBps"
+    ),
+    "AWS::Lambda::Alias": (
+        "Description FunctionName FunctionVersion Name ProvisionedConcurrencyConfig RoutingConfig"
+    ),
+    "AWS::Lambda::EventInvokeConfig": (
+        "DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier"
+    ),
+    "AWS::Lambda::EventSourceMapping": (
+        "AmazonManagedKafkaEventSourceConfig BatchSize BisectBatchOnFunctionError DestinationConfig "
+        "DocumentDBEventSourceConfig Enabled EventSourceArn FilterCriteria FunctionName FunctionResponseTypes "
+        "KmsKeyArn LoggingConfig MaximumBatchingWindowInSeconds MaximumRecordAgeInSeconds "
+        "MaximumRetryAttempts MetricsConfig ParallelizationFactor ProvisionedPollerConfig Queues "
+        "ScalingConfig SelfManagedEventSource SelfManagedKafkaEventSourceConfig SourceAccessConfigurations "
+        "StartingPosition StartingPositionTimestamp Tags Topics TumblingWindowInSeconds"
+    ),
+    "AWS::Lambda::Function": (
+        "Architectures CapacityProviderConfig Code CodeSigningConfigArn DeadLetterConfig Description "
+        "DurableConfig Environment EphemeralStorage FileSystemConfigs FunctionName FunctionScalingConfig "
+        "Handler ImageConfig KmsKeyArn Layers LoggingConfig MemorySize PackageType PublishToLatestPublished "
+        "RecursiveLoop ReservedConcurrentExecutions Role Runtime RuntimeManagementConfig SnapStart Tags "
+        "TenancyConfig Timeout TracingConfig VpcConfig"
+    ),
+    "AWS::Lambda::LayerVersion": (
+        "CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo"
+    ),
+    "AWS::Lambda::Permission": (
+        "Action EventSourceToken FunctionName FunctionUrlAuthType InvokedViaFunctionUrl Principal "
+        "PrincipalOrgID SourceAccount SourceArn"
+    ),
+    "AWS::Lambda::Url": "AuthType Cors InvokeMode Qualifier TargetFunctionArn",
+    "AWS::Lambda::Version": (
+        "CodeSha256 Description FunctionName FunctionScalingConfig ProvisionedConcurrencyConfig RuntimePolicy"
+    ),
+    "AWS::Logs::LogGroup": (
+        "BearerTokenAuthenticationEnabled DataProtectionPolicy DeletionProtectionEnabled FieldIndexPolicies "
+        "KmsKeyId LogGroupClass LogGroupName ResourcePolicyDocument RetentionInDays Tags"
+    ),
+    "AWS::S3::Bucket": (
+        "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption BucketName "
+        "BucketNamePrefix BucketNamespace CorsConfiguration IntelligentTieringConfigurations "
+        "InventoryConfigurations LifecycleConfiguration LoggingConfiguration MetadataConfiguration "
+        "MetadataTableConfiguration MetricsConfigurations NotificationConfiguration ObjectLockConfiguration "
+        "ObjectLockEnabled OwnershipControls PublicAccessBlockConfiguration ReplicationConfiguration Tags "
+        "VersioningConfiguration WebsiteConfiguration"
+    ),
+    "AWS::SNS::Subscription": (
+        "DeliveryPolicy Endpoint FilterPolicy FilterPolicyScope Protocol RawMessageDelivery RedrivePolicy "
+        "Region ReplayPolicy SubscriptionRoleArn TopicArn"
+    ),
+    "AWS::SNS::Topic": (
+        "ArchivePolicy ContentBasedDeduplication DataProtectionPolicy DeliveryStatusLogging DisplayName "
+        "FifoThroughputScope FifoTopic KmsMasterKeyId MaximumMessageSize SignatureVersion Subscription Tags "
+        "TopicName TracingConfig"
+    ),
+    "AWS::SNS::TopicPolicy": "PolicyDocument Topics",
+    "AWS::SQS::Queue": (
+        "ContentBasedDeduplication DeduplicationScope DelaySeconds FifoQueue FifoThroughputLimit "
+        "KmsDataKeyReusePeriodSeconds KmsMasterKeyId MaximumMessageSize MessageRetentionPeriod QueueName "
+        "ReceiveMessageWaitTimeSeconds RedriveAllowPolicy RedrivePolicy SqsManagedSseEnabled Tags "
+        "VisibilityTimeout"
+    ),
+    "AWS::SQS::QueuePolicy": "PolicyDocument Queues",
+    "AWS::SSM::Parameter": "AllowedPattern DataType Description Name Policies Tags Tier Type Value",
+    "AWS::SecretsManager::Secret": (
+        "Description GenerateSecretString KmsKeyId Name ReplicaRegions SecretString Tags Type"
+    ),
+}
+"""Type to its properties, separated by blanks; read-only ones are left out."""
+
+
+def unknown_properties(resource_type: str, given: Iterable[str]) -> list[str]:
+    """
+    Those of `given` that the type does not have; none for a type that is not listed.
+
+    >>> unknown_properties("AWS::SQS::Queue", ["VisibilityTimout", "QueueName"])
+    ['VisibilityTimout']
+    """
+    known = PROPERTIES.get(resource_type)
+    return [] if known is None else [name for name in given if name not in known.split()]
