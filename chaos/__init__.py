@@ -4,10 +4,10 @@ Faults, and the means to inject them.
 Names are imported when they are first used: a deployed function imports this package for its runtime alone.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import importlib
+import typing
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from stagefright.chaos.control import Chaos
     from stagefright.chaos.faults import Failure, Fault, Latency, Noop, Timeout
     from stagefright.chaos.flags import Flag, merge, parse
@@ -46,7 +46,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -10,15 +10,15 @@ In tests, use the pytest fixtures `stage`, `data`, `listen`, `chaos`, `clock` an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import typing
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from stagefright.stage import Stage, open_stage
 
 __all__ = ["Stage", "open_stage"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     # Loaded when first used: the pytest plugin is imported in every run, used or not, and boto3 alone costs 200 ms.
     if name in __all__:
         from stagefright import stage

@@ -8,12 +8,14 @@ a process of its own, lazy imports and `importlib` included. Packages that are i
 
 from __future__ import annotations
 
+import _imp
 import importlib
 import importlib.machinery
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import Distribution, distributions, packages_distributions
 from pathlib import Path
@@ -45,6 +47,7 @@ class ModuleSpace:
         self._locks: dict[str, Any] = {}
         self._path: list[str] = []
         self._hidden: dict[str, ModuleType] = {}
+        self._hidden_locks: dict[str, Any] = {}
         self._outer_path: list[str] = []
         self._inside = False
 
@@ -53,6 +56,7 @@ class ModuleSpace:
         self._inside = True
         for name in self._foreign():
             self._hidden[name] = sys.modules.pop(name)
+        self._hidden_locks = {name: _import_locks.pop(name) for name in list(_import_locks) if self.owns(name)}
         sys.modules.update(self._own)
         _import_locks.update(self._locks)
         self._outer_path = sys.path[:]
@@ -66,6 +70,7 @@ class ModuleSpace:
         self._path, sys.path[:] = sys.path[:], self._outer_path
         self._own = {name: sys.modules.pop(name) for name in self._names if name in sys.modules}
         self._locks = {name: _import_locks.pop(name) for name in self._names if name in _import_locks}
+        _import_locks.update(self._hidden_locks)
         sys.modules.update(self._hidden)
         self._hidden.clear()
 
@@ -145,10 +150,24 @@ class _TestFinder:
         actor = current_actor()
         if actor is None or actor is not actor.kernel.root or actor.kernel.is_stepping or actor.kernel.world is None:
             return None
-        module = actor.kernel.world.executor.module_for_test(name)
+        with _import_lock_released():
+            module = actor.kernel.world.executor.module_for_test(name)
         if module is None:
             return None
         return importlib.machinery.ModuleSpec(name, _Existing(module), is_package=hasattr(module, "__path__"))
+
+
+@contextmanager
+def _import_lock_released() -> Iterator[None]:
+    """Finders are asked under the one lock of the whole import system, which the function's own imports need meanwhile."""
+    held = _imp.lock_held()
+    if held:
+        _imp.release_lock()
+    try:
+        yield
+    finally:
+        if held:
+            _imp.acquire_lock()
 
 
 class _Existing:

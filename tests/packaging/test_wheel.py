@@ -44,7 +44,7 @@ import harness.horses
 
 
 def test_greeting(stage):
-    assert stage.invoke("GreetFunction", {"name": fixtures.people.amy()}) == "hello, amy"
+    assert stage.invoke("GreetFunction", {"name": fixtures.people.amy()}).payload == "hello, amy"
 
 
 def test_own_packages_are_the_ones_found():
