@@ -21,7 +21,7 @@ import heapq
 import sys
 import threading
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -280,8 +280,8 @@ class Actor:
         """Between two jobs, with no user code on the stack: such a thread may simply end."""
         self.thread_ident: int | None = None
         self.children = count(1)
-        self.draws = count()
-        """Numbers the random draws that user code makes on this thread, so that each has its own key."""
+        self.draws: Counter[str] = Counter()
+        """Numbers the random draws that each piece of user code makes on this thread, so that each has its own key."""
         self._baton = _real_lock()
         self._baton.acquire()
         self.frozen = False
@@ -662,7 +662,7 @@ class Kernel:
         self._cancelled = 0
         self._failure = None
         self._sequence = count()
-        mine.draws = count()
+        mine.draws.clear()
         mine.cause = None
 
     # -- the loop ----------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ class World:
         self._session: Any = None
         self._outside = _Outside([], random.getstate())
         self._opened_within: World | None = None
-        self._root = Actor(self.kernel, "the test")
+        self._root = Actor(self.kernel, "the deployment")
         self._log_handler = RuntimeLogHandler()
         self.queues: QueueService = QueueService(self)
         self.topics: TopicService = TopicService(self)
@@ -182,6 +182,8 @@ class World:
         self.step_in()
         if seed is not None:
             self.chance.seed = seed
+        # The name is part of what its draws depend on: those of the test must not repeat the deployment's.
+        self._root.name = "the test"
         self.mappings.stop_all()
         self.kernel.reset()
         self.executor.drop_environments()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stagefright.aws_api import moto_hooks, moto_state
 from stagefright.aws_api.errors import ApiError
 from stagefright.errors import NotInWorld, UnsupportedOperation
+from stagefright.services.queues import ERROR_SHAPES
 from stagefright.tasks import current_actor, expect_errors
 from stagefright.virtual.patching import Patches
 
@@ -121,7 +122,7 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
                 call = _Call(world, operation, params, record.n, service, name)
                 answer = _ours(call, original, client, operation_model, request, context)
         except ApiError as refusal:
-            answer = _refusal(world, record.n, refusal)
+            answer = _refusal(world, service, record.n, refusal)
         if answer[0].status_code >= 300:
             world.journal.amend(record, error=answer[1].get("Error", {}).get("Code"))
         return answer
@@ -154,7 +155,7 @@ def _ours(
         return _success(call, _run(call))
     except ApiError as refusal:
         if not _is_retryable(refusal):
-            return _refusal(call.world, call.record, refusal)
+            return _refusal(call.world, call.service, call.record, refusal)
         # Through botocore's own loop: the first answer is the refusal that we have, later ones are asked for anew.
         request["context"][OURS_KEY] = [call, refusal]
         return original(client, operation_model, request, context)
@@ -188,11 +189,11 @@ def _instead_of_sending(original: Callable[..., Any]) -> Callable[..., Any]:
         call, refusal = retried
         retried[1] = None
         if refusal is not None:
-            return _refusal(call.world, call.record, refusal), None
+            return _refusal(call.world, call.service, call.record, refusal), None
         try:
             return _success(call, _run(call)), None
         except ApiError as again:
-            return _refusal(call.world, call.record, again), None
+            return _refusal(call.world, call.service, call.record, again), None
 
     return do_get_response
 
@@ -247,8 +248,11 @@ def _success(call: _Call, answer: Mapping[str, Any] | None) -> tuple[_HttpStatus
     return _HttpStatus(status), parsed
 
 
-def _refusal(world: World, record: int, refusal: ApiError) -> tuple[_HttpStatus, dict[str, Any]]:
+def _refusal(world: World, service: str, record: int, refusal: ApiError) -> tuple[_HttpStatus, dict[str, Any]]:
     error = {"Message": refusal.message, "Code": refusal.code}
+    if service == "sqs" and refusal.code in ERROR_SHAPES:
+        # botocore finds the exception's class by it (`client.exceptions.QueueDoesNotExist`).
+        error["QueryErrorCode"] = ERROR_SHAPES[refusal.code]
     parsed = {"Error": error, **refusal.fields, "ResponseMetadata": _metadata(world, record, refusal.status)}
     return _HttpStatus(refusal.status), parsed
 

@@ -11,7 +11,6 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Mapping
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +35,22 @@ class Environment:
     """
 
     def __init__(
-        self, kernel: Kernel, name: str, *, roots: tuple[Path, ...], environ: Mapping[str, str], log: FunctionLog
+        self,
+        kernel: Kernel,
+        name: str,
+        *,
+        roots: tuple[Path, ...],
+        shown_as: Mapping[str, str],
+        environ: Mapping[str, str],
+        log: FunctionLog,
     ) -> None:
         self.name = name
         self.environ = dict(environ)
         self.modules = ModuleSpace(roots)
         self._loggers = LoggingSpace(self.modules.owns)
         self._process = ProcessState()
+        self.shown_as = shown_as
+        """What error payloads call the folders that the code lies in."""
         self.task_root = str(roots[0])
         self.log = log
         self.request_id = ""
@@ -70,7 +78,7 @@ class Environment:
     def run(self, job: Job, *, cause: int | None) -> None:
         """Let the environment's thread do a job when its turn comes."""
         self.actor.cause = cause
-        self.actor.draws = count()
+        self.actor.draws.clear()
         self._job = job
         for actor, _ in self.threads:
             actor.thaw()
@@ -151,6 +159,11 @@ class Environment:
         *lines, self._partial_line = (self._partial_line + text).split("\n")
         for line in lines:
             self.log.write(line, cause=self.actor.cause)
+
+    def log_record(self, text: str) -> None:
+        """Take what `logging` emits: one event of the function's log, of as many lines as it has."""
+        if not self.actor.abandoned:
+            self.log.write(text, cause=self.actor.cause)
 
     def flush(self) -> None:
         """Write a line that was not ended."""

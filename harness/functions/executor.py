@@ -209,6 +209,10 @@ class Executor:
         self._shown[name] = module
         return module
 
+    def shows(self, top: str) -> bool:
+        """Whether the test has got a package of a function under this top-level name."""
+        return top in self._shown
+
     def _has_module(self, version: FunctionVersion, name: str) -> bool:
         return version.runtime.startswith("python") and own_names(self._roots(version)).issuperset(
             {name.partition(".")[0]}
@@ -263,6 +267,7 @@ class Executor:
             self._kernel,
             name,
             roots=self._roots(version),
+            shown_as=_paths_on_lambda(version),
             environ=environment_variables(version, region=world.region, log_stream=stream),
             log=log,
         )
@@ -369,7 +374,7 @@ class Executor:
         handler = self._instrumented(environment, version)
         done: Future[tuple[bytes, payloads.Payload | None, bool]] = Future(f"the handler of {environment.name}")
         environment.run(
-            lambda: done.set_result(_call_handler(handler, invocation.event, context, version.runtime)),
+            lambda: done.set_result(_call_handler(handler, invocation.event, context, version.runtime, environment.shown_as)),
             cause=invocation.record,
         )
         in_time = await self._kernel.first(done, deadline=deadline)
@@ -455,6 +460,16 @@ MEMORY_USED_MB = 64
 """What REPORT lines say; a function in this process has no memory of its own to measure."""
 
 
+def _paths_on_lambda(version: FunctionVersion) -> dict[str, str]:
+    """
+    How error payloads call the folders of unpacked code: as Lambda does, for they are temporary and never twice the same.
+
+    A local directory keeps its own name, so that a trace leads into the user's own file.
+    """
+    places = [(version.code, "/var/task"), *((layer.code, "/opt") for layer in version.layers)]
+    return {str(code.root): place for code, place in places if code is not None and not code.in_place}
+
+
 def throttled(reason: str) -> ApiError:
     """Lambda's refusal of an invocation that is over a concurrency limit (aws-semantics §1.3)."""
     return ApiError("TooManyRequestsException", "Rate Exceeded.", status=429, Type="User", Reason=reason)
@@ -479,7 +494,7 @@ def _load_handler(environment: Environment, setting: str) -> payloads.Payload | 
     except BaseException as error:
         if _is_for_the_test(error):
             raise
-        return payloads.handler_error(error, "")
+        return payloads.handler_error(error, "", environment.shown_as)
     if getattr(module, function_name, None) is None:
         return payloads.handler_not_found(function_name, module_name)
     # Looked up anew for each invocation, so that a test may patch the handler itself.
@@ -488,7 +503,7 @@ def _load_handler(environment: Environment, setting: str) -> payloads.Payload | 
 
 
 def _call_handler(
-    handler: Handler, event: bytes, context: LambdaContext, runtime: str
+    handler: Handler, event: bytes, context: LambdaContext, runtime: str, shown_as: Mapping[str, str]
 ) -> tuple[bytes, payloads.Payload | None, bool]:
     """Call the handler, on the environment's thread: the answer, the error payload, whether the environment lives on."""
     request_id = context.aws_request_id
@@ -505,13 +520,13 @@ def _call_handler(
     except BaseException as error:
         if _is_for_the_test(error):
             raise
-        payload = payloads.handler_error(error, request_id)
+        payload = payloads.handler_error(error, request_id, shown_as)
     return payloads.marshal_error(payload, runtime=runtime), payload, keep
 
 
 def _is_for_the_test(error: BaseException) -> bool:
     """Whether an exception speaks to the test and not to Lambda: `pytest.fail()` in a stub, or leaving the debugger."""
-    if isinstance(error, bdb.BdbQuit):
+    if isinstance(error, bdb.BdbQuit) or type(error).__module__.startswith("_pytest."):
         return True
     return not isinstance(error, Exception | KeyboardInterrupt | GeneratorExit | asyncio.CancelledError)
 

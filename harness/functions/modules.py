@@ -129,10 +129,14 @@ class _OwnFinder:
     def find_spec(
         cls, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        space = cls.current
-        if space is None or current_actor() is None:
+        space, actor = cls.current, current_actor()
+        if actor is None:
             return None
-        return space.find(name, path)
+        if space is not None:
+            return space.find(name, path)
+        if path is not None and actor.kernel.world is not None and actor.kernel.world.executor.shows(name.partition(".")[0]):
+            return _TestFinder.find_spec(name)
+        return None
 
 
 class _TestFinder:
@@ -140,7 +144,7 @@ class _TestFinder:
     The import hook of the test: it finds modules that only a function has.
 
     So `monkeypatch.setattr("app.table", ...)` reaches the copy that the function's next invocation runs in. It is last in line, for what the
-    test can import by itself is the test's own.
+    test can import by itself is the test's own; but submodules of a package that it found are its business too.
     """
 
     @classmethod

@@ -74,7 +74,7 @@ class RuntimeLogHandler(logging.Handler):
         if actor is None or actor.owner is None:
             return
         try:
-            actor.owner.print(self._line(record, actor.owner.request_id) + "\n")
+            actor.owner.log_record(self._line(record, actor.owner.request_id))
         except Exception:
             self.handleError(record)
 

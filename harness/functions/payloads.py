@@ -134,18 +134,26 @@ def response_too_large() -> Payload:
     }
 
 
-def handler_error(error: BaseException, request_id: str) -> Payload:
+def handler_error(error: BaseException, request_id: str, shown_as: Mapping[str, str] | None = None) -> Payload:
     """
     The payload of an exception that a Python handler raised.
 
-    `request_id` is "" for a failure at module level (init), as AWS has it.
+    Args:
+        request_id: "" for a failure at module level (init), as AWS has it.
+        shown_as: folders of unpacked code, and what they are called on Lambda.
     """
     return {
         "errorMessage": str(error),
         "errorType": type(error).__name__,
         "requestId": request_id,
-        "stackTrace": stack_trace(error.__traceback__),
+        "stackTrace": [_renamed(line, shown_as or {}) for line in stack_trace(error.__traceback__)],
     }
+
+
+def _renamed(line: str, shown_as: Mapping[str, str]) -> str:
+    for folder, name in shown_as.items():
+        line = line.replace(folder, name)
+    return line
 
 
 def stack_trace(trace: TracebackType | None) -> list[str]:

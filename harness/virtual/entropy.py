@@ -1,7 +1,8 @@
 """
 Randomness that user code draws (`os.urandom`, and through it `uuid4` and `secrets`) comes from the world's chance.
 
-Each draw is keyed by the actor that makes it and by how many it made before, so the ids in one handler do not depend on what another does.
+Each draw is keyed by the actor and the function that make it and by how many they made before. So the ids in one handler do not depend on
+what another does, nor on whether a library draws something for itself when it is first used.
 The `random` module is a shared stream by design; a world seeds it when it is reset. Generators of the user's own, made without a
 seed, take theirs from here.
 """
@@ -10,8 +11,10 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import uuid
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from stagefright.tasks import current_actor
@@ -31,7 +34,19 @@ def urandom(size: int, /) -> bytes:
     actor = current_actor()
     if actor is None:
         return _real_urandom(size)
-    return actor.kernel.chance.bytes(size, "urandom", actor.name, actor.cause, next(actor.draws))
+    site = _call_site(sys._getframe(1))
+    actor.draws[site] += 1
+    return actor.kernel.chance.bytes(size, "urandom", actor.name, actor.cause, site, actor.draws[site])
+
+
+def _call_site(frame: FrameType | None) -> str:
+    """The function that wants randomness, seen through the standard library's helpers."""
+    while frame is not None and frame.f_globals.get("__name__") in _HELPERS:
+        frame = frame.f_back
+    return "" if frame is None else f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}"
+
+
+_HELPERS = frozenset({__name__, "random", "secrets", "uuid"})
 
 
 def seed(generator: random.Random, a: Any = None, version: int = 2) -> None:

@@ -52,10 +52,10 @@ class TestStarts:
 
     def test_new_settings_mean_a_cold_start(self, systems):
         """`UpdateFunctionConfiguration` ends the warm environments."""
-        stage, ask = systems.function("import os\nseen = []\ndef handler(e, c): seen.append(os.environ.get('A')); return seen")
+        stage, ask = systems.function("import os\nseen = []\ndef handler(e, c): seen.append(os.environ.get('AB')); return seen")
         assert [[None], [None, None]] == [ask(), ask()]
 
-        stage.client("lambda").update_function_configuration(FunctionName="Fn", Environment={"Variables": {"A": "1"}})
+        stage.client("lambda").update_function_configuration(FunctionName="Fn", Environment={"Variables": {"AB": "1"}})
 
         assert ["1"] == ask()
 
