@@ -241,7 +241,7 @@ class Task(Future[T]):
         except StopIteration as stop:
             kernel.forget(self)
             self.set_result(stop.value)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whoever awaits the task gets it, and the test if it is unexpected
             kernel.forget(self)
             self.set_exception(error)
             if not isinstance(error, _expected_errors):
@@ -413,7 +413,7 @@ def _debugger_class() -> tuple[type, ...]:
     return () if bdb is None else (bdb.Bdb,)
 
 
-async def _no_http(host: str, request: bytes) -> bytes:
+async def _no_http(host: str, _request: bytes) -> bytes:
     raise HarnessError(f"This world serves no HTTP, yet was asked for {host}.")
 
 
@@ -431,6 +431,8 @@ class Kernel:
         """Whether user code may reach a host outside the world."""
         self.serve_http: Callable[[str, bytes], Coroutine[Any, Any, bytes]] = _no_http
         self.running: Task[Any] | None = None
+        self.was_reset = False
+        """Ids drawn while a stage is deployed stay in it, so those drawn after a reset must be others."""
         self.root: Actor | None = None
         """The test's own thread: errors of the world are reported there."""
         self.watch_interval_s = 1.0
@@ -585,7 +587,9 @@ class Kernel:
         if actor.abandoned:
             actor.gone()
         if self._stepping:
-            raise HarnessError(f"{self._running_name()} would block the world: a task of the world must await, not wait.")
+            raise HarnessError(
+                f"{self._running_name()} would block the world: a task of the world must await, not wait."
+            )
         future = self._as_future(awaitable, name, self.cause())
         if not future.done():
             actor.waiting_for = future
@@ -663,6 +667,7 @@ class Kernel:
         self._failure = None
         self._sequence = count()
         mine.draws.clear()
+        self.was_reset = True
         mine.cause = None
 
     # -- the loop ----------------------------------------------------------------------------------------------------
@@ -680,7 +685,7 @@ class Kernel:
         if isinstance(awaitable, Future):
             return awaitable
         coroutine = cast(Coroutine[Any, Any, T], awaitable)
-        task = self.spawn(coroutine, name=name or coroutine.__qualname__, cause=cause)
+        task = self.spawn(coroutine, name=name or str(getattr(coroutine, "__qualname__", "")), cause=cause)
         task.is_private = True
         return task
 
@@ -688,7 +693,7 @@ class Kernel:
         """Do the kernel's work on this thread until an actor's turn comes; if it is not ours, pass the baton."""
         outer, self._stepping = self._stepping, True
         try:
-            chosen = self._next_turn(me)
+            chosen = self._next_turn()
         finally:
             self._stepping = outer
         if chosen is me:
@@ -701,7 +706,7 @@ class Kernel:
             if me.abandoned:
                 me.gone()
 
-    def _next_turn(self, me: Actor | None) -> Actor:
+    def _next_turn(self) -> Actor:
         while True:
             if self._failure is not None and self.root is not None:
                 return self.root
@@ -737,7 +742,9 @@ class Kernel:
         return True
 
     def _any_poller_ready(self) -> bool:
-        return bool(self.pollers) and any([poll() for poll in self.pollers])
+        # Each is asked, for each wakes its own waiter.
+        answers = [poll() for poll in self.pollers]
+        return any(answers)
 
     def _nothing_due(self) -> None:
         if self._idle:

@@ -77,7 +77,7 @@ def deployment_client(region: str, service: str) -> Any:
 def _shared() -> tuple[Any, Any]:
     import botocore.session
 
-    base = botocore.session.Session()
+    base: Any = botocore.session.Session()
     return base.get_component("data_loader"), base._get_internal_component("endpoint_resolver")
 
 

@@ -125,7 +125,7 @@ class Environment:
             job()
         except ThreadEnds:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - `pytest.fail()` raises one
             # Not the handler's failure (that is an answer) but a word to the test, such as `pytest.fail()` in a stub.
             self._kernel.fail(error)
 
@@ -137,12 +137,12 @@ class Environment:
         self._loggers.enter()
         self._process.swap()
         self._streams = output.swap_streams()
-        self._outer_cwd = os.getcwd()
+        self._outer_cwd = os.getcwd()  # noqa: PTH109 - twice per wait, and Path.cwd() costs ten times as much
         os.chdir(self._cwd)
 
     def suspended(self) -> None:
         """Code of this environment waits or has ended: show the test's world again."""
-        self._cwd = os.getcwd()
+        self._cwd = os.getcwd()  # noqa: PTH109 - twice per wait, and Path.cwd() costs ten times as much
         os.chdir(self._outer_cwd)
         if self._streams is not None:
             output.restore_streams(self._streams)

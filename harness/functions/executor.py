@@ -374,7 +374,9 @@ class Executor:
         handler = self._instrumented(environment, version)
         done: Future[tuple[bytes, payloads.Payload | None, bool]] = Future(f"the handler of {environment.name}")
         environment.run(
-            lambda: done.set_result(_call_handler(handler, invocation.event, context, version.runtime, environment.shown_as)),
+            lambda: done.set_result(
+                _call_handler(handler, invocation.event, context, version.runtime, environment.shown_as)
+            ),
             cause=invocation.record,
         )
         in_time = await self._kernel.first(done, deadline=deadline)
@@ -497,8 +499,12 @@ def _load_handler(environment: Environment, setting: str) -> payloads.Payload | 
         return payloads.handler_error(error, "", environment.shown_as)
     if getattr(module, function_name, None) is None:
         return payloads.handler_not_found(function_name, module_name)
+
     # Looked up anew for each invocation, so that a test may patch the handler itself.
-    environment.handler = lambda event, context: getattr(module, function_name)(event, context)
+    def handle(event: Any, context: Any) -> Any:
+        return getattr(module, function_name)(event, context)
+
+    environment.handler = handle
     return None
 
 

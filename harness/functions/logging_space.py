@@ -53,7 +53,7 @@ class _Manager(logging.Manager):
         self._owns = owns
 
     def getLogger(self, name: str) -> logging.Logger:  # noqa: N802 - logging's name
-        top = name.partition(".")[0] if isinstance(name, str) else ""
+        top = name.partition(".")[0]
         if top in sys.modules and not self._owns(top):
             return _TEST_MANAGER.getLogger(name)
         return super().getLogger(name)

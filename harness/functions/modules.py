@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _imp
 import importlib
+import importlib.abc
 import importlib.machinery
 import os
 import re
@@ -134,7 +135,11 @@ class _OwnFinder:
             return None
         if space is not None:
             return space.find(name, path)
-        if path is not None and actor.kernel.world is not None and actor.kernel.world.executor.shows(name.partition(".")[0]):
+        if (
+            path is not None
+            and actor.kernel.world is not None
+            and actor.kernel.world.executor.shows(name.partition(".")[0])
+        ):
             return _TestFinder.find_spec(name)
         return None
 
@@ -174,7 +179,7 @@ def _import_lock_released() -> Iterator[None]:
             _imp.acquire_lock()
 
 
-class _Existing:
+class _Existing(importlib.abc.Loader):
     """A loader whose module is there already; the import system only writes a new `__spec__` into it, which is put right."""
 
     def __init__(self, module: ModuleType) -> None:
@@ -229,7 +234,7 @@ def _top_levels(distribution: Distribution) -> set[str]:
 
 
 def _entries(root: str) -> list[str]:
-    return sorted(os.listdir(root)) if Path(root).is_dir() else []
+    return sorted(path.name for path in Path(root).iterdir()) if Path(root).is_dir() else []
 
 
 def _importable(root: str, entry: str) -> str | None:

@@ -28,13 +28,17 @@ class FunctionOutput(io.TextIOBase):
     def write(self, text: str, /) -> int:
         actor = current_actor()
         if actor is None or actor.owner is None or _is_said_by_debugger(sys._getframe(1)):
-            return _terminal().write(text)
-        actor.owner.print(text)
+            _terminal().write(text)
+        else:
+            actor.owner.print(text)
         return len(text)
 
     def flush(self) -> None:
         """Lines are written when they end; only a debugger's prompt must be seen at once."""
         _terminal().flush()
+
+    def close(self) -> None:
+        """It stands for the output of every function, and is never closed, not even when the interpreter exits."""
 
     def isatty(self) -> bool:
         return False
@@ -75,7 +79,7 @@ class RuntimeLogHandler(logging.Handler):
             return
         try:
             actor.owner.log_record(self._line(record, actor.owner.request_id))
-        except Exception:
+        except Exception:  # noqa: BLE001 - logging's own contract: an error in a handler is handled here
             self.handleError(record)
 
     def _line(self, record: logging.LogRecord, request_id: str) -> str:
@@ -93,7 +97,7 @@ OUTPUT = FunctionOutput()
 def swap_streams() -> tuple[Any, Any]:
     """Let prints go to the function; returns what to give to `restore_streams`."""
     before = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = OUTPUT  # type: ignore[assignment]
+    sys.stdout = sys.stderr = OUTPUT
     return before
 
 

@@ -36,7 +36,8 @@ def urandom(size: int, /) -> bytes:
         return _real_urandom(size)
     site = _call_site(sys._getframe(1))
     actor.draws[site] += 1
-    return actor.kernel.chance.bytes(size, "urandom", actor.name, actor.cause, site, actor.draws[site])
+    kernel = actor.kernel
+    return kernel.chance.bytes(size, "urandom", kernel.was_reset, actor.name, actor.cause, site, actor.draws[site])
 
 
 def _call_site(frame: FrameType | None) -> str:
@@ -67,7 +68,7 @@ def install() -> Callable[[], None]:
     patches.set(os, "urandom", urandom)
     patches.set(random, "_urandom", urandom)
     patches.set(random.Random, "seed", seed)
-    patches.set(random, "seed", random._inst.seed)  # type: ignore[attr-defined]
+    patches.set(random, "seed", random._inst.seed)
     patches.set(uuid, "getnode", getnode)
     state = random.getstate()
 

@@ -123,7 +123,9 @@ def _refuse(actor: Actor, host: str) -> None:
             f'Stub the call, or allow the host: [tool.stagefright] allow_hosts = ["{host}"].'
         )
     if kernel.world is not None:
-        kernel.world.journal.write("warning", getattr(getattr(actor.owner, "log", None), "function", "test"), message=reason)
+        kernel.world.journal.write(
+            "warning", getattr(getattr(actor.owner, "log", None), "function", "test"), message=reason
+        )
     raise NotInWorld(reason)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import concurrent.futures.thread as executor_threads
 import queue
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from types import GenericAlias
@@ -35,7 +36,7 @@ class WorldLock:
 
     def __init__(self) -> None:
         self._native = _NativeLock()
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[tuple[Actor, Future[None]]] = deque()
         self._held_outside = False
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -43,22 +44,24 @@ class WorldLock:
         if actor is None or self._held_outside:
             taken = self._native.acquire(blocking, timeout)
         else:
-            taken = self._native.acquire(False) or (blocking and self._wait(actor, timeout))
+            taken = self._native.acquire(False)
+            if blocking and not taken:
+                taken = self._wait(actor, timeout)
         if taken:
             self._held_outside = actor is None
         return taken
 
     def _wait(self, actor: Actor, timeout: float) -> bool:
         kernel = actor.kernel
-        deadline = None if timeout is None or timeout < 0 else kernel.now() + timeout
+        deadline = None if timeout < 0 else kernel.now() + timeout
         while True:
             turn: Future[None] = Future("a lock")
-            self._waiting.append(turn)
+            self._waiting.append((actor, turn))
             if deadline is None:
                 kernel.wait(turn)
             elif not kernel.wait(kernel.first(turn, deadline=deadline)):
-                if turn in self._waiting:
-                    self._waiting.remove(turn)
+                if (actor, turn) in self._waiting:
+                    self._waiting.remove((actor, turn))
                 return self._native.acquire(False)
             if self._native.acquire(False):
                 return True
@@ -66,8 +69,11 @@ class WorldLock:
     def release(self) -> None:
         self._held_outside = False
         self._native.release()
-        if self._waiting:
-            self._waiting.popleft().set_result(None)
+        while self._waiting:
+            actor, turn = self._waiting.popleft()
+            if not actor.abandoned:
+                turn.set_result(None)
+                break
 
     def locked(self) -> bool:
         return self._native.locked()
@@ -124,7 +130,9 @@ def start(thread: threading.Thread) -> None:
     if parent is None or getattr(thread, "_stagefright_native", False):
         start_natively(thread)
         return
-    actor = Actor(parent.kernel, f"{parent.name}/thread-{next(parent.children)}", cause=parent.cause, owner=parent.owner)
+    actor = Actor(
+        parent.kernel, f"{parent.name}/thread-{next(parent.children)}", cause=parent.cause, owner=parent.owner
+    )
     ended: Future[None] = Future(f"the end of {actor.name}")
     thread._stagefright_ended = ended  # type: ignore[attr-defined]
     thread.daemon = True
@@ -143,7 +151,9 @@ def start_natively(thread: threading.Thread) -> None:
         _native_start(thread)
 
 
-def _as_actor(actor: Actor, ended: Future[None], thread: threading.Thread, run: Callable[[], None]) -> Callable[[], None]:
+def _as_actor(
+    actor: Actor, ended: Future[None], thread: threading.Thread, run: Callable[[], None]
+) -> Callable[[], None]:
     def run_as_actor() -> None:
         actor.adopt_current_thread()
         try:
@@ -153,6 +163,8 @@ def _as_actor(actor: Actor, ended: Future[None], thread: threading.Thread, run: 
             run()
         except ThreadEnds:
             return
+        except BaseException as error:  # noqa: BLE001 - as in every thread: it is shown, and the thread ends
+            _show_error(thread, actor, error)
         if actor.abandoned:
             return
         if actor.owner is not None:
@@ -161,6 +173,17 @@ def _as_actor(actor: Actor, ended: Future[None], thread: threading.Thread, run: 
         actor.kernel.end_actor(actor)
 
     return run_as_actor
+
+
+def _show_error(thread: threading.Thread, actor: Actor, error: BaseException) -> None:
+    """What ends a thread: in a function its log has it, in the test `threading.excepthook` is told."""
+    if isinstance(error, SystemExit):
+        return
+    if actor.owner is None:
+        threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))
+    else:
+        trace = "".join(traceback.format_exception(error))
+        actor.owner.log_record(f"Exception in thread {thread.name}:\n{trace.rstrip()}")
 
 
 def join(thread: threading.Thread, timeout: float | None = None) -> None:
@@ -239,5 +262,5 @@ def install() -> Callable[[], None]:
     patches.set(threading.Thread, "start", start)
     patches.set(threading.Thread, "join", join)
     patches.set(queue, "SimpleQueue", SimpleQueue)
-    patches.set(executor_threads, "_worker", _pool_worker(executor_threads._worker))  # type: ignore[attr-defined]
+    patches.set(executor_threads, "_worker", _pool_worker(executor_threads._worker))
     return patches.restorer()

@@ -72,7 +72,9 @@ def install() -> Callable[[], None]:
     patches.set(threading, "_time", clocks["monotonic"])
     patches.set(queue, "time", clocks["monotonic"])
     patches.set(sched, "_time", clocks["monotonic"])
-    for module, name, ours in _taken_by_name({_real_sleep: sleep} | {_real_clocks[name]: clocks[name] for name in clocks}):
+    for module, name, ours in _taken_by_name(
+        {_real_sleep: sleep} | {_real_clocks[name]: clocks[name] for name in clocks}
+    ):
         patches.set(module, name, ours)
     restore_zone = _be_in_utc()
     stop_travelling = _travel()
@@ -113,7 +115,7 @@ def _set_zone(name: str | None) -> None:
 
 
 def _travel() -> Callable[[], None]:
-    import _time_machine
+    import _time_machine  # type: ignore[import-not-found]
     import time_machine
 
     class PerThread(time_machine.Traveller):

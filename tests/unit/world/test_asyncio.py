@@ -54,10 +54,12 @@ def test_wait_for_times_out_at_the_virtual_instant(systems):
     assert [2, 1.0] == ask()
 
 
-@pytest.mark.parametrize("hand_over", ["asyncio.to_thread(send, n)", "asyncio.get_running_loop().run_in_executor(None, send, n)"])
+@pytest.mark.parametrize(
+    "hand_over", ["asyncio.to_thread(send, n)", "asyncio.get_running_loop().run_in_executor(None, send, n)"]
+)
 def test_blocking_calls_go_to_threads(systems, hand_over):
     """boto3 calls and sleeps handed to threads run at once in virtual time."""
-    stage, ask = systems.function(
+    _, ask = systems.function(
         f"""
         import asyncio, time, boto3
         sqs = boto3.client("sqs")

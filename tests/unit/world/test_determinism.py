@@ -113,7 +113,9 @@ def assert_same(one, other):
     """Compare two journals (or their lines), and name the first record that differs."""
     differs = first_difference(one, other)
 
-    assert differs is None, f"first difference:\n  {differs[0] and differs[0].to_json()}\n  {differs[1] and differs[1].to_json()}"
+    assert differs is None, (
+        f"first difference:\n  {differs[0] and differs[0].to_json()}\n  {differs[1] and differs[1].to_json()}"
+    )
 
 
 def test_the_same_story_twice(stage):
@@ -163,7 +165,9 @@ def test_another_seed_gives_other_ids_and_another_course(stage):
     play(stage)
 
     assert first_difference(one, stage.journal) is not None
-    ids = [{r.detail["id"] for r in journal if r.kind == "event" and "id" in r.detail} for journal in (one, stage.journal)]
+    ids = [
+        {r.detail["id"] for r in journal if r.kind == "event" and "id" in r.detail} for journal in (one, stage.journal)
+    ]
     assert ids[0].isdisjoint(ids[1])
 
 

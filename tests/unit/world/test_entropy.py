@@ -72,4 +72,4 @@ def test_randomness_is_real_outside_the_world(systems):
     stage.close()
 
     assert os.urandom(16) != inside
-    assert random.Random().random() != random.Random().random()  # noqa: S311
+    assert random.Random().random() != random.Random().random()

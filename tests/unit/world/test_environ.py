@@ -52,7 +52,7 @@ def test_every_way_to_read_and_write_agrees(systems):
 
 def test_an_environ_that_was_imported_before_the_world_is_reached(systems):
     """A shared helper of the test that kept `environ` sees the variables of whichever function calls it."""
-    stage = systems.open({name: "def handler(event, context): return helper()" for name in ("A", "B")})
+    stage = systems.open(dict.fromkeys(("A", "B"), "def handler(event, context): return helper()"))
     for name in ("A", "B"):
         stage.module(name).helper = lambda: environ["AWS_LAMBDA_FUNCTION_NAME"]
 

@@ -52,7 +52,9 @@ class TestStarts:
 
     def test_new_settings_mean_a_cold_start(self, systems):
         """`UpdateFunctionConfiguration` ends the warm environments."""
-        stage, ask = systems.function("import os\nseen = []\ndef handler(e, c): seen.append(os.environ.get('AB')); return seen")
+        stage, ask = systems.function(
+            "import os\nseen = []\ndef handler(e, c): seen.append(os.environ.get('AB')); return seen"
+        )
         assert [[None], [None, None]] == [ask(), ask()]
 
         stage.client("lambda").update_function_configuration(FunctionName="Fn", Environment={"Variables": {"AB": "1"}})
@@ -84,7 +86,9 @@ class TestStarts:
 
     def test_two_cold_starts_at_once_that_wait_while_they_import(self, systems):
         """A module that sleeps at its top level holds nobody else's import up."""
-        stage, _ = systems.function("import time\ntime.sleep(2)\nimport helper\ndef handler(e, c): pass".replace("import helper\n", ""))
+        stage, _ = systems.function(
+            "import time\ntime.sleep(2)\nimport helper\ndef handler(e, c): pass".replace("import helper\n", "")
+        )
         for _ in range(3):
             stage.client("lambda").invoke(FunctionName="Fn", InvocationType="Event", Payload=b"{}")
         stage.settle()
@@ -180,7 +184,9 @@ class TestModules:
         mine = types.ModuleType("app")
         mine.value = "the test's"
         monkeypatch.setitem(sys.modules, "app", mine)
-        _, ask = systems.function("import sys\nvalue = 'the function’s'\ndef handler(e, c): return sys.modules['app'].value")
+        _, ask = systems.function(
+            "import sys\nvalue = 'the function’s'\ndef handler(e, c): return sys.modules['app'].value"
+        )
 
         assert "the function’s" == ask()
         assert sys.modules["app"] is mine
@@ -237,19 +243,21 @@ class TestModules:
         assert ["two", "one"] == stage.invoke("Fn").payload
 
 
-class TestTimeouts:
-    WAITS = {
-        "a sleep": "time.sleep(60)",
-        "a lock": "lock = threading.Lock(); lock.acquire(); lock.acquire()",
-        "a join": "t = threading.Thread(target=time.sleep, args=(60,)); t.start(); t.join()",
-        "a queue": "queue.Queue().get()",
-        "an invocation": "boto3.client('lambda').invoke(FunctionName='Slow')",
-        "a long poll": "while True: boto3.client('sqs').receive_message(QueueUrl=QUEUE, WaitTimeSeconds=20)",
-    }
+WAITS = {
+    "a sleep": "time.sleep(60)",
+    "a lock": "lock = threading.Lock(); lock.acquire(); lock.acquire()",
+    "a join": "t = threading.Thread(target=time.sleep, args=(60,)); t.start(); t.join()",
+    "a queue": "queue.Queue().get()",
+    "an invocation": "boto3.client('lambda').invoke(FunctionName='Slow')",
+    "a long poll": "while True: boto3.client('sqs').receive_message(QueueUrl=QUEUE, WaitTimeSeconds=20)",
+}
 
+
+class TestTimeouts:
     @pytest.mark.parametrize("what", WAITS)
     def test_nothing_after_the_deadline_happens(self, systems, what):
         """Not even `finally`; the environment is reset and /tmp survives."""
+        mark = Path(f"/tmp/stagefright-{os.getpid()}")
         stage = systems.open(
             {
                 "Fn": f"""
@@ -258,13 +266,12 @@ class TestTimeouts:
                 globals_of_old = []
                 def handler(event, context):
                     globals_of_old.append(1)
-                    mark = "/tmp/stagefright-" + os.environ["AWS_LAMBDA_LOG_STREAM_NAME"][-8:]
                     if event == "again":
-                        return [len(globals_of_old), os.path.exists("/tmp/stagefright-mark")]
-                    open("/tmp/stagefright-mark", "w").close()
+                        return [len(globals_of_old), os.path.exists({str(mark)!r})]
+                    open({str(mark)!r}, "w").close()
                     print("before")
                     try:
-                        {self.WAITS[what]}
+                        {WAITS[what]}
                     finally:
                         print("after")
                 """,
@@ -280,7 +287,7 @@ class TestTimeouts:
         assert f"RequestId: {answer.request_id} Error: Task timed out after 3.00 seconds" == answer.error_message
         assert ["before"] == said(stage)
         assert [1, True] == stage.invoke("Fn", "again").payload
-        Path("/tmp/stagefright-mark").unlink()
+        mark.unlink()
 
     def test_an_init_of_more_than_ten_seconds_runs_again_under_the_functions_timeout(self, systems):
         """So it fails if the function's timeout is shorter than the init, and succeeds if it is longer."""
@@ -296,20 +303,21 @@ class TestTimeouts:
         assert 13 + 21 == stage.clock.now() - 1767225600
 
 
-class TestErrors:
-    FAULTY = {
-        "Runtime.ImportModuleError": "import nowhere_to_be_found\ndef handler(e, c): pass",
-        "Runtime.UserCodeSyntaxError": "def handler(e, c) pass",
-        "Runtime.HandlerNotFound": "def other(e, c): pass",
-        "Runtime.ExitError": "import sys\nsys.exit(1)",
-        "ValueError": "raise ValueError('at the top')",
-        "KeyError": "import os\nTABLE = os.environ['TABLE']",
-    }
+FAULTY = {
+    "Runtime.ImportModuleError": "import nowhere_to_be_found\ndef handler(e, c): pass",
+    "Runtime.UserCodeSyntaxError": "def handler(e, c) pass",
+    "Runtime.HandlerNotFound": "def other(e, c): pass",
+    "Runtime.ExitError": "import sys\nsys.exit(1)",
+    "ValueError": "raise ValueError('at the top')",
+    "KeyError": "import os\nTABLE = os.environ['TABLE']",
+}
 
+
+class TestErrors:
     @pytest.mark.parametrize("error", FAULTY)
     def test_a_failing_init_is_tried_again_with_the_next_invocation(self, systems, error):
         """Every invocation starts cold and answers with the runtime's own error."""
-        stage = systems.open({"Fn": self.FAULTY[error]})
+        stage = systems.open({"Fn": FAULTY[error]})
 
         assert [error, error] == [stage.invoke("Fn").error for _ in range(2)]
         assert [True, True] == [r.detail["cold"] for r in stage.journal.of_kind("invocation")]
@@ -351,7 +359,10 @@ class TestErrors:
         answers = [stage.invoke("Fn") for _ in range(2)]
 
         assert ["Runtime.ExitError"] * 2 == [answer.error for answer in answers]
-        assert f"RequestId: {answers[0].request_id} Error: Runtime exited without providing a reason" == answers[0].error_message
+        assert (
+            f"RequestId: {answers[0].request_id} Error: Runtime exited without providing a reason"
+            == answers[0].error_message
+        )
         assert [True, True] == [r.detail["cold"] for r in stage.journal.of_kind("invocation")]
 
     def test_an_answer_that_json_cannot_hold(self, systems):
@@ -453,7 +464,9 @@ class TestLogs:
 
     def test_pytest_sees_what_functions_log(self, systems, caplog):
         """`caplog` has a handler's records too."""
-        _, ask = systems.function("import logging\ndef handler(e, c): logging.getLogger('orders').error('seen by %s', 'both')")
+        _, ask = systems.function(
+            "import logging\ndef handler(e, c): logging.getLogger('orders').error('seen by %s', 'both')"
+        )
         ask()
 
         assert ["seen by both"] == [record.getMessage() for record in caplog.records]
@@ -479,21 +492,22 @@ class TestLogs:
             assert {name} == {record["function_name"] for record in records} == {record["me"] for record in records}
 
 
-class TestPatching:
-    APP = {
-        "shop/__init__.py": "",
-        "shop/prices.py": "def price(): return 3",
-        "shop/lazy.py": "RATE = 7",
-        "app.py": """
-            import time
-            from shop import prices
-            def handler(event, context):
-                import shop.lazy
-                time.sleep(1)
-                return [prices.price(), shop.lazy.RATE]
-            """,
-    }
+SHOP = {
+    "shop/__init__.py": "",
+    "shop/prices.py": "def price(): return 3",
+    "shop/lazy.py": "RATE = 7",
+    "app.py": """
+        import time
+        from shop import prices
+        def handler(event, context):
+            import shop.lazy
+            time.sleep(1)
+            return [prices.price(), shop.lazy.RATE]
+        """,
+}
 
+
+class TestPatching:
     def test_through_the_stage(self, systems, monkeypatch):
         """`stage.module` gives the copy that the next invocation runs in, the handler itself included."""
         stage, ask = systems.function("RATE = 1\ndef handler(event, context): return RATE")
@@ -507,7 +521,7 @@ class TestPatching:
 
     def test_by_dotted_name(self, systems, monkeypatch):
         """`monkeypatch.setattr("shop.prices.price", ...)`, if one function alone has a module of that name."""
-        stage, ask = systems.function(self.APP)
+        stage, ask = systems.function(SHOP)
         monkeypatch.setattr("shop.prices.price", lambda: 4)
         monkeypatch.setattr("shop.lazy.RATE", 8)
         monkeypatch.setattr("app.time.sleep", lambda seconds: None)
@@ -519,7 +533,7 @@ class TestPatching:
 
     def test_nothing_of_it_outlives_a_reset(self, systems, monkeypatch):
         """A fresh environment has fresh modules, under the same dotted name too."""
-        stage, ask = systems.function(self.APP)
+        stage, ask = systems.function(SHOP)
         monkeypatch.setattr("shop.prices.price", lambda: 4)
         stage.reset()
         assert "shop.prices" not in sys.modules
@@ -555,7 +569,7 @@ class TestPatching:
 
         with pytest.raises(ImportError, match="Fn cannot be initialised: no"):
             stage.module("Fn")
-        with pytest.raises(ImportError, match="Slow cannot be initialised: .*timed out"):
+        with pytest.raises(ImportError, match=r"Slow cannot be initialised: .*timed out"):
             stage.module("Slow")
 
     def test_shared_libraries_are_patched_for_everybody(self, systems, monkeypatch):
@@ -630,7 +644,9 @@ class TestTools:
     def test_coverage_counts_the_lines_of_a_handler(self, project):
         """`coverage run -m pytest`, with branches, in the user's own file."""
         path = project()
-        result = run(path, "-m", "coverage", "run", "--branch", "--include=fn/*", "-m", "pytest", "-q", "-p", "no:stagefright")
+        result = run(
+            path, "-m", "coverage", "run", "--branch", "--include=fn/*", "-m", "pytest", "-q", "-p", "no:stagefright"
+        )
         assert 0 == result.returncode, result.stdout + result.stderr
 
         report = json.loads(run(path, "-m", "coverage", "json", "-o", "-", "-q").stdout)
@@ -650,7 +666,7 @@ class TestTools:
         assert "('total is', 2)" in result.stdout
         assert "{'n': 1}" in result.stdout
         assert "typed at the prompt" in result.stdout
-        assert "fn/app.py(4)handler()" in result.stdout
+        assert re.search(r"fn/app\.py\(\d\)handler\(\)", result.stdout)
         assert "1 passed" in result.stdout
 
     def test_leaving_the_debugger_leaves_the_run(self, project):

@@ -84,7 +84,9 @@ def test_the_cause_is_what_runs_unless_given():
     """Whoever writes need not know on whose behalf."""
     journal = Journal(Clock(0), lambda: 7)
 
-    assert (7, None, 3) == tuple(journal.write("event", "R", **given).cause for given in ({}, {"cause": None}, {"cause": 3}))
+    assert (7, None, 3) == tuple(
+        journal.write("event", "R", **given).cause for given in ({}, {"cause": None}, {"cause": 3})
+    )
 
 
 def test_clear_starts_over(small):

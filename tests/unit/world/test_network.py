@@ -130,12 +130,38 @@ class TestClients:
 
     def test_handlers_may_call_it_too(self, systems, client):
         """From another function, in virtual time."""
-        stage = systems.open({"Echo": ECHO, "Caller": "def handler(event, context): return call(event)"}, resources=api("Echo"))
+        stage = systems.open(
+            {"Echo": ECHO, "Caller": "def handler(event, context): return call(event)"}, resources=api("Echo")
+        )
         stage.module("Caller").call = client
 
         answer = stage.invoke("Caller", f"https://{stage.ref('Api')}.execute-api.us-east-1.amazonaws.com/?sleep=1")
 
         assert ("GET 0 ", 1.0) == (answer.payload, round(stage.clock.now() - 1767225600, 6))
+
+
+def test_a_handler_that_times_out_while_it_waits_for_an_answer(systems):
+    """Nothing after the request happens, and the answer is nobody's."""
+    waits = """
+        import os, urllib.request
+        def handler(event, context):
+            urllib.request.urlopen(os.environ["URL"] + "/?sleep=10")
+            print("after")
+        """
+    url = {"Fn::Sub": "https://${Api}.execute-api.us-east-1.amazonaws.com"}
+    stage = systems.open(
+        {
+            "Echo": {"app.py": ECHO, "Timeout": 20},
+            "Waits": {"app.py": waits, "Environment": {"Variables": {"URL": url}}},
+        },
+        resources=api("Echo"),
+    )
+    answer = stage.invoke("Waits")
+    assert ("Sandbox.Timedout", 3) == (answer.error, stage.clock.now() - 1767225600)
+    stage.settle()
+
+    assert [] == stage.journal.of_kind("log", resource="Waits")
+    assert 10 == stage.clock.now() - 1767225600
 
 
 def test_a_session_is_reused(url):
@@ -175,7 +201,7 @@ class TestGuard:
     @pytest.mark.parametrize("client", CLIENTS)
     def test_another_host_is_refused(self, stage, client):
         """Nothing leaves the world by accident."""
-        with pytest.raises(NotInWorld, match="example.com"):
+        with pytest.raises(NotInWorld, match=r"example\.com"):
             client("https://example.com/")
 
     def test_the_refusal_names_the_call_site(self, systems):
@@ -238,7 +264,9 @@ class TestGuard:
     def test_allowed_hosts_are_let_through(self, systems, monkeypatch):
         """By name, and by the addresses that the name stands for."""
         reached = []
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 80))])
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 80))]
+        )
         monkeypatch.setattr(socket.socket, "connect", lambda _, address: reached.append(address))
         systems.open(allow_hosts=["allowed.example.com"])
 

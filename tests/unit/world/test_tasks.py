@@ -219,7 +219,6 @@ class TestErrors:
         kernel.spawn(consume(), name="the consumer")
 
         with pytest.raises(Deadlock) as caught:
-            kernel.wait(kernel.first(Future("godot"), deadline=1))
             kernel.wait(Future("godot"))
 
         assert "the test waits for godot" in str(caught.value)
@@ -270,7 +269,10 @@ class TestLoops:
             resources[f"{name}Queue"] = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": f"to-{name}"}}
             resources[f"{name}Mapping"] = {
                 "Type": "AWS::Lambda::EventSourceMapping",
-                "Properties": {"FunctionName": {"Ref": name}, "EventSourceArn": {"Fn::GetAtt": [f"{name}Queue", "Arn"]}},
+                "Properties": {
+                    "FunctionName": {"Ref": name},
+                    "EventSourceArn": {"Fn::GetAtt": [f"{name}Queue", "Arn"]},
+                },
             }
         stage = systems.open(
             {"Ping": self.SEND.format(queue="to-Pong"), "Pong": self.SEND.format(queue="to-Ping")}, resources=resources

@@ -297,6 +297,60 @@ def test_a_deadlock_names_who_waits_for_what(systems):
         work.get()
 
 
+def test_a_waiter_that_died_does_not_take_the_lock_along(systems):
+    """A lock that functions share (a library's) goes to the next waiter who lives."""
+    stage = systems.open(
+        {
+            "Dies": {"app.py": "def handler(event, context): lock.acquire()", "Timeout": 2},
+            "Lives": {"app.py": "def handler(event, context): return lock.acquire()", "Timeout": 9},
+        }
+    )
+    lock = threading.Lock()
+    lock.acquire()
+    for name in ("Dies", "Lives"):
+        stage.module(name).lock = lock
+        stage.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
+    time.sleep(5)
+    lock.release()
+    time.sleep(1)
+
+    assert [True] == [r.detail["payload"] for r in stage.journal.of_kind("outcome", resource="Lives")]
+
+
+def test_a_thread_that_fails_ends_like_any_other(systems):
+    """Its trace is in the function's log, whoever joins it goes on, and so does the world."""
+    stage, ask = systems.function(
+        """
+        import sys, threading, time
+        def handler(event, context):
+            def fail():
+                time.sleep(1)
+                raise LookupError("in a thread")
+            threads = [threading.Thread(target=fail, name="worker"), threading.Thread(target=sys.exit)]
+            [thread.start() for thread in threads]
+            [thread.join() for thread in threads]
+            return "joined"
+        """
+    )
+
+    assert "joined" == ask()
+    (line,) = [record.detail["line"] for record in stage.journal.of_kind("log")]
+    assert line.startswith("Exception in thread worker:\nTraceback")
+    assert line.endswith("LookupError: in a thread")
+
+
+def test_a_failing_thread_of_the_test_is_told_to_the_hook(systems, monkeypatch):
+    """So pytest warns of it as it always does."""
+    systems.open()
+    told = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+
+    assert [ZeroDivisionError] == [args.exc_type for args in told]
+
+
 def test_threads_of_the_test_take_part(systems):
     """A thread that a test starts sleeps in virtual time and may call the stage."""
     stage = systems.open(resources=QUEUE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+import timeit
 from datetime import UTC, datetime
 from time import sleep as sleep_by_name
-import timeit
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
