@@ -91,6 +91,8 @@ class Flow:
         self._roots: list[Record] = []
         self._children: dict[int, list[Record]] = {}
         self._outcomes: dict[int, Record] = {}
+        self._batched: dict[int, Record] = {}
+        """Events that a delivery took along in a batch, besides the one that it hangs under."""
         for record in self.records:
             self._index(record)
 
@@ -110,6 +112,7 @@ class Flow:
             self._roots.append(record)
         else:
             self._children.setdefault(parent, []).append(record)
+            self._batched |= dict.fromkeys((cause for cause in _causes(record) if cause != parent), record)
         if record.kind == "outcome" and record.cause is not None:
             self._outcomes[record.cause] = record
 
@@ -286,11 +289,17 @@ class Flow:
         return f"{record.resource} called {detail.get('service')}.{detail.get('operation')}{error}"
 
     def _event_line(self, record: Record) -> str:
-        waits = self._is_step(record) and record.n not in self._children
         request = [record.detail[part] for part in ("method", "path") if part in record.detail]
         payload = Event(record).payload
         words = [record.resource, "accepted", *request, *([shorten(payload)] if payload or not request else [])]
-        return " ".join(words) + (" (not delivered)" if waits else "")
+        return " ".join(words) + self._fate_of(record)
+
+    def _fate_of(self, event: Record) -> str:
+        """What became of an event that has nothing below it."""
+        if event.n in self._children or not self._is_step(event):
+            return ""
+        batch = self._batched.get(event.n)
+        return " (not delivered)" if batch is None else f" (delivered to {batch.resource} in a batch)"
 
     def _delivery_line(self, record: Record) -> str | None:
         if record.n in self._children:

@@ -20,6 +20,7 @@ from stagefright.clock import Clock
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
 from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError
 from stagefright.flow import Flow
+from stagefright.functions import payloads
 from stagefright.functions.executor import Instrument
 from stagefright.http_session import StageSession
 from stagefright.journal import Journal
@@ -319,7 +320,7 @@ def _invocation(answer: Mapping[str, Any]) -> Invocation:
     import base64
 
     raw = answer["Payload"].read()
-    payload = json.loads(raw) if raw else None
+    payload = payloads.readable(raw) if raw else None
     failed = "FunctionError" in answer
     details = payload if failed and isinstance(payload, dict) else {}
     log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stagefright.services.function import Resolved
     from stagefright.world import World
 
+THROTTLED_STATUS = 429
+
 DEAD_LETTER_ERROR_BYTES_MAX = 1024
 """How much of the error message the dead-letter queue's `ErrorMessage` holds."""
 
@@ -113,7 +115,7 @@ class AsyncInvoke:
             )
         except ApiError as refusal:
             event.throttles += 1
-            return backoff.async_throttle_delay(event.throttles), refusal.code
+            return backoff.async_throttle_delay(event.throttles), refusal_reason(refusal)
         event.attempts += 1
         event.last = outcome
         if not outcome.failed:
@@ -162,7 +164,7 @@ class AsyncInvoke:
 
     def _send_to_dead_letter_queue(self, event: _Event, arn: str, condition: str, cause: int | None) -> None:
         failed = event.last is not None and event.last.failed
-        error = (event.last.error_message if event.last else None) or "Rate Exceeded."
+        error = event.last.error_message or "" if event.last is not None and failed else "Rate Exceeded."
         text = error.encode()[:DEAD_LETTER_ERROR_BYTES_MAX].decode("utf-8", "ignore")
         attributes = {
             "RequestID": {"DataType": "String", "StringValue": event.request_id},
@@ -189,6 +191,11 @@ class AsyncInvoke:
             payload=json.loads(event.payload),
             outcome=event.last if condition != "ZeroReservedConcurrency" else None,
         )
+
+
+def refusal_reason(refusal: ApiError) -> str:
+    """Why an invocation was refused before the function ran, in the words of `retry` records."""
+    return "Throttled" if refusal.status == THROTTLED_STATUS else refusal.code
 
 
 def payload_too_large(limit: int) -> ApiError:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
+from stagefright.functions import payloads
 from stagefright.services.streams import arrival_text
 from stagefright.services.topic_rules import MESSAGE_BYTES_MAX
 
@@ -44,7 +45,7 @@ def async_record(
     }
     if outcome is not None:
         record["responseContext"] = _response_context(outcome)
-        record["responsePayload"] = json.loads(outcome.payload)
+        record["responsePayload"] = payloads.readable(outcome.payload)
     return record
 
 

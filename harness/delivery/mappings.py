@@ -23,6 +23,7 @@ class Mappings:
         self._progress: dict[str, Progress] = {}
         """Of each stream mapping that was ever enabled: a poller goes on where the one before it stopped."""
         world.functions.on_mapping_changed.append(self._changed)
+        world.queues.on_created.append(lambda queue: self._queue_made_again(queue.arn))
         world.functions.on_code_changed.append(lambda function: world.executor.drop_environments(function.name))
 
     def start_all(self) -> None:
@@ -52,6 +53,13 @@ class Mappings:
             poller.configure(mapping)
         elif mapping.is_enabled:
             self._start(mapping)
+
+    def _queue_made_again(self, arn: str) -> None:
+        """A mapping outlives its queue: it goes on when one of the same name is made."""
+        for mapping in self._world.functions.mappings():
+            if mapping.source_arn == arn:
+                self._stop(mapping.uuid)
+                self._changed(mapping)
 
     def _start(self, mapping: EventSourceMapping) -> None:
         poller = self._make(mapping)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery import backoff
+from stagefright.delivery.async_invoke import refusal_reason
 from stagefright.delivery.batch_response import failed_items
 from stagefright.patterns import compile_mapping_filter
 from stagefright.services.lambda_limits import SYNC_PAYLOAD_BYTES_MAX
@@ -251,12 +252,16 @@ class QueuePoller:
             if message.id not in failed:
                 self._delete(message)
         if failed:
-            cause = delivery.n if outcome is None else outcome.record
+            cause = delivery.n if isinstance(outcome, ApiError) else outcome.record
             due = min(received.visible_again_at for received in batch if received.message.id in failed)
             self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, _reason(outcome))
 
-    async def _invoke(self, payload: bytes, cause: int, attempt: int, gives_up_at: float) -> Outcome | None:
-        """Invoke; a throttle is retried until the messages' visibility runs out, then the batch is let go (§3.7)."""
+    async def _invoke(self, payload: bytes, cause: int, attempt: int, gives_up_at: float) -> Outcome | ApiError:
+        """
+        Invoke; a throttle is retried until the messages' visibility runs out, then the batch is let go (§3.7).
+
+        Returns the last refusal if the function never ran.
+        """
         kernel = self._world.kernel
         refusals = 0
         while True:
@@ -266,16 +271,16 @@ class QueuePoller:
                 return await self._world.executor.run(
                     resolved, payload, request_id=request_id, cause=cause, attempt=attempt
                 )
-            except ApiError:
+            except ApiError as refusal:
                 refusals += 1
                 wait_s = backoff.async_throttle_delay(refusals)
                 if kernel.now() + wait_s >= gives_up_at:
-                    return None
+                    return refusal
                 await kernel.sleep(wait_s)
 
-    def _failed(self, outcome: Outcome | None, batch: Sequence[ReceivedMessage]) -> set[str]:
+    def _failed(self, outcome: Outcome | ApiError, batch: Sequence[ReceivedMessage]) -> set[str]:
         everything = {message.id for message in batch}
-        if outcome is None or outcome.failed:
+        if isinstance(outcome, ApiError) or outcome.failed:
             return everything
         if not self._mapping.reports_batch_item_failures:
             return set()
@@ -298,7 +303,7 @@ class QueuePoller:
             self._world.limit_attempts(attempt, self._mapping.function_arn, cause, limit=limit)
 
 
-def _reason(outcome: Outcome | None) -> str:
-    if outcome is None:
-        return "Throttled"
+def _reason(outcome: Outcome | ApiError) -> str:
+    if isinstance(outcome, ApiError):
+        return refusal_reason(outcome)
     return "FunctionError" if outcome.failed else "BatchItemFailure"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery import backoff
+from stagefright.delivery.async_invoke import refusal_reason
 from stagefright.delivery.batch_response import WHOLE_BATCH, failed_items
 from stagefright.delivery.destinations import stream_record
 from stagefright.services.lambda_limits import FOREVER
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 LAST_RESULT_OK = "OK"
 LAST_RESULT_FAILED = "PROBLEM: Function call failed"
 """What a mapping shows as `LastProcessingResult` (§3.5)."""
+
+
+STREAM_ATTEMPTS_MAX = 12_000
+"""From how many attempts on a stream counts as endless; a week of retention, at a minute each, needs about 10,100."""
 
 
 class StreamBatch:
@@ -50,9 +55,9 @@ class StreamBatch:
         failures = refusals = 0
         while self._mapping.is_enabled and (batch := self._cut_expired(batch, retries)):
             outcome, delivery = await self._invoke(batch, retries + 1)
-            if outcome is None:
+            if isinstance(outcome, ApiError):
                 refusals += 1
-                await self._pause(batch, delivery, backoff.async_throttle_delay(refusals), "Throttled")
+                await self._pause(batch, delivery, backoff.async_throttle_delay(refusals), refusal_reason(outcome))
                 continue
             failed_from, in_half = self._verdict(outcome, batch)
             self._poller.done(self._shard, batch[:failed_from])
@@ -71,7 +76,9 @@ class StreamBatch:
                 return
             else:
                 retries += 1
-            self._world.limit_attempts(failures, self._mapping.function_arn, outcome.record)
+            self._world.limit_attempts(
+                failures, self._mapping.function_arn, outcome.record, limit=STREAM_ATTEMPTS_MAX
+            )
             reason = "FunctionError" if outcome.failed else "BatchItemFailure"
             await self._pause(batch, outcome.record, backoff.stream_retry_delay(failures), reason)
 
@@ -92,8 +99,8 @@ class StreamBatch:
             return 0, True
         return min((places[identifier] for identifier in failed), default=len(batch)), False
 
-    async def _invoke(self, batch: Sequence[StreamRecord], attempt: int) -> tuple[Outcome | None, int]:
-        """One attempt; no outcome if Lambda refused it before the function ran."""
+    async def _invoke(self, batch: Sequence[StreamRecord], attempt: int) -> tuple[Outcome | ApiError, int]:
+        """One attempt: its outcome, or Lambda's refusal before the function ran, and the record that it led to."""
         world = self._world
         delivery = world.journal.write(
             "delivery",
@@ -106,22 +113,23 @@ class StreamBatch:
         )
         try:
             resolved = world.functions.find(self._mapping.function_arn)
-            bodies = [self._with_identity(record, resolved.version.role) for record in batch]
+            payload = self._payload(batch, resolved.version.role)
             outcome = await world.executor.run(
                 resolved,
-                json.dumps({"Records": bodies}).encode(),
+                payload.encode(),
                 request_id=world.chance.uuid("stream mapping", self._mapping.uuid, delivery.n),
                 cause=delivery.n,
                 attempt=attempt,
             )
-        except ApiError:
-            return None, delivery.n
+        except ApiError as refusal:
+            return refusal, delivery.n
         world.functions.note_result(self._mapping.uuid, LAST_RESULT_FAILED if outcome.failed else LAST_RESULT_OK)
         return outcome, outcome.record
 
-    def _with_identity(self, record: StreamRecord, role: str) -> dict[str, Any]:
-        """Kinesis records name the role that read them (§4.6)."""
-        return {**record.body, "invokeIdentityArn": role} if self._mapping.source == "kinesis" else record.body
+    def _payload(self, batch: Sequence[StreamRecord], role: str) -> str:
+        """The event; Kinesis records name the role that read them (§4.6)."""
+        identity = {"invokeIdentityArn": role} if self._mapping.source == "kinesis" else {}
+        return json.dumps({"Records": [{**record.body, **identity} for record in batch]})
 
     async def _pause(self, batch: Sequence[StreamRecord], cause: int, wait_s: float, reason: str) -> None:
         """Wait for the next attempt, or until the mapping is disabled."""
@@ -181,7 +189,7 @@ class StreamBatch:
         )
         if target.split(":")[2] == "s3":
             # Only S3 keeps the records themselves; whether as text or as an object is UNSOURCED (§4.5).
-            record["payload"] = json.dumps({"Records": [entry.body for entry in batch]})
+            record["payload"] = self._payload(batch, world.functions.find(self._mapping.function_arn).version.role)
         world.destinations.dead_letter(
             target,
             record,

@@ -141,7 +141,7 @@ class Executor:
             attempt=attempt,
             cold=cold,
             executed_version=invocation.resolved.executed_version,
-            event=_readable(invocation.event),
+            event=payloads.readable(invocation.event),
             **({"ancestors": ancestors} if ancestors else {}),
         ).n
 
@@ -420,7 +420,7 @@ class Executor:
             self._world.name_of(version.function_arn),
             cause=invocation.record,
             **detail,
-            payload=_readable(body),
+            payload=payloads.readable(body),
         )
         if keep and environment not in self._outdated:
             self._put_back(environment, invocation.resolved)
@@ -543,11 +543,3 @@ def _error_line(error: payloads.Payload) -> str:
     lines = ["\N{NO-BREAK SPACE}" * (len(line) - len(line.lstrip(" "))) + line.lstrip(" ") for line in trace]
     head = f"[ERROR] {error['errorType']}: {error['errorMessage']}"
     return "\n".join([head, "Traceback (most recent call last):", *lines]) if error["stackTrace"] else head
-
-
-def _readable(body: bytes) -> Any:
-    """A payload for the journal: its JSON value, or its text."""
-    try:
-        return json.loads(body)
-    except ValueError:
-        return body.decode("utf-8", "replace")

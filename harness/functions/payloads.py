@@ -134,6 +134,19 @@ def response_too_large() -> Payload:
     }
 
 
+def readable(body: bytes) -> Any:
+    """
+    A payload as its JSON value, or as text where a handler answered with bytes that are no JSON.
+
+    >>> readable(b'{"a": 1}'), readable(b"x")
+    ({'a': 1}, 'x')
+    """
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
 def handler_error(error: BaseException, request_id: str, shown_as: Mapping[str, str] | None = None) -> Payload:
     """
     The payload of an exception that a Python handler raised.

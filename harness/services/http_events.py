@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -143,45 +142,63 @@ def _body(request: HttpRequest) -> tuple[str, bool]:
 
 def response(payload: bytes, *, payload_version: str) -> HttpResponse | None:
     """What a function's answer means to the client; None if it is malformed."""
-    answer = json.loads(payload)
-    if isinstance(answer, dict) and "statusCode" in answer:
-        return _explicit(answer, payload_version)
+    try:
+        answer = json.loads(payload)
+        if isinstance(answer, dict) and "statusCode" in answer:
+            return _explicit(answer, payload_version)
+    except (TypeError, ValueError):
+        return None
     if payload_version == "1.0":
         return None
     # Format 2.0 infers: any valid JSON is the body of a 200.
     body = answer if isinstance(answer, str) else json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
-    return HttpResponse(200, (("content-type", "application/json"),), body.encode())
+    return HttpResponse(200, (("content-type", "application/json"),), body.encode("utf-8", "surrogatepass"))
 
 
-def _explicit(answer: dict[str, Any], payload_version: str) -> HttpResponse | None:
-    try:
-        status = int(answer["statusCode"])
-        body = _response_body(answer)
-    except (TypeError, ValueError, binascii.Error):
-        return None
-    given = answer.get("headers") or {}
-    if body is None or not isinstance(given, dict) or not 100 <= status <= 599:
-        return None
-    headers = [(str(name).lower(), _header_text(value)) for name, value in given.items()]
+def _explicit(answer: dict[str, Any], payload_version: str) -> HttpResponse:
+    """A response with a status of its own; `TypeError` or `ValueError` if a part of it has the wrong shape."""
+    status = int(answer["statusCode"])
+    if not 100 <= status <= 599:
+        raise ValueError(status)
+    headers = [(str(name).lower(), _header_text(value)) for name, value in _mapping(answer, "headers").items()]
     if payload_version == "1.0":
-        for name, values in (answer.get("multiValueHeaders") or {}).items():
+        for name, values in _mapping(answer, "multiValueHeaders").items():
             headers = [pair for pair in headers if pair[0] != name.lower()]
-            headers += [(name.lower(), _header_text(value)) for value in values]
+            headers += [(name.lower(), _header_text(value)) for value in _sequence(values)]
     else:
-        headers += [("set-cookie", str(cookie)) for cookie in answer.get("cookies") or []]
+        headers += [("set-cookie", _header_text(cookie)) for cookie in _sequence(answer.get("cookies") or [])]
     if not any(name == "content-type" for name, _ in headers):
         headers.append(("content-type", "text/plain; charset=utf-8"))
-    return HttpResponse(status, tuple(headers), body)
+    return HttpResponse(status, tuple(headers), _response_body(answer))
 
 
-def _response_body(answer: dict[str, Any]) -> bytes | None:
+def _mapping(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    found = answer.get(name) or {}
+    if not isinstance(found, dict):
+        raise TypeError(name)
+    return found
+
+
+def _sequence(values: Any) -> list[Any]:
+    if not isinstance(values, list):
+        raise TypeError(values)
+    return values
+
+
+def _response_body(answer: dict[str, Any]) -> bytes:
     body = answer.get("body")
     if body is None:
         return b""
     if not isinstance(body, str):
-        return None
-    return base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
+        raise TypeError(body)
+    return base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
 
 
 def _header_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A header's value on the wire: scalars become text, and a line end cannot smuggle in another header."""
+    if isinstance(value, dict | list):
+        raise TypeError(value)
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if "\r" in text or "\n" in text:
+        raise ValueError(text)
+    return text

@@ -113,6 +113,8 @@ class QueueService:
         self._by_arn: dict[str, Queue] = {}
         self._by_url: dict[str, Queue] = {}
         self._deleted_at: dict[str, float] = {}
+        self.on_created: list[Callable[[Queue], None]] = []
+        """Told of each new queue."""
         self._moves = MoveTasks(world, world.kernel, self.by_arn)
 
     def by_arn(self, arn: str) -> Queue | None:
@@ -143,6 +145,8 @@ class QueueService:
         checked = settings.check_settings(given, current=start, queue_arn=arn, find=self.by_arn)
         queue = Queue(self._world, name, {**start, **checked}, tags=params.get("tags"), find=self.by_arn)
         self._register(queue)
+        for tell in self.on_created:
+            tell(queue)
         return {"QueueUrl": queue.url}
 
     def delete_queue(self, params: Params) -> Response:
