@@ -34,7 +34,7 @@ typed:
 	@ln -s $(CURDIR)/harness/* $(CURDIR)/chaos $(CURDIR)/fixtures build/typed/stagefright/
 
 test: setup
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests -n auto
 	$(BIN)/pytest scenarios --stage=my-feature
 
 fix: setup
