@@ -34,6 +34,11 @@ class Store(Protocol):
         """Its resources, by logical id."""
         ...
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it can be reached; false once it was closed or left."""
+        ...
+
     def ref(self, logical_id: str) -> str:
         """The physical id of a resource."""
         ...
@@ -146,8 +151,10 @@ class Data:
         """
         Take everything away, the last first.
 
-        Each piece is tried; those that fail are reported together.
+        Each piece is tried; those that fail are reported together. A stage that was closed or left took its data along.
         """
+        if not self._stage.is_here:
+            self._undo.clear()
         count, troubles = len(self._undo), []
         while self._undo:
             what, undo = self._undo.pop()

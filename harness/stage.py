@@ -196,6 +196,11 @@ class Stage:
 
     # -- life --------------------------------------------------------------------------------------------------------
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the test is in the stage: it was neither closed nor stepped aside from."""
+        return self.world.is_here
+
     def reset(self, seed: int | str | None = None) -> None:
         """Go back to the freshly deployed state, in milliseconds; all chance depends on `seed` from here on."""
         self.world.reset(self.settings.seed if seed is None else seed)

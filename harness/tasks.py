@@ -39,8 +39,16 @@ T = TypeVar("T")
 REAL_TIME_ALLOWANCE_S = 30.0
 """How long one actor may hold the baton in real time before it counts as stuck."""
 
+UNWIND_ALLOWANCE_S = 0.2
+"""How long a reset waits in real time, all in all, for threads of abandoned actors that do not end."""
+
+REFUSALS_MAX = 100
+"""How often the world refuses what an unwinding thread wants of it; one that goes on after that is parked for good."""
+
 CANCELLED_TIMERS_MAX = 256
 """From how many cancelled timers on the heap is cleaned, once they are the majority."""
+
+_UNWIND_POLL_S = 0.002
 
 _real_lock = threading.Lock
 _identity = threading.local()
@@ -65,6 +73,12 @@ def outside_the_world() -> Iterator[None]:
 
 class ThreadEnds(BaseException):
     """Unwinds the thread of an actor that is no longer needed."""
+
+
+def refuse_the_abandoned(actor: Actor | None) -> None:
+    """Call this before an effect of user code: one that is abandoned has none any more, whatever its `finally` says."""
+    if actor is not None and actor.abandoned:
+        actor.gone()
 
 
 class Future(Generic[T]):
@@ -279,6 +293,10 @@ class Actor:
         self.idle = False
         """Between two jobs, with no user code on the stack: such a thread may simply end."""
         self.thread_ident: int | None = None
+        self._thread: threading.Thread | None = None
+        self._unwinding = False
+        self._refusals = 0
+        self._parked = False
         self.children = count(1)
         self.draws: Counter[str] = Counter()
         """Numbers the random draws that each piece of user code makes on this thread, so that each has its own key."""
@@ -293,6 +311,7 @@ class Actor:
         """Make the calling thread this actor."""
         _identity.actor = self
         self.thread_ident = threading.get_ident()
+        self._thread = threading.current_thread()
 
     def release_current_thread(self) -> None:
         """Let the calling thread leave the world."""
@@ -306,14 +325,29 @@ class Actor:
         if self is not self.kernel.root:
             self._baton.acquire()
             return
-        while not self._baton.acquire(timeout=self.kernel.watch_interval_s):
-            if self.kernel.take_baton_from_stuck_actor():
-                return
+        try:
+            while not self._baton.acquire(timeout=self.kernel.watch_interval_s):
+                if self.kernel.take_baton_from_stuck_actor():
+                    return
+        except BaseException:
+            # Ctrl-C, most of the time. The test goes on at once, and must find the process and the world its own.
+            self.kernel.take_baton_from_holder()
+            self.keep_baton()
+            raise
+
+    def keep_baton(self) -> None:
+        """Take the baton if it lies there, for it was passed and never received."""
+        self._baton.acquire(blocking=False)
 
     def park_for_ever(self) -> NoReturn:
-        """Nothing after this point of an abandoned actor's code happens; its (daemon) thread ends with the process."""
+        """Nothing after this point of an abandoned actor's code happens, until it is unwound."""
+        self._parked = True
+        self._unwinding = False
         while True:
             self._baton.acquire()
+            if self._unwinding:
+                self._parked = False
+                raise ThreadEnds
 
     def await_turn(self) -> None:
         """A new thread's first act: park until the baton comes; an abandoned one ends instead."""
@@ -324,15 +358,49 @@ class Actor:
         self.idle = False
 
     def gone(self) -> None:
-        """An abandoned actor was woken: idle threads end, those in the middle of user code stay parked."""
+        """An abandoned actor was woken: idle threads end, those in the middle of user code stay parked or are unwound."""
         if self.idle:
             raise ThreadEnds
+        if self._unwinding and self._refusals < REFUSALS_MAX:
+            self._refusals += 1
+            raise ThreadEnds
         self.park_for_ever()
+
+    def unwind(self, allowance_s: float) -> bool:
+        """
+        End the thread of an abandoned actor, which frees what its stack holds; the caller waits in real time for that.
+
+        Its `finally` blocks run, but have no effects. A thread that does not let itself be ended is parked for good.
+        """
+        thread = self._thread
+        if thread is None or not thread.is_alive() or thread is threading.current_thread():
+            return True
+        if self.owner is not None:
+            self.owner.resumed()
+        self._unwinding, self._parked = True, False
+        if self._baton.locked():
+            self._baton.release()
+        deadline = _real_time() + allowance_s
+        with outside_the_world():
+            while thread.is_alive() and not self._parked and _real_time() < deadline:
+                thread.join(_UNWIND_POLL_S)
+        if thread.is_alive() and not self._parked:
+            self._unwinding = False
+            self.stop_thread()
+        if self.owner is not None:
+            self.owner.suspended()
+        return not thread.is_alive()
 
     def stop_thread(self) -> None:
         """Ask the thread of an abandoned actor to stop at its next bytecode."""
         if self.thread_ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread_ident), ctypes.py_object(ThreadEnds))
+
+    def await_stop(self) -> None:
+        """Give the thread that was asked to stop a moment to do so, for it must not run beside the test."""
+        deadline = _real_time() + UNWIND_ALLOWANCE_S
+        while self._thread is not None and self._thread.is_alive() and not self._parked and _real_time() < deadline:
+            self._thread.join(_UNWIND_POLL_S)
 
     def frame(self) -> FrameType | None:
         """Where the actor's thread is now."""
@@ -448,6 +516,8 @@ class Kernel:
         self._blamed: tuple[int | None] | None = None
         self._tasks: dict[Task[Any], None] = {}
         self._actors: dict[Actor, None] = {}
+        self._abandoned: dict[Actor, None] = {}
+        """Actors whose threads are to be unwound at the next reset."""
         self._next_actor: deque[Actor] = deque()
         self._holder: Actor | None = None
         self._handovers = 0
@@ -565,6 +635,21 @@ class Kernel:
             actor.waiting_for.give_up(actor.wake)
         if actor.idle:
             actor.pass_baton()
+        else:
+            self._abandoned[actor] = None
+
+    def _unwind_abandoned(self) -> None:
+        """
+        End the threads of abandoned actors, one at a time, so that what their stacks hold is freed.
+
+        Not before a reset: in the test that saw the timeout, nothing after the deadline happens.
+        """
+        allowance_s = UNWIND_ALLOWANCE_S
+        while self._abandoned and allowance_s > 0:
+            actor, _ = self._abandoned.popitem()
+            started = _real_time()
+            if not actor.unwind(allowance_s):
+                allowance_s -= _real_time() - started
 
     def soon_actor(self, actor: Actor) -> None:
         def resume() -> None:
@@ -585,6 +670,8 @@ class Kernel:
         """Block the calling actor, in virtual time, until `awaitable` has a result; run the world meanwhile."""
         actor = self._current()
         if actor.abandoned:
+            if isinstance(awaitable, Coroutine):
+                awaitable.close()
             actor.gone()
         if self._stepping:
             raise HarnessError(
@@ -613,6 +700,7 @@ class Kernel:
 
     def settle(self) -> None:
         """Run the world until nothing is due any more."""
+        refuse_the_abandoned(current_actor())
         if self._foreground or self._ready or self._next_actor or self._any_poller_ready():
             idle: Future[None] = Future("settle()")
             self._idle.append(idle)
@@ -643,6 +731,7 @@ class Kernel:
 
     def advance(self, seconds: float) -> None:
         """Let the world run for `seconds` of virtual time; also brings recurring work to its turn."""
+        refuse_the_abandoned(current_actor())
         self.wait(self.sleep(seconds))
 
     def end_actor(self, actor: Actor) -> None:
@@ -658,6 +747,7 @@ class Kernel:
         for actor in list(self._actors):
             if actor is not mine:
                 self.abandon(actor)
+        self._unwind_abandoned()
         self._ready.clear()
         self._timers.clear()
         self._next_actor.clear()
@@ -698,6 +788,8 @@ class Kernel:
             self._stepping = outer
         if chosen is me:
             return
+        # Taken from this thread meanwhile: the baton is not its to pass.
+        refuse_the_abandoned(current_actor())
         self._handovers += 1
         self._holder = chosen
         chosen.pass_baton()
@@ -782,12 +874,29 @@ class Kernel:
         if now - self._seen_handovers[1] < self.real_time_allowance_s:
             return False
         self._seen_handovers = (-1, 0.0)
-        self.abandon(holder)
         self.fail(HandlerStuck(self._describe_stuck(holder)))
+        self.take_baton_from_holder()
+        return True
+
+    def take_baton_from_holder(self) -> None:
+        """
+        Let the test's own thread run, whatever runs now: that is abandoned where it stands, and its thread asked to stop.
+
+        It may be in the middle of the world's own work, which it does for others while it waits; a reset mends that.
+        """
+        holder, self._holder = self._holder, self.root
+        if holder is None or holder is self.root:
+            return
+        self.abandon(holder)
         holder.stop_thread()
+        with outside_the_world():
+            holder.await_stop()
         if holder.owner is not None:
             holder.owner.suspended()
-        return True
+        self._stepping = False
+        self.running = None
+        self._blamed = None
+        self._handovers += 1
 
     def _describe_stuck(self, holder: Actor) -> str:
         return (

@@ -137,6 +137,11 @@ class World:
             modules.remove_finders()
         shutil.rmtree(self.code_dir, ignore_errors=True)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the test is in this world just now."""
+        return _Presence.here is self
+
     def step_in(self) -> None:
         """Let the calling thread be this world's test, and moto hold this world's state, until it steps aside."""
         if _Presence.here is self:

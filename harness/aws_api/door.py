@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import inspect
 import io
-import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagefright.aws_api import moto_hooks, moto_state
 from stagefright.aws_api.errors import ApiError
 from stagefright.errors import NotInWorld, UnsupportedOperation
+from stagefright.functions.variables import ACCESS_KEY_ID
 from stagefright.services.queues import ERROR_SHAPES
 from stagefright.tasks import current_actor, expect_errors
 from stagefright.virtual.patching import Patches
@@ -72,6 +72,7 @@ def install() -> None:
 
     client: Any = botocore.client.BaseClient
     endpoint: Any = botocore.endpoint.Endpoint
+    _guard(endpoint)
     _patches.set(client, "_convert_to_request_dict", _keeping_params(client._convert_to_request_dict))
     _patches.set(client, "_make_request", _answering(client._make_request))
     _patches.set(endpoint, "_do_get_response", _instead_of_sending(endpoint._do_get_response))
@@ -85,6 +86,34 @@ def remove() -> None:
     _users -= 1
     if _users == 0:
         _patches.restore()
+
+
+_is_guarded = False
+
+
+def _guard(endpoint: Any) -> None:
+    """
+    Let no request leave this process that is signed with the world's credentials.
+
+    Clients live longer than worlds, so this stays for good. It comes last: a request that moto or a stub answers was never
+    on its way out.
+    """
+    global _is_guarded
+    if _is_guarded:
+        return
+    _is_guarded = True
+    original = endpoint._send
+
+    def send(endpoint: Any, request: Any) -> Any:
+        if ACCESS_KEY_ID in str(request.headers.get("Authorization", "")) or ACCESS_KEY_ID in request.url:
+            raise NotInWorld(
+                f"A client that was made in a stage was used outside of its stage, for {request.method} {request.url}; "
+                "nothing was sent. Use it while the stage is there: in tests and fixtures that depend on `stage`, from their "
+                "own threads. Elsewhere, make a client of its own."
+            )
+        return original(endpoint, request)
+
+    endpoint._send = send
 
 
 # -- botocore's methods, replaced ------------------------------------------------------------------------------------
@@ -268,8 +297,3 @@ def _is_retryable(refusal: ApiError) -> bool:
 
 RETRYABLE_CODES = frozenset({"Throttling", "ThrottlingException", "OverLimit", "RequestThrottled"})
 """Refusals with another status that botocore retries."""
-
-
-def quieten() -> None:
-    """botocore logs each attempt at debug level, which costs time under a root logger set to DEBUG."""
-    logging.getLogger("botocore").setLevel(logging.INFO)

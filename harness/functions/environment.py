@@ -66,7 +66,9 @@ class Environment:
         self._kernel = kernel
         self._streams: tuple[Any, Any] | None = None
         self._cwd = self.task_root
-        self._outer_cwd = ""
+        self._outer_cwd: str | None = None
+        self._shown = False
+        """Whether the process looks like this environment just now."""
         self._job: Job | None = None
         self._next: Future[None] = Future()
         self.actor = Actor(kernel, name, owner=self)
@@ -133,22 +135,44 @@ class Environment:
 
     def resumed(self) -> None:
         """Code of this environment goes on: show it its own modules, directory and output."""
-        self.modules.enter()
-        self._loggers.enter()
-        self._process.swap()
-        self._streams = output.swap_streams()
-        self._outer_cwd = os.getcwd()  # noqa: PTH109 - twice per wait, and Path.cwd() costs ten times as much
-        os.chdir(self._cwd)
+        if not self._shown:
+            self._shown = True
+            self._each(
+                self.modules.enter, self._loggers.enter, self._process.enter, self._swap_streams, self._enter_directory
+            )
 
     def suspended(self) -> None:
         """Code of this environment waits or has ended: show the test's world again."""
-        self._cwd = os.getcwd()  # noqa: PTH109 - twice per wait, and Path.cwd() costs ten times as much
-        os.chdir(self._outer_cwd)
+        if self._shown:
+            self._shown = False
+            self._each(
+                self._leave_directory, self._restore_streams, self._process.leave, self._loggers.leave, self.modules.leave
+            )
+
+    def _each(self, *steps: Callable[[], None]) -> None:
+        """Take all the steps, also when one of them fails: a world that is half a function's is of no use to anybody."""
+        for step in steps:
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - it is raised in the test
+                self._kernel.fail(error)
+
+    def _swap_streams(self) -> None:
+        self._streams = output.swap_streams()
+
+    def _restore_streams(self) -> None:
         if self._streams is not None:
             output.restore_streams(self._streams)
-        self._process.swap()
-        self._loggers.leave()
-        self.modules.leave()
+
+    def _enter_directory(self) -> None:
+        self._outer_cwd = _present_directory()
+        if not _change_directory(self._cwd):
+            _change_directory(self.task_root)
+
+    def _leave_directory(self) -> None:
+        self._cwd = _present_directory() or self.task_root
+        if self._outer_cwd is not None:
+            _change_directory(self._outer_cwd)
 
     # -- output ------------------------------------------------------------------------------------------------------
 
@@ -175,3 +199,20 @@ class Environment:
         """Module and function of a handler setting such as `app/orders.handler`, or None if it has no dot."""
         module, dot, function = handler.rpartition(".")
         return (module.replace("/", "."), function) if dot else None
+
+
+def _present_directory() -> str | None:
+    """The working directory; None if somebody has deleted it."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - twice per wait, and Path.cwd() costs ten times as much
+    except FileNotFoundError:
+        return None
+
+
+def _change_directory(path: str) -> bool:
+    """Whether there is such a directory any more, to be in."""
+    try:
+        os.chdir(path)
+    except OSError:
+        return False
+    return True

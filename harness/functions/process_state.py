@@ -30,9 +30,22 @@ class ProcessState:
         self._filters: Any = list(_filters_of_a_plain_interpreter())
         self._show: Any = _show_in_the_log
         self._remembered: dict[tuple[str, str], Any] = {}
+        self._inside = False
 
-    def swap(self) -> None:
-        """Exchange what the process has now for what was set aside; called on the way in and on the way out."""
+    def enter(self) -> None:
+        """Show the code of this environment its own share."""
+        if not self._inside:
+            self._inside = True
+            self._swap()
+
+    def leave(self) -> None:
+        """Set it aside, and show what the test had."""
+        if self._inside:
+            self._inside = False
+            self._swap()
+
+    def _swap(self) -> None:
+        """Exchange what the process has now for what was set aside."""
         warnings.filters, self._filters = self._filters, warnings.filters
         warnings.showwarning, self._show = self._show, warnings.showwarning
         _forget_filter_decisions()
