@@ -7,8 +7,19 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from stagefright.errors import UsageError
+
+
+class _StageAdapter(HTTPAdapter):
+    """
+    An adapter that mocking libraries do not reach.
+
+    `responses` and its like replace `HTTPAdapter.send` to answer for other hosts; a test's own call to its stage is not meant.
+    """
+
+    send = HTTPAdapter.send
 
 
 class StageSession(requests.Session):
@@ -22,6 +33,7 @@ class StageSession(requests.Session):
         super().__init__()
         # Proxies and credentials of the machine have no business in a stage.
         self.trust_env = False
+        self.mount("https://", _StageAdapter())
         self._endpoints = endpoints
         self._api = api
 

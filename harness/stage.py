@@ -27,6 +27,7 @@ from stagefright.journal import Journal
 from stagefright.settings import Settings, load_settings
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.templates import Template, find_template, load_template
+from stagefright.travellers import refuse_travellers
 from stagefright.world import World
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Stage:
         """A `requests` session; a relative URL goes to the stage's API."""
         self._settled_at = 0
         self._closed = False
+        self._clients: dict[str, Any] = {}
 
     # -- what it consists of -----------------------------------------------------------------------------------------
 
@@ -110,7 +112,9 @@ class Stage:
 
     def client(self, service: str) -> Any:
         """A boto3 client whose calls stay in the stage."""
-        return self.world.internal_client(service)
+        if service not in self._clients:
+            self._clients[service] = self.world.make_client(service)
+        return self._clients[service]
 
     @property
     def journal(self) -> Journal:
@@ -131,9 +135,10 @@ class Stage:
         `event` is anything that JSON can say, or JSON text as bytes. An error of the function is in the answer; a
         refusal of Lambda is raised as botocore's `ClientError`.
         """
+        refuse_travellers()
         name = self._function_name(function)
         given = {"Qualifier": qualifier} if qualifier else {}
-        answer = self.client("lambda").invoke(
+        answer = self.world.internal_client("lambda").invoke(
             FunctionName=name, Payload=_event_bytes(function, event), LogType="Tail", **given
         )
         return _invocation(answer)
@@ -165,6 +170,7 @@ class Stage:
 
         Returns the flow of all that happened since the test began or last settled.
         """
+        refuse_travellers()
         self.world.kernel.settle()
         since, self._settled_at = self._settled_at, len(self.journal)
         return Flow(self.journal, since=since, known=self.resources.keys())
@@ -192,6 +198,7 @@ class Stage:
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
         """Run the world until `condition()` is true, nothing is due, or the span is over; returns its last value."""
+        refuse_travellers()
         return self.world.kernel.run_until(condition, self.clock.now() + within_s)
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -203,6 +210,7 @@ class Stage:
 
     def reset(self, seed: int | str | None = None) -> None:
         """Go back to the freshly deployed state, in milliseconds; all chance depends on `seed` from here on."""
+        refuse_travellers()
         self.world.reset(self.settings.seed if seed is None else seed)
         self._settled_at = 0
 
@@ -318,7 +326,7 @@ def _event_bytes(function: str, event: Any) -> bytes:
         raise UsageError(
             f"The event for {function} is not JSON: {error}.\nReceived: {event!r}\n"
             "Expected dicts with text keys, lists, texts, numbers, booleans and None; convert dates and decimals first."
-        ) from error
+        ) from None
 
 
 def _invocation(answer: Mapping[str, Any]) -> Invocation:

@@ -788,8 +788,10 @@ class Kernel:
             self._stepping = outer
         if chosen is me:
             return
-        # Taken from this thread meanwhile: the baton is not its to pass.
-        refuse_the_abandoned(current_actor())
+        runner = current_actor()
+        if runner is not None and runner is not self._holder:
+            # Taken from this thread meanwhile: the baton is not its to pass.
+            runner.gone()
         self._handovers += 1
         self._holder = chosen
         chosen.pass_baton()

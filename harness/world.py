@@ -61,6 +61,8 @@ class _Outside:
 
     moto: moto_state.State
     random: Any
+    is_mocked: bool
+    """Whether moto's own mock was active."""
 
 
 class World:
@@ -83,7 +85,7 @@ class World:
         self._deployed: _Deployed | None = None
         self._clients: dict[str, Any] = {}
         self._session: Any = None
-        self._outside = _Outside([], random.getstate())
+        self._outside = _Outside([], random.getstate(), is_mocked=False)
         self._opened_within: World | None = None
         self._root = Actor(self.kernel, "the deployment")
         self._log_handler = RuntimeLogHandler()
@@ -149,7 +151,9 @@ class World:
         if _Presence.here is not None:
             _Presence.here.step_aside()
         _Presence.here = self
-        self._outside = _Outside(moto_state.current(), random.getstate())
+        self._outside = _Outside(
+            moto_state.current(), random.getstate(), is_mocked=moto_state.pause_mock()
+        )
         moto_state.take_over(self._moto)
         logging.getLogger().addHandler(self._log_handler)
         self.kernel.hold(self._root)
@@ -163,6 +167,7 @@ class World:
         logging.getLogger().removeHandler(self._log_handler)
         self._moto = moto_state.current()
         moto_state.take_over(self._outside.moto)
+        moto_state.resume_mock(was_active=self._outside.is_mocked)
         random.setstate(self._outside.random)
 
     # -- deployed state ----------------------------------------------------------------------------------------------
@@ -216,9 +221,13 @@ class World:
             "mappings": self.mappings,
         }
 
+    def seed_user_code(self, phase: str) -> None:
+        """Let `random`, which all user code shares, start from the world's chance, for one phase of a test."""
+        random.seed(self.chance.hex(32, "user code", phase))
+
     def _seed_streams(self) -> None:
         """The two shared streams that we do not own, user code's and moto's, start from the world's chance."""
-        random.seed(self.chance.hex(32, "user code"))
+        self.seed_user_code("setup")
         moto_state.seed(int(self.chance.hex(8, "moto"), 16))
 
     # -- what the parts ask of the world -----------------------------------------------------------------------------
@@ -255,12 +264,16 @@ class World:
         return None
 
     def internal_client(self, service: str) -> Any:
-        """A boto3 client for the world's own errands, called from the world's own tasks."""
+        """A boto3 client for the world's own errands; never handed to a test, which may do to its clients what it likes."""
+        if service not in self._clients:
+            self._clients[service] = self.make_client(service)
+        return self._clients[service]
+
+    def make_client(self, service: str) -> Any:
+        """A new boto3 client with the world's credentials."""
         if self._session is None:
             self._session = sessions.session_for(self.region)
-        if service not in self._clients:
-            self._clients[service] = self._session.client(service)
-        return self._clients[service]
+        return self._session.client(service)
 
     def read_s3(self, bucket: str, key: str, version: str | None) -> bytes:
         """The bytes of an object, for code that lies in a bucket."""

@@ -69,6 +69,7 @@ def install() -> None:
     import botocore.client
     import botocore.endpoint
     from moto.core.common_models import BaseModel
+    from moto.core.models import MockAWS
 
     client: Any = botocore.client.BaseClient
     endpoint: Any = botocore.endpoint.Endpoint
@@ -78,6 +79,7 @@ def install() -> None:
     _patches.set(endpoint, "_do_get_response", _instead_of_sending(endpoint._do_get_response))
     _patches.set(endpoint, "_send", _into_moto(endpoint._send))
     _patches.set(BaseModel, "__new__", moto_state.untracked)
+    _patches.set(MockAWS, "start", moto_hooks.refusing_in_worlds(MockAWS.start))
 
 
 def remove() -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from stagefright.errors import StagefrightWarning
+from stagefright.errors import StagefrightWarning, UsageError
 from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
 
@@ -105,6 +105,20 @@ def _hook_service(service: str) -> None:
         _hook_replays()
     elif service == "ssm":
         _load_without_ec2()
+
+
+def refusing_in_worlds(start: Callable[..., None]) -> Callable[..., None]:
+    """In place of `MockAWS.start`, which empties every service, those of the stage too."""
+
+    def start_outside(mock: Any, *args: Any, **kwargs: Any) -> None:
+        if current_actor() is not None:
+            raise UsageError(
+                "The stage already answers for AWS in this test, and moto's mock would wipe it. Remove mock_aws from this "
+                "test and from the fixtures that it uses; or do without `stage` here."
+            )
+        start(mock, *args, **kwargs)
+
+    return start_outside
 
 
 def _world() -> World | None:

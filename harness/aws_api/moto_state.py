@@ -62,6 +62,25 @@ def seed(value: int) -> None:
     mock_random.seed(value)
 
 
+def pause_mock() -> bool:
+    """
+    Let moto's own mock, if the user's tests have one active, answer for nobody; says whether there was one.
+
+    It would answer before the door does, and nobody would know whose call it was.
+    """
+    from moto.core.models import botocore_stubber
+
+    was_active, botocore_stubber.enabled = botocore_stubber.enabled, False
+    return bool(was_active)
+
+
+def resume_mock(*, was_active: bool) -> None:
+    """Let moto's own mock answer again, if it did."""
+    from moto.core.models import botocore_stubber
+
+    botocore_stubber.enabled = was_active
+
+
 _known: tuple[int, list[Any]] = (0, [])
 
 
@@ -72,18 +91,19 @@ def _backends() -> list[Any]:
     moto's own list of them misses some: it compares dictionaries by content, and two empty services look the same.
     """
     global _known
-    if len(sys.modules) != _known[0]:
-        _known = len(sys.modules), _scan()
+    # Handlers' modules come and go, so the number of all modules says nothing; moto's only ever come.
+    names = [name for name in sys.modules if name.endswith(".models") and name.startswith("moto.")]
+    if len(names) != _known[0]:
+        _known = len(names), _scan(names)
     return _known[1]
 
 
-def _scan() -> list[Any]:
+def _scan(names: list[str]) -> list[Any]:
     from moto.core.base_backend import BackendDict
 
     found: dict[int, Any] = {}
-    for name, module in sorted(sys.modules.items()):
-        if name.startswith("moto.") and name.endswith(".models"):
-            found |= {id(value): value for value in vars(module).values() if isinstance(value, BackendDict)}
+    for name in sorted(names):
+        found |= {id(value): value for value in vars(sys.modules[name]).values() if isinstance(value, BackendDict)}
     return list(found.values())
 
 

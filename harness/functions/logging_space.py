@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 
 from stagefright.functions.output import RuntimeLogHandler
+from stagefright.tasks import current_actor
 
 
 class LoggingSpace:
@@ -64,6 +65,9 @@ class _EnvironmentHandler(RuntimeLogHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         super().emit(record)
+        actor = current_actor()
+        if actor is not None and actor.abandoned:
+            return
         for handler in _TEST_ROOT.handlers:
             if not isinstance(handler, RuntimeLogHandler) and record.levelno >= handler.level:
                 handler.handle(record)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from stagefright.errors import NotInWorld
-from stagefright.tasks import Actor, current_actor
+from stagefright.tasks import Actor, current_actor, refuse_the_abandoned
 from stagefright.virtual.patching import Patches
 
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "0.0.0.0", "::"})  # noqa: S104 - refused or not, never bound
@@ -55,6 +55,7 @@ class WorldSocket:
 
     def answer(self) -> bytes:
         """Play the request that was written; a read timeout fires when it would."""
+        refuse_the_abandoned(current_actor())
         kernel = self._actor.kernel
         request, self._sent = bytes(self._sent), bytearray()
         task = kernel.spawn(kernel.serve_http(self._host, request), name=f"HTTP to {self._host}", cause=kernel.cause())
@@ -108,6 +109,7 @@ def _connect_http(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
 def _refuse(actor: Actor, host: str) -> None:
     """Raise unless the host is this machine or allowed; the journal keeps it, for user code may swallow the error."""
+    refuse_the_abandoned(actor)
     kernel = actor.kernel
     if _is_local(host) or host in _allowed_addresses or kernel.allows_host(host):
         return

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stagefright.errors import UnsupportedOperation
-from stagefright.tasks import current_actor, outside_the_world
+from stagefright.tasks import current_actor, outside_the_world, refuse_the_abandoned
 from stagefright.virtual.patching import Patches
 
 _PATIENT = ("wait", "communicate")
@@ -31,6 +31,7 @@ def _with_own_variables(original: Callable[..., None]) -> Callable[..., None]:
         if actor is None:
             original(process, *args, **kwargs)
             return
+        refuse_the_abandoned(actor)
         if actor.owner is not None and kwargs.get("env") is None and len(args) <= _ENV_POSITION:
             kwargs["env"] = dict(os.environ)
         with outside_the_world():

@@ -17,7 +17,14 @@ from collections.abc import Callable
 from types import GenericAlias
 from typing import Any
 
-from stagefright.tasks import Actor, Future, ThreadEnds, current_actor, outside_the_world
+from stagefright.tasks import (
+    Actor,
+    Future,
+    ThreadEnds,
+    current_actor,
+    outside_the_world,
+    refuse_the_abandoned,
+)
 from stagefright.virtual.patching import Patches
 
 _NativeLock = threading.Lock
@@ -130,6 +137,7 @@ def start(thread: threading.Thread) -> None:
     if parent is None or getattr(thread, "_stagefright_native", False):
         start_natively(thread)
         return
+    refuse_the_abandoned(parent)
     actor = Actor(
         parent.kernel, f"{parent.name}/thread-{next(parent.children)}", cause=parent.cause, owner=parent.owner
     )
@@ -164,7 +172,8 @@ def _as_actor(
         except ThreadEnds:
             return
         except BaseException as error:  # noqa: BLE001 - as in every thread: it is shown, and the thread ends
-            _show_error(thread, actor, error)
+            if not actor.abandoned:
+                _show_error(thread, actor, error)
         if actor.abandoned:
             return
         if actor.owner is not None:
