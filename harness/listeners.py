@@ -9,7 +9,7 @@ one expectation.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from stagefright.clock import Clock
@@ -172,11 +172,7 @@ class Listener:
     @property
     def events(self) -> list[Event]:
         """All events so far, in order, each once."""
-        for record in self._stage.journal.since(self._read_to):
-            self._read_to = record.n + 1
-            if record.resource == self.resource and self._kinds(record):
-                self._note(Event(record))
-        return list(self._events)
+        return list(self._read())
 
     def expect(self, *, within: Span = WITHIN, **parts: Any) -> Event:
         """
@@ -188,7 +184,7 @@ class Listener:
         """
         expectation, within_s = Expectation(**parts), parse_span(within)
         until = self._stage.clock.now() + within_s
-        event = self._stage.run_until(lambda: self._first(expectation), within_s)
+        event = self._stage.run_until(self._search(expectation).first, within_s)
         if event is None:
             is_quiet = self._stage.clock.now() < until
             raise ExpectationFailed(no_event(self._surroundings(), expectation, within_s, is_quiet=is_quiet))
@@ -208,10 +204,18 @@ class Listener:
         self._refuse(Expectation(**parts), parse_span(within), f"within {within}")
 
     def _refuse(self, expectation: Expectation, within_s: float, when: str) -> None:
-        self._stage.run_until(lambda: self._first(expectation), within_s)
-        found = [event for event in self._left() if self._holds(expectation, event)]
+        search = self._search(expectation)
+        self._stage.run_until(search.first, within_s)
+        found = search.all()
         if found:
             raise ExpectationFailed(unexpected_events(self._surroundings(), expectation, found, when))
+
+    def _read(self) -> Sequence[Event]:
+        for record in self._stage.journal.since(self._read_to):
+            self._read_to = record.n + 1
+            if record.resource == self.resource and self._kinds(record):
+                self._note(Event(record))
+        return self._events
 
     def _note(self, event: Event) -> None:
         if event.id in self._ids or (self._only is not None and not self._holds(self._only, event)):
@@ -219,14 +223,11 @@ class Listener:
         self._ids.add(event.id)
         self._events.append(event)
 
-    def _left(self) -> list[Event]:
-        return [event for event in self.events if event.id not in self._taken]
-
-    def _first(self, expectation: Expectation) -> Event | None:
-        return next((event for event in self._left() if self._holds(expectation, event)), None)
+    def _search(self, expectation: Expectation) -> _Search:
+        return _Search(self._read, lambda event: event.id not in self._taken and self._holds(expectation, event))
 
     def _holds(self, expectation: Expectation, event: Event) -> bool:
-        return expectation.match(event, self._identity).holds
+        return expectation.accepts(event, self._identity)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
@@ -240,6 +241,35 @@ class Listener:
 
     def __repr__(self) -> str:
         return f"<Listener on {self.resource}: {len(self.events)} events>"
+
+
+class _Search:
+    """One expectation's way through the events of a listener: each is judged once, however often time passes meanwhile."""
+
+    def __init__(self, read: Callable[[], Sequence[Event]], accepts: Callable[[Event], bool]) -> None:
+        self._read = read
+        self._accepts = accepts
+        self._judged = 0
+        self._found: list[Event] = []
+
+    def first(self) -> Event | None:
+        """The first event that is accepted, as far as there is one yet."""
+        return self._found[0] if self._found else next(self._further(), None)
+
+    def all(self) -> list[Event]:
+        """All events so far that are accepted."""
+        for _ in self._further():
+            pass
+        return self._found
+
+    def _further(self) -> Iterator[Event]:
+        events = self._read()
+        while self._judged < len(events):
+            event = events[self._judged]
+            self._judged += 1
+            if self._accepts(event):
+                self._found.append(event)
+                yield event
 
 
 def _is_log(record: Record) -> bool:

@@ -96,16 +96,23 @@ class Expectation:
         `identity` (account, region) completes the envelope that a pattern sees. With `any_payload`, what is wanted of one
         service's payload (`message`) is compared with that of whatever service the event is of (`body`).
         """
-        differences: list[Difference] = []
-        count = 0
-        for name, wanted in self.parts.items():
-            count += _count(wanted)
-            found = event.payload if any_payload and name in PAYLOADS else event.parts.get(name, MISSING)
-            differences += _differences(name, wanted, _for_part(wanted, found))
+        count = sum(_count(wanted) for wanted in self.parts.values())
         if self.pattern is not None:
             count += len(self.pattern.fields)
-            differences += self.pattern.differences(event.envelope(identity))
-        return Match(tuple(differences), count)
+        return Match(tuple(self._differences(event, identity, any_payload=any_payload)), count)
+
+    def accepts(self, event: Event, identity: Mapping[str, str] = NOBODY) -> bool:
+        """Whether an event is as expected: the answer of `match` without its reasons, so as soon as one field differs."""
+        return next(self._differences(event, identity), None) is None
+
+    def _differences(
+        self, event: Event, identity: Mapping[str, str], *, any_payload: bool = False
+    ) -> Iterator[Difference]:
+        for name, wanted in self.parts.items():
+            found = event.payload if any_payload and name in PAYLOADS else event.parts.get(name, MISSING)
+            yield from _differences(name, wanted, _for_part(wanted, found))
+        if self.pattern is not None:
+            yield from self.pattern.differences(event.envelope(identity))
 
     def __str__(self) -> str:
         asked = [f"{name}={_shown(wanted)}" for name, wanted in self.parts.items()]

@@ -351,3 +351,37 @@ def test_any_time_is_a_span():
     from stagefright.spans import format_span
 
     assert format_span(math.inf) == "any time"
+
+
+def test_a_predicate_judges_each_event_once_per_expectation():
+    """However many instants pass meanwhile; a predicate may be slow, or count its calls."""
+    stage = Stage()
+    listener = Listen(stage).sns("FeedTopic")
+    for n in range(3):
+        stage.now("event", "FeedTopic", id=str(n), message=str(n))
+    for n in range(3, 50):
+        stage.later(n, "event", "FeedTopic", id=str(n), message=str(n))
+    judged = []
+
+    def is_40(message):
+        judged.append(message)
+        return message == "40"
+
+    assert listener.expect(message=is_40, within="5m").id == "40"
+    assert judged == [str(n) for n in range(41)]
+
+    judged.clear()
+    with pytest.raises(ExpectationFailed):
+        listener.expect_none(message=lambda message: judged.append(message) or message in ("41", "48"), within="5m")
+    assert judged == [str(n) for n in range(50) if n != 40]
+
+
+def test_events_may_be_expected_in_any_order():
+    """An expectation looks at all that came, also before the one that was found last."""
+    stage = Stage()
+    listener = Listen(stage).sns("FeedTopic")
+    for n in range(5):
+        stage.now("event", "FeedTopic", id=str(n), message=str(n))
+
+    assert [listener.expect(message=n).id for n in (4, 0, 3, 1, 2)] == ["4", "0", "3", "1", "2"]
+    listener.expect_no_more()
