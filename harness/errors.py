@@ -84,7 +84,11 @@ class EndlessLoop(WorldError):
 
 
 class HandlerStuck(WorldError):
-    """A handler used up its allowance of real time without sleeping, calling or ending."""
+    """
+    A handler used up its allowance of real time without sleeping, calling or ending.
+
+    One that is stuck in C code which keeps the GIL (a catastrophic regular expression, say) is not noticed: no other thread runs.
+    """
 
 
 class HarnessError(StagefrightError):

@@ -48,11 +48,6 @@ class Record:
         # Half a surrogate pair is no text that a file can hold; its escape is.
         return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
-    @classmethod
-    def from_json(cls, line: str) -> Record:
-        """The inverse of `to_json`."""
-        return cls(**json.loads(line))
-
 
 def _plain(value: object) -> object:
     """Payloads may hold bytes, sets or user objects; evidence keeps their text, the same text in every process."""

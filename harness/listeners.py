@@ -168,6 +168,8 @@ class Listener:
         self._events: list[Event] = []
         self._ids: set[str] = set()
         self._taken: set[str] = set()
+        self._all_taken_to = 0
+        """How many of the first events are all taken, so that nobody needs to look at them again."""
 
     @property
     def events(self) -> list[Event]:
@@ -224,7 +226,14 @@ class Listener:
         self._events.append(event)
 
     def _search(self, expectation: Expectation) -> _Search:
-        return _Search(self._read, lambda event: event.id not in self._taken and self._holds(expectation, event))
+        events = self._read()
+        while self._all_taken_to < len(events) and events[self._all_taken_to].id in self._taken:
+            self._all_taken_to += 1
+        return _Search(
+            self._read,
+            lambda event: event.id not in self._taken and self._holds(expectation, event),
+            start=self._all_taken_to,
+        )
 
     def _holds(self, expectation: Expectation, event: Event) -> bool:
         return expectation.accepts(event, self._identity)
@@ -246,10 +255,10 @@ class Listener:
 class _Search:
     """One expectation's way through the events of a listener: each is judged once, however often time passes meanwhile."""
 
-    def __init__(self, read: Callable[[], Sequence[Event]], accepts: Callable[[Event], bool]) -> None:
+    def __init__(self, read: Callable[[], Sequence[Event]], accepts: Callable[[Event], bool], *, start: int) -> None:
         self._read = read
         self._accepts = accepts
-        self._judged = 0
+        self._judged = start
         self._found: list[Event] = []
 
     def first(self) -> Event | None:

@@ -8,6 +8,7 @@ start finds module globals and thread-locals as the last invocation left them.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stagefright.functions import output
+from stagefright.functions.log import EVENT_BYTES_MAX, split_line
 from stagefright.functions.logging_space import LoggingSpace
 from stagefright.functions.modules import ModuleSpace
 from stagefright.functions.process_state import ProcessState
 from stagefright.tasks import Actor, Future, Kernel, ThreadEnds
-from stagefright.virtual.event_loops import end_loops
+from stagefright.virtual.event_loops import end_loops, quieten_loops
 
 if TYPE_CHECKING:
     from stagefright.functions.log import FunctionLog
@@ -62,7 +64,9 @@ class Environment:
         """Threads that the handler started; frozen between invocations."""
         self.loops: list[asyncio.BaseEventLoop] = []
         """Event loops that its code made."""
-        self._partial_line = ""
+        self._partial_line: list[str] = []
+        self._partial_length = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._kernel = kernel
         self._streams: tuple[Any, Any] | None = None
         self._cwd = self.task_root
@@ -72,6 +76,7 @@ class Environment:
         self._job: Job | None = None
         self._next: Future[None] = Future()
         self.actor = Actor(kernel, name, owner=self)
+        self.actor.when_abandoned = lambda: quieten_loops(self.loops)
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
         self._thread._stagefright_native = True  # type: ignore[attr-defined]
 
@@ -182,9 +187,26 @@ class Environment:
         """Take what the code prints; whole lines go to the function's log."""
         if self.actor.abandoned:
             return
-        *lines, self._partial_line = (self._partial_line + text).split("\n")
+        *lines, rest = text.split("\n")
         for line in lines:
-            self.log.write(line, cause=self.actor.cause)
+            self._write_line(line)
+        if rest:
+            self._partial_line.append(rest)
+            self._partial_length += len(rest)
+            if self._partial_length > EVENT_BYTES_MAX:
+                *full, rest = split_line("".join(self._partial_line))
+                for event in full:
+                    self.log.write(event, cause=self.actor.cause)
+                self._partial_line, self._partial_length = [rest], len(rest)
+
+    def print_bytes(self, data: bytes) -> None:
+        """Take bytes that the code writes; a character may come in pieces."""
+        self.print(self._decoder.decode(data))
+
+    def _write_line(self, end: str) -> None:
+        line = "".join(self._partial_line) + end
+        self._partial_line, self._partial_length = [], 0
+        self.log.write(line, cause=self.actor.cause)
 
     def log_record(self, text: str) -> None:
         """Take what `logging` emits: one event of the function's log, of as many lines as it has."""
@@ -194,8 +216,7 @@ class Environment:
     def flush(self) -> None:
         """Write a line that was not ended."""
         if self._partial_line:
-            line, self._partial_line = self._partial_line, ""
-            self.log.write(line, cause=self.actor.cause)
+            self._write_line("")
 
     def split_handler(self, handler: str) -> tuple[str, str] | None:
         """Module and function of a handler setting such as `app/orders.handler`, or None if it has no dot."""

@@ -39,10 +39,11 @@ class FunctionLog:
 
     def write(self, text: str, *, cause: int | None, platform: bool = False) -> None:
         """Append a line; what the platform writes (START, END, REPORT) is not journaled, what the code writes is."""
-        self._sink.append(self.group, self.stream, text)
-        self.tail.append(text)
-        if not platform:
-            self._sink.journal.write("log", self.function, cause=cause, line=text)
+        for event in split_line(text):
+            self._sink.append(self.group, self.stream, event)
+            self.tail.append(event)
+            if not platform:
+                self._sink.journal.write("log", self.function, cause=cause, line=event)
 
 
 class LogSink:
@@ -92,3 +93,29 @@ class LogSink:
 
 IN_MEMORY_MAX = 2_048
 """How many lines wait in memory before they move to a temporary file."""
+
+EVENT_BYTES_MAX = 1_048_576
+"""The size of one event in CloudWatch Logs; a longer line becomes several."""
+
+_CHARACTER_BYTES_MAX = 4
+
+
+def split_line(text: str, size_max: int = EVENT_BYTES_MAX) -> list[str]:
+    """
+    A line as events of at most `size_max` bytes each.
+
+    >>> split_line("caf\u00e9 noir", 4)
+    ['caf', '\u00e9 n', 'oir']
+    """
+    if len(text) * _CHARACTER_BYTES_MAX <= size_max:
+        return [text]
+    encoded = text.encode("utf-8", "surrogatepass")
+    pieces, start = [], 0
+    while len(encoded) - start > size_max:
+        end = start + size_max
+        # Continuation bytes of UTF-8 begin with the bits 10.
+        while encoded[end] & 0b1100_0000 == 0b1000_0000:
+            end -= 1
+        pieces.append(encoded[start:end])
+        start = end
+    return [piece.decode("utf-8", "surrogatepass") for piece in [*pieces, encoded[start:]]]

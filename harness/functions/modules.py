@@ -230,7 +230,9 @@ def _top_levels(distribution: Distribution) -> set[str]:
     listed = (distribution.read_text("top_level.txt") or "").split()
     files = {file.parts[0].partition(".")[0] for file in distribution.files or () if file.suffix in (".py", ".so")}
     # A package that was stripped of its records still has its name.
-    return {*listed, *files} or {re.sub(r"[-.]+", "_", distribution.name).lower()}
+    # None at all if its metadata were stripped too.
+    name: str | None = distribution.metadata["Name"]
+    return {*listed, *files} or ({re.sub(r"[-.]+", "_", name).lower()} if name else set())
 
 
 def _entries(root: str) -> list[str]:

@@ -21,6 +21,17 @@ class FunctionOutput(io.TextIOBase):
     """`sys.stdout` of whichever function runs; a logger that kept this object writes to the right function later too."""
 
     encoding = "utf-8"
+    errors = "backslashreplace"
+    newlines = None
+    line_buffering = True
+    write_through = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buffer = _Bytes()
+
+    def reconfigure(self, **_settings: Any) -> None:
+        """A log is UTF-8, in lines, whatever is asked for."""
 
     def writable(self) -> bool:
         return True
@@ -42,6 +53,28 @@ class FunctionOutput(io.TextIOBase):
 
     def isatty(self) -> bool:
         return False
+
+    def fileno(self) -> int:
+        return 1
+
+
+class _Bytes(io.BufferedIOBase):
+    """`sys.stdout.buffer`: bytes, which are text in the log."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        data = bytes(data)
+        actor = current_actor()
+        if actor is None or actor.owner is None:
+            _terminal().write(data.decode("utf-8", "replace"))
+        else:
+            actor.owner.print_bytes(data)
+        return len(data)
+
+    def close(self) -> None:
+        """It is never closed, as the stream that it belongs to."""
 
     def fileno(self) -> int:
         return 1

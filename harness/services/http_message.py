@@ -79,11 +79,12 @@ def parse_request(raw: bytes) -> HttpRequest:
 
 
 def _unchunked(raw: bytes) -> bytes:
-    body = b""
-    while raw:
-        size_line, _, raw = raw.partition(b"\r\n")
+    chunks = []
+    stream = io.BytesIO(raw)
+    while size_line := stream.readline():
         size = int(size_line.split(b";")[0], 16)
         if size == 0:
             break
-        body, raw = body + raw[:size], raw[size + 2 :]
-    return body
+        chunks.append(stream.read(size))
+        stream.readline()
+    return b"".join(chunks)

@@ -20,8 +20,7 @@ from stagefright.tasks import Signal
 if TYPE_CHECKING:
     from stagefright.world import World
 
-KINESIS_RETENTION_DEFAULT_S = 24 * 3600
-TABLE_STREAM_RETENTION_S = 24 * 3600
+RETENTION_DEFAULT_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class StreamService:
         )
 
     def retention_of(self, stream_arn: str) -> float:
-        return self.retention_s.get(stream_arn, KINESIS_RETENTION_DEFAULT_S)
+        return self.retention_s.get(stream_arn, RETENTION_DEFAULT_S)
 
     # -- records arrive ----------------------------------------------------------------------------------------------
 
@@ -144,6 +143,8 @@ class StreamService:
     def _table_change(self, table_arn: str, stream_arn: str, shard_id: str, record: Mapping[str, Any]) -> None:
         world = self._world
         change = dict(record["dynamodb"])
+        # An INSERT has no old image and a REMOVE no new one (§4.6); older moto writes empty ones.
+        change.pop({"INSERT": "OldImage", "REMOVE": "NewImage"}.get(record["eventName"], ""), None)
         sequence_number = change["SequenceNumber"]
         change["ApproximateCreationDateTime"] = int(world.clock.now())
         body = {

@@ -83,6 +83,12 @@ def _remembering(native: Callable[..., None]) -> Callable[..., None]:
     return init
 
 
+def quieten_loops(loops: Iterable[asyncio.BaseEventLoop]) -> None:
+    """Let nobody be told what becomes of the tasks in these loops: their process is gone."""
+    for loop in loops:
+        loop.set_exception_handler(lambda _loop, _context: None)
+
+
 def end_loops(loops: Iterable[asyncio.BaseEventLoop]) -> None:
     """Close the loops of an ended environment: its process is gone, and nobody is left to be warned that it closed none."""
     for loop in loops:

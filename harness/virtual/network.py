@@ -24,6 +24,9 @@ from stagefright.virtual.patching import Patches
 
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "0.0.0.0", "::"})  # noqa: S104 - refused or not, never bound
 
+_DEFAULT_TIMEOUT: Any = socket._GLOBAL_DEFAULT_TIMEOUT  # type: ignore[attr-defined]
+"""What a connection has for a timeout if it was given none."""
+
 
 class WorldSocket:
     """The client's end of a connection to a stage's API."""
@@ -31,6 +34,8 @@ class WorldSocket:
     def __init__(self, actor: Actor, host: str, timeout: Any) -> None:
         self._actor = actor
         self._host = host
+        if timeout is _DEFAULT_TIMEOUT:
+            timeout = socket.getdefaulttimeout()
         self._timeout = timeout if isinstance(timeout, int | float) else None
         self._sent = bytearray()
 

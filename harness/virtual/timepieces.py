@@ -76,12 +76,10 @@ def install() -> Callable[[], None]:
         {_real_sleep: sleep} | {_real_clocks[name]: clocks[name] for name in clocks}
     ):
         patches.set(module, name, ours)
-    restore_zone = _be_in_utc()
     stop_travelling = _travel()
 
     def restore() -> None:
         stop_travelling()
-        restore_zone()
         patches.restore()
 
     return restore
@@ -99,8 +97,12 @@ def _taken_by_name(replacements: dict[Any, Any]) -> Iterator[tuple[Any, str, Any
                 yield module, name, replacements[value]
 
 
-def _be_in_utc() -> Callable[[], None]:
-    """Local time is UTC, as on Lambda and for everybody who reads a report; the zone belongs to the whole process."""
+def be_in_utc() -> Callable[[], None]:
+    """
+    Local time is UTC, as on Lambda and for everybody who reads a report, until the result is called.
+
+    The zone belongs to the whole process, so a test that is in no world must not see this one.
+    """
     before = os.environ.get("TZ")
     _set_zone("UTC")
     return lambda: _set_zone(before)

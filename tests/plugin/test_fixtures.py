@@ -199,6 +199,37 @@ class TestFailures:
         result.stdout.no_fnmatch_line("*listeners.py*")
 
 
+    def test_an_event_that_is_not_json_shows_the_message_alone(self, project):
+        """How `json` found out says nothing to a user."""
+        project.makepyfile("def test_it(stage):\n    stage.invoke('Worker', {'at': object()})")
+        result = project.runpytest_subprocess()
+
+        result.stdout.fnmatch_lines(["E*UsageError: The event for Worker is not JSON: *", "E*Received: {'at': *"])
+        for noise in ("*encoder.py*", "*direct cause*", "*During handling*"):
+            result.stdout.no_fnmatch_line(noise)
+
+    def test_a_mark_that_is_wrong_or_in_vain_shows_its_message_alone(self, project):
+        """There is no line of the test to show, and nothing is hidden that would help."""
+        project.makepyfile(
+            """
+            import pytest
+            from stagefright.chaos import Failure
+
+            @pytest.mark.chaos(Wroker=Failure("no power"))
+            def test_unknown(stage): pass
+
+            @pytest.mark.chaos(Worker=Failure("no power"))
+            def test_in_vain(stage): pass
+            """
+        )
+        result = project.runpytest_subprocess()
+
+        result.assert_outcomes(failed=2)
+        result.stdout.fnmatch_lines(["E*UnknownResource: *Did you mean Worker?*", "E*FaultNeverFired: Worker=Failure(*"])
+        result.stdout.fnmatch_lines(["FAILED *test_unknown - stagefright.errors.Unkn*"])
+        result.stdout.no_fnmatch_line("*traceback entries are hidden*")
+
+
 def test_a_passing_test_tells_its_story_when_asked(project):
     """`pytest -rP` prints the flow of what went well."""
     project.makepyfile(f"def test_it(stage):\n    {PUBLISH}")
@@ -304,3 +335,21 @@ def test_tests_of_several_projects_run_in_one_session(project):
         )
 
     project.runpytest_subprocess().assert_outcomes(passed=4)
+
+
+def test_what_a_test_does_to_its_clients_does_not_change_the_stage(project):
+    """A stub that a test leaves behind answers the test, and not the stage's own errands."""
+    project.makepyfile(
+        """
+        from botocore.stub import Stubber
+
+        def test_it(stage):
+            for service in ("lambda", "kinesis", "s3", "ssm", "secretsmanager"):
+                assert stage.client(service) is stage.client(service)
+                assert stage.client(service) is not stage.world.internal_client(service)
+            Stubber(stage.client("lambda")).activate()
+            assert stage.invoke("Worker", {"Records": [{"Sns": {"Message": "x"}}]}).error == "ValueError"
+        """
+    )
+
+    project.runpytest_subprocess().assert_outcomes(passed=1)
