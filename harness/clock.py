@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import NoReturn
+
+from stagefright.spans import Span, parse_span
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 """Where every world's time begins: 2026-01-01T00:00:00Z, so that runs are repeatable."""
@@ -66,6 +70,46 @@ class Clock:
     def reset(self, start: float = EPOCH) -> None:
         """Start over."""
         self._us = _whole_us(start)
+
+
+class StageClock:
+    """
+    A stage's virtual time, as its test sees it: to read, and to let pass.
+
+    It has no way to put the time forward past what is due, because nothing on AWS skips time either.
+    """
+
+    def __init__(self, clock: Clock, let_pass: Callable[[float], None]) -> None:
+        self._clock = clock
+        self._let_pass = let_pass
+
+    def now(self) -> float:
+        """Seconds since 1970, exact to the microsecond."""
+        return self._clock.now()
+
+    def now_ms(self) -> int:
+        """Whole milliseconds since 1970, as AWS's timestamps have them."""
+        return self._clock.now_ms()
+
+    def iso(self) -> str:
+        """Now as AWS writes it: ISO 8601, UTC, milliseconds."""
+        return self._clock.iso()
+
+    def advance(self, span: Span) -> None:
+        """
+        Let the stage run for a span ("1h", or seconds): everything that is due in it happens.
+
+        `time.sleep` in a test does the same.
+        """
+        self._let_pass(parse_span(span))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"The stage's clock has no {name!r}; it has now(), now_ms(), iso() and advance(span), which lets the stage run."
+        )
+
+    def __repr__(self) -> str:
+        return f"<clock of the stage: {self._clock.iso()}>" if "_clock" in self.__dict__ else "<clock of a stage>"
 
 
 def _whole_us(when: float) -> int:

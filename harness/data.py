@@ -6,6 +6,7 @@ What was there before is remembered and comes back; what was not there is delete
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -13,8 +14,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from stagefright.errors import StagefrightError
-from stagefright.wording import plural
+from stagefright.errors import StagefrightError, UsageError
+from stagefright.wording import plural, shorten
 
 
 class Resource(Protocol):
@@ -59,15 +60,21 @@ class Data:
     def __init__(self, stage: Store) -> None:
         self._stage = stage
         self._undo: list[tuple[str, Callable[[], Any]]] = []
-        self._keys: dict[str, tuple[str, ...]] = {}
+        self._keys: dict[str, dict[str, str]] = {}
 
     def item(self, table: str, item: Mapping[str, Any]) -> None:
-        """Put an item into a table; values are plain Python: text, numbers, bytes, booleans, None, lists, sets, dicts."""
+        """
+        Put an item into a table; values are plain Python: text, numbers, bytes, booleans, None, lists, sets, dicts.
+
+        An item without the whole of the table's key, or with a key of another type, is a `UsageError`.
+        """
         from boto3.dynamodb.types import TypeSerializer
 
         name, dynamodb = self._stage.ref(table), self._stage.client("dynamodb")
         stored = {key: TypeSerializer().serialize(_storable(value)) for key, value in item.items()}
-        key = {attribute: stored[attribute] for attribute in self._key_of(name) if attribute in stored}
+        schema = self._key_of(name)
+        _check_key(table, schema, item, stored)
+        key = {attribute: stored[attribute] for attribute in schema}
         before = dynamodb.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item")
         dynamodb.put_item(TableName=name, Item=stored)
         if before is None:
@@ -91,14 +98,24 @@ class Data:
             old = before["Body"].read()
             self._later(f"object {key} of {bucket}", lambda: s3.put_object(Bucket=name, Key=key, Body=old))
 
-    def parameter(self, name: str, value: str, *, secure: bool = False) -> None:
-        """Set an SSM parameter, by its name or the logical id of a parameter in the template."""
-        ssm = self._stage.client("ssm")
+    def parameter(self, name: str, value: str | float, *, secure: bool = False) -> None:
+        """
+        Set an SSM parameter, by its name or the logical id of a parameter in the template; a number is written as text.
+
+        A new name that looks like a misspelt logical id is a `UsageError`.
+        """
+        if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+            raise UsageError(
+                f"The parameter {name} is text, not {value!r}. Write it as your code reads it: json.dumps(...)?"
+            )
+        ssm, asked = self._stage.client("ssm"), name
         name = self._physical(name)
         before = _found(
             lambda: ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"], ssm.exceptions.ParameterNotFound
         )
-        ssm.put_parameter(Name=name, Value=value, Type="SecureString" if secure else "String", Overwrite=True)
+        if before is None:
+            self._refuse_slip(asked, "parameter")
+        ssm.put_parameter(Name=name, Value=str(value), Type="SecureString" if secure else "String", Overwrite=True)
         if before is None:
             missing = ssm.exceptions.ParameterNotFound
             self._later(f"parameter {name}", lambda: _found(lambda: ssm.delete_parameter(Name=name), missing))
@@ -107,11 +124,16 @@ class Data:
             self._later(f"parameter {name}", lambda: ssm.put_parameter(**old, Overwrite=True))
 
     def secret(self, secret: str, value: str | Mapping[str, Any]) -> None:
-        """Set a secret, by its name or the logical id of a secret in the template; a dict is written as JSON."""
+        """
+        Set a secret, by its name or the logical id of a secret in the template; a dict is written as JSON.
+
+        A new name that looks like a misspelt logical id is a `UsageError`.
+        """
         secrets = self._stage.client("secretsmanager")
         name, text = self._physical(secret), _as_text(value)
         missing = secrets.exceptions.ResourceNotFoundException
         if _found(lambda: secrets.describe_secret(SecretId=name), missing) is None:
+            self._refuse_slip(secret, "secret")
             secrets.create_secret(Name=name, SecretString=text)
             undo = partial(secrets.delete_secret, SecretId=name, ForceDeleteWithoutRecovery=True)
             self._later(f"secret {secret}", lambda: _found(undo, missing))
@@ -187,11 +209,42 @@ class Data:
     def _physical(self, name: str) -> str:
         return self._stage.ref(name) if name in self._stage.resources else name
 
-    def _key_of(self, table: str) -> tuple[str, ...]:
+    def _refuse_slip(self, name: str, kind: str) -> None:
+        """A name that is new, without a path, and close to a logical id is hardly meant as a name of its own."""
+        known = self._stage.resources
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        if close and "/" not in name and name not in known:
+            raise UsageError(f"There is no {kind} {name!r}. Did you mean {close[0]}?")
+
+    def _key_of(self, table: str) -> dict[str, str]:
+        """The attributes of a table's key, with their types."""
         if table not in self._keys:
-            schema = self._stage.client("dynamodb").describe_table(TableName=table)["Table"]["KeySchema"]
-            self._keys[table] = tuple(part["AttributeName"] for part in schema)
+            found = self._stage.client("dynamodb").describe_table(TableName=table)["Table"]
+            types = {part["AttributeName"]: part["AttributeType"] for part in found["AttributeDefinitions"]}
+            names = [part["AttributeName"] for part in found["KeySchema"]]
+            self._keys[table] = {name: types[name] for name in names}
         return self._keys[table]
+
+
+_TYPES = {"S": "text", "N": "a number", "B": "bytes"}
+"""The types that a key may have."""
+
+
+def _check_key(
+    table: str, schema: Mapping[str, str], item: Mapping[str, Any], stored: Mapping[str, Mapping[str, Any]]
+) -> None:
+    missing = [name for name in schema if name not in stored]
+    verb = "is" if len(missing) == 1 else "are"
+    problems = [f"{', '.join(missing)} {verb} missing"] if missing else []
+    problems += [
+        f"{name} is {shorten(item[name])} and should be {_TYPES[kind]}"
+        for name, kind in schema.items()
+        if name in stored and kind not in stored[name]
+    ]
+    if problems:
+        raise UsageError(
+            f"{table}'s key is {', '.join(schema)}; {'; '.join(problems)}. The item: {shorten(dict(item))}"
+        )
 
 
 def _found(read: Callable[[], Any], missing: type[Exception]) -> Any:

@@ -111,9 +111,13 @@ class ConditionNeverHeld(BrokenPromise):
     """The condition of `wait_until` did not hold within its span."""
 
 
+KNOWN_MAX = 20
+"""How many known names a message lists."""
+
+
 def nearest(asked: str, available: Iterable[str]) -> str:
     """
-    The tail of an "unknown name" message: the nearest known name, and all of them.
+    The tail of an "unknown name" message: the nearest known name, and all of them, or the likeliest ones of many.
 
     >>> nearest("Tabel", ["Table", "Queue"])
     'Did you mean Table? Known: Queue, Table.'
@@ -123,7 +127,11 @@ def nearest(asked: str, available: Iterable[str]) -> str:
         return "There are none."
     close = difflib.get_close_matches(asked, known, n=1, cutoff=0.6)
     hint = f"Did you mean {close[0]}? " if close else ""
-    return f"{hint}Known: {', '.join(known)}."
+    likely = known
+    if len(known) > KNOWN_MAX:
+        likely = sorted(difflib.get_close_matches(asked, known, n=KNOWN_MAX, cutoff=0.0))
+    rest = f", and {len(known) - len(likely)} more" if len(likely) < len(known) else ""
+    return f"{hint}Known: {', '.join(likely)}{rest}."
 
 
 class StagefrightWarning(UserWarning):

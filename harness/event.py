@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stagefright.journal import Record
+from stagefright.wording import clip, shorten
 
 PAYLOADS = ("message", "body", "data", "detail", "line")
 """The parts that carry what the sender sent: of a topic, a queue or API, a stream or table, a bus, a log."""
@@ -17,6 +18,11 @@ PARTS = (
     "source", "subject",
 )  # fmt: skip
 """Every part that an event may have, by the name that `expect` takes."""
+
+ENVELOPE = (
+    "version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail", "replay-name",
+)  # fmt: skip
+"""The fields of an event on a bus, by EventBridge's own names, which a pattern uses."""
 
 _BOOKKEEPING = frozenset({"id", "ids", "condition", "consumer", "attempts", "error_message"})
 
@@ -60,6 +66,26 @@ class Event:
         """The payload, parsed if it is JSON text."""
         payload = self.payload
         return json.loads(payload) if isinstance(payload, str) else payload
+
+    @property
+    def change(self) -> str | None:
+        """
+        What happened to a table's item, in words; None for an event of another service.
+
+        >>> images = {"Keys": {"id": {"S": "1"}}, "OldImage": {"n": {"N": "1"}}, "NewImage": {"n": {"N": "2"}}}
+        >>> Event(Record(0, 0.0, "event", "Table", None, {"event_name": "MODIFY", "data": images})).change
+        'MODIFY {"id": "1"}: n 1 -> 2'
+        """
+        if "event_name" not in self.parts or not isinstance(self.parts.get("data"), Mapping):
+            return None
+        key, old, new = (self.parts.get(name) or {} for name in ("key", "old", "new"))
+        head = f"{self.parts['event_name']} {shorten(key)}"
+        if old and new:
+            changed = [name for name in {**old, **new} if name not in key and old.get(name) != new.get(name)]
+            told = [f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in changed]
+        else:
+            told = [f"{name}={_shown(new, name)}" for name in new if name not in key]
+        return clip(f"{head}: {', '.join(told)}" if told else head)
 
     def envelope(self, identity: Mapping[str, str]) -> dict[str, Any]:
         """
@@ -109,6 +135,10 @@ def _parts(record: Record) -> dict[str, Any]:
     if "event_name" in parts and isinstance(parts.get("data"), Mapping):
         parts |= _table_parts(parts["data"])
     return parts
+
+
+def _shown(image: Mapping[str, Any], name: str) -> str:
+    return shorten(image[name]) if name in image else "nothing"
 
 
 def _plain_attribute(value: Any) -> Any:

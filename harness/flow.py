@@ -54,12 +54,32 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An event that was given up and lost; `at` in seconds since the flow began."""
+    """
+    An event that was given up and lost; `at` in seconds since the flow began.
+
+    `status` is what the client of an HTTP request that failed was told.
+    """
 
     resource: str
     reason: str
     ids: list[str]
     at: int | float
+    status: int | None = None
+
+    @property
+    def told(self) -> str:
+        """
+        The same in words.
+
+        >>> Dropped("Worker", "retention", ["1"], 0).told, Dropped("Worker", "KeyError: 'id'", [], 0, status=500).told
+        ('Worker lost 1 event: retention', "Worker's request was answered 500: KeyError: 'id'")
+        """
+        if self.status is not None:
+            return f"{self.resource}'s request was answered {self.status}: {clip(self.reason)}"
+        if self.reason == "duplicate":
+            return f"{self.resource} dropped a duplicate"
+        lost = plural(len(self.ids), "event") if self.ids else "an event"
+        return f"{self.resource} lost {lost}: {clip(self.reason)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +99,22 @@ class Flow:
     """
     What happened, as a tree; `print(flow)` draws it.
 
-    Made of a journal (from record number `since` on), or of some records. `known` are the logical ids of the stage; with them, asking for a name that does not exist is an error, and asking for
-    a function that never ran gives no attempts.
+    Made of a journal (from record number `since` on), or of some records. `known` are the logical ids of the stage, and
+    `functions` those of its functions; with them, asking for a name that does not exist is an error, and asking for a function
+    that never ran gives no attempts.
     """
 
-    def __init__(self, records: Iterable[Record], *, since: int = 0, known: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        records: Iterable[Record],
+        *,
+        since: int = 0,
+        known: Collection[str] = (),
+        functions: Collection[str] = (),
+    ) -> None:
         self.records = list(records.since(since) if isinstance(records, Journal) else records)
         self._known = known
+        self._functions = functions
         self._focus: Record | None = None
         self._by_n = {record.n: record for record in self.records}
         self._roots: list[Record] = []
@@ -97,12 +126,12 @@ class Flow:
             self._index(record)
 
     @classmethod
-    def of(cls, journal: Journal, n: int, *, known: Collection[str] = ()) -> Flow:
+    def of(cls, journal: Journal, n: int, *, known: Collection[str] = (), functions: Collection[str] = ()) -> Flow:
         """The whole flow that record number `n` belongs to, from its stimulus on; its `path` is the way of that record."""
         root = journal[n]
         while root.cause is not None:
             root = journal[root.cause]
-        flow = cls(_descendants(journal, root), known=known)
+        flow = cls(_descendants(journal, root), known=known, functions=functions)
         flow._focus = flow._by_n.get(n)
         return flow
 
@@ -131,9 +160,10 @@ class Flow:
     def attempts(self, function: str) -> Attempts:
         """The invocations of a function in this flow."""
         runs = [record for record in self._of("invocation") if record.resource == function]
-        if not runs and function not in self._known:
+        known = self._functions or self._known
+        if not runs and function not in known:
             ran = dict.fromkeys(record.resource for record in self._of("invocation"))
-            raise UnknownResource(f"No function {function!r} ran in this flow. {nearest(function, self._known or ran)}")
+            raise UnknownResource(f"No function {function!r} ran in this flow. {nearest(function, known or ran)}")
         start = runs[0].at if runs else 0.0
         return Attempts(function, [neat(run.at - start) for run in runs], [self._ended(run) for run in runs])
 
@@ -154,10 +184,7 @@ class Flow:
     @property
     def dropped(self) -> list[Dropped]:
         """The events that were given up and lost, filtered out or deleted."""
-        return [
-            Dropped(record.resource, record.detail.get("reason", ""), record.detail.get("ids", []), self._at(record))
-            for record in self._of("dropped")
-        ]
+        return [self._dropped(record) for record in self._of("dropped")]
 
     @property
     def errors(self) -> list[FlowError]:
@@ -236,6 +263,10 @@ class Flow:
         source, condition = detail.get("source", ""), detail.get("condition", "")
         return DeadLetter(record.resource, source, condition, detail.get("ids", []), self._at(record))
 
+    def _dropped(self, record: Record) -> Dropped:
+        reason, ids, status = (record.detail.get(name) for name in ("reason", "ids", "status"))
+        return Dropped(record.resource, reason or "", ids or [], self._at(record), status)
+
     # -- where it stopped --------------------------------------------------------------------------------------------
 
     def _is_harmless(self, dropped: Record) -> bool:
@@ -289,8 +320,11 @@ class Flow:
         return f"{record.resource} called {detail.get('service')}.{detail.get('operation')}{error}"
 
     def _event_line(self, record: Record) -> str:
+        event = Event(record)
+        if event.change is not None:
+            return f"{record.resource} {event.change}" + self._fate_of(record)
         request = [record.detail[part] for part in ("method", "path") if part in record.detail]
-        payload = Event(record).payload
+        payload = event.payload
         words = [record.resource, "accepted", *request, *([shorten(payload)] if payload or not request else [])]
         return " ".join(words) + self._fate_of(record)
 
@@ -329,7 +363,7 @@ class Flow:
         )
 
     def _dropped_line(self, record: Record) -> str:
-        return f"{record.resource} lost {plural(len(record.detail.get('ids', [])), 'event')}: {record.detail.get('reason')}"
+        return self._dropped(record).told
 
     def _fault_line(self, record: Record) -> str:
         return (

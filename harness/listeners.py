@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, TypeVar
 
-from stagefright.clock import Clock
 from stagefright.errors import ExpectationFailed, UnknownResource, UsageError, nearest
-from stagefright.event import Event, is_event
+from stagefright.event import ENVELOPE, PAYLOADS, Event, is_event
 from stagefright.journal import Journal, Record
-from stagefright.matching import Expectation
+from stagefright.matching import Expectation, check_roots
 from stagefright.misses import Surroundings, no_event, unexpected_events
 from stagefright.settings import Settings
 from stagefright.spans import Span, parse_span
@@ -30,6 +30,46 @@ WITHIN: Span = "5m"
 
 DEFAULT_BUS = "default"
 """The event bus that every account has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What `listen` observes with one verb: the parts of its events, the payload first, and what a pattern may name."""
+
+    verb: str
+    types: tuple[str, ...]
+    parts: tuple[str, ...]
+    envelope: tuple[str, ...] | None = None
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The fields that a pattern may begin with."""
+        return self.envelope or self.parts
+
+    def check(self, resource: str, expected: Mapping[str, Any]) -> None:
+        """Refuse an expectation that no event of this kind can ever meet."""
+        for name in expected:
+            if name not in (*self.parts, "pattern"):
+                sent = f" What was sent is its {self.parts[0]}." if name in PAYLOADS else ""
+                raise UsageError(
+                    f"An event on {resource} (listen.{self.verb}) has no part {name!r}.{sent} "
+                    f"{nearest(name, [*self.parts, 'pattern'])}"
+                )
+        if expected.get("pattern") is not None:
+            check_roots(expected["pattern"], self.roots)
+
+
+SNS = Kind("sns", ("AWS::SNS::Topic",), ("message", "subject", "attributes", "group_id"))
+SQS = Kind("sqs", ("AWS::SQS::Queue",), ("body", "attributes", "group_id"))
+KINESIS = Kind("kinesis", ("AWS::Kinesis::Stream",), ("data", "key"))
+DYNAMODB = Kind(
+    "dynamodb", ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"), ("new", "old", "key", "event_name", "data")
+)
+EVENTBRIDGE = Kind(
+    "eventbridge", ("AWS::Events::EventBus",), ("detail", "detail_type", "source", "resources"), ENVELOPE
+)
+LOGS = Kind("logs", ("AWS::Lambda::Function",), ("line",))
+KINDS = (SNS, SQS, KINESIS, DYNAMODB, EVENTBRIDGE, LOGS)
 
 
 class Resource(Protocol):
@@ -51,6 +91,14 @@ class Resource(Protocol):
         ...
 
 
+class Timepiece(Protocol):
+    """A stage's clock, as far as a listener is concerned."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+
 class Observed(Protocol):
     """A stage, as far as a listener is concerned."""
 
@@ -60,7 +108,7 @@ class Observed(Protocol):
         ...
 
     @property
-    def clock(self) -> Clock:
+    def clock(self) -> Timepiece:
         """The stage's time."""
         ...
 
@@ -72,6 +120,10 @@ class Observed(Protocol):
     @property
     def settings(self) -> Settings:
         """Its settings, which name the account and the region."""
+        ...
+
+    def has_stream(self, table: str) -> bool:
+        """Whether the changes of a table, given by its logical id, can be observed."""
         ...
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
@@ -90,50 +142,63 @@ class Listen:
         self._stage = stage
 
     def __repr__(self) -> str:
-        return "<listen: sns, sqs, kinesis, dynamodb, eventbridge, logs>"
+        return f"<listen: {', '.join(kind.verb for kind in KINDS)}>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"listen has no {name!r}. {nearest(name, [kind.verb for kind in KINDS])}")
 
     def sns(self, topic: str) -> Listener:
         """Observe what is published to a topic; events have `message`, `subject` and `attributes`."""
-        return self._arm(topic, "AWS::SNS::Topic")
+        return self._arm(topic, SNS)
 
     def sqs(self, queue: str) -> Listener:
         """Observe what arrives in a queue, by sending or by redrive; events have `body` and `attributes`."""
-        return self._arm(queue, "AWS::SQS::Queue")
+        return self._arm(queue, SQS)
 
     def kinesis(self, stream: str) -> Listener:
         """Observe the records of a stream; events have `data` and `key`, the partition key."""
-        return self._arm(stream, "AWS::Kinesis::Stream")
+        return self._arm(stream, KINESIS)
 
     def dynamodb(self, table: str) -> Listener:
-        """Observe the changes in a table's stream; events have `event_name`, `key`, `new` and `old`."""
-        return self._arm(table, "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
+        """
+        Observe the changes in a table's stream; events have `event_name`, `key`, `new` and `old`.
+
+        A table without a stream is refused, as no change of it would ever be seen.
+        """
+        logical_id = self._logical_id(table, DYNAMODB)
+        if not self._stage.has_stream(logical_id):
+            raise UsageError(
+                f"{logical_id} has no StreamSpecification, so its changes cannot be observed; add one, or read the table."
+            )
+        return Listener(self._stage, logical_id, DYNAMODB)
 
     def eventbridge(self, bus: str | None = None, pattern: Mapping[str, Any] | None = None) -> Listener:
         """
         Observe an event bus (None: the default one); events have `detail`, `detail_type`, `source` and `resources`.
 
-        With a `pattern`, the listener sees only the events that a rule with that pattern would.
+        With a `pattern`, the listener sees only the events that a rule with that pattern would; a field that no event has is
+        refused.
         """
+        if pattern is not None:
+            check_roots(pattern, ENVELOPE)
         only = Expectation(pattern=pattern) if pattern is not None else None
         if bus is None or bus == DEFAULT_BUS:
-            return Listener(self._stage, DEFAULT_BUS, only=only)
-        return self._arm(bus, "AWS::Events::EventBus", only=only)
+            return Listener(self._stage, DEFAULT_BUS, EVENTBRIDGE, only=only)
+        return self._arm(bus, EVENTBRIDGE, only=only)
 
     def logs(self, function: str) -> Listener:
         """Observe the lines that a function logs; events have `line`."""
-        return self._arm(function, "AWS::Lambda::Function", kinds=_is_log)
+        return self._arm(function, LOGS)
 
-    def _arm(
-        self, name: str, *types: str, only: Expectation | None = None, kinds: Callable[[Record], bool] = is_event
-    ) -> Listener:
-        return Listener(self._stage, self._logical_id(name, types), only=only, kinds=kinds)
+    def _arm(self, name: str, kind: Kind, *, only: Expectation | None = None) -> Listener:
+        return Listener(self._stage, self._logical_id(name, kind), kind, only=only)
 
-    def _logical_id(self, name: str, types: tuple[str, ...]) -> str:
-        fitting = {key: found for key, found in self._stage.resources.items() if found.type in types}
+    def _logical_id(self, name: str, asked: Kind) -> str:
+        fitting = {key: found for key, found in self._stage.resources.items() if found.type in asked.types}
         for logical_id, resource in fitting.items():
             if name in (logical_id, resource.physical_id, resource.arn):
                 return logical_id
-        kind = types[0]
+        kind = asked.types[0]
         other = self._stage.resources.get(name)
         if other is not None:
             raise UsageError(
@@ -154,18 +219,21 @@ class Listener:
         self,
         stage: Observed,
         resource: str,
+        kind: Kind,
         *,
         only: Expectation | None = None,
-        kinds: Callable[[Record], bool] = is_event,
     ) -> None:
         self.resource = resource
         self._stage = stage
         self._identity = {"account": stage.settings.account, "region": stage.settings.region}
         self._only = only
-        self._kinds = kinds
+        self._kind = kind
+        self._sees = _is_log if kind is LOGS else is_event
         self._armed = len(stage.journal)
         self._read_to = self._armed
         self._events: list[Event] = []
+        self._filtered: list[Event] = []
+        """What the listener's own pattern kept out; a miss shows it."""
         self._ids: set[str] = set()
         self._taken: set[str] = set()
         self._all_taken_to = 0
@@ -176,15 +244,16 @@ class Listener:
         """All events so far, in order, each once."""
         return list(self._read())
 
-    def expect(self, *, within: Span = WITHIN, **parts: Any) -> Event:
+    def expect(self, *misplaced: Any, within: Span = WITHIN, **parts: Any) -> Event:
         """
         The next event that is as expected; time passes until it comes.
 
         Parts of the envelope are named: `message`, `body`, `data`, `detail`, `key`, `attributes`, `source`, ... A mapping is
         matched as a subset, a callable as a predicate; `pattern={...}` is EventBridge's language. The event then counts as
-        seen: it satisfies no other expectation. Raises `ExpectationFailed`, which shows what came instead.
+        seen: it satisfies no other expectation. Raises `ExpectationFailed`, which shows what came instead, and `UsageError`
+        for what no event of this resource can meet: a part that it does not have, or a pattern of unknown fields.
         """
-        expectation, within_s = Expectation(**parts), parse_span(within)
+        expectation, within_s = self._expectation("expect", misplaced, parts), parse_span(within)
         until = self._stage.clock.now() + within_s
         event = self._stage.run_until(self._search(expectation).first, within_s)
         if event is None:
@@ -199,11 +268,22 @@ class Listener:
 
         That is sound: in a quiet stage nothing more can happen.
         """
-        self._refuse(Expectation(), math.inf, "after the last one that the test expected")
+        self._refuse(Expectation(), math.inf, "")
 
-    def expect_none(self, *, within: Span, **parts: Any) -> None:
+    def expect_none(self, *misplaced: Any, within: Span, **parts: Any) -> None:
         """Let a span pass, and fail if an event as described came that satisfied no expectation before."""
-        self._refuse(Expectation(**parts), parse_span(within), f"within {within}")
+        expectation = self._expectation("expect_none", misplaced, parts)
+        self._refuse(expectation, parse_span(within), f" within {within}")
+
+    def _expectation(self, verb: str, misplaced: tuple[Any, ...], parts: Mapping[str, Any]) -> Expectation:
+        if misplaced:
+            value = "{...}" if isinstance(misplaced[0], Mapping) else repr(misplaced[0])
+            raise UsageError(
+                f"{verb} takes parts by name: {verb}({self._kind.parts[0]}={value}). "
+                f"An event on {self.resource} has: {', '.join(self._kind.parts)}."
+            )
+        self._kind.check(self.resource, parts)
+        return Expectation(**parts)
 
     def _refuse(self, expectation: Expectation, within_s: float, when: str) -> None:
         search = self._search(expectation)
@@ -215,15 +295,15 @@ class Listener:
     def _read(self) -> Sequence[Event]:
         for record in self._stage.journal.since(self._read_to):
             self._read_to = record.n + 1
-            if record.resource == self.resource and self._kinds(record):
+            if record.resource == self.resource and self._sees(record):
                 self._note(Event(record))
         return self._events
 
     def _note(self, event: Event) -> None:
-        if event.id in self._ids or (self._only is not None and not self._holds(self._only, event)):
-            return
-        self._ids.add(event.id)
-        self._events.append(event)
+        if event.id not in self._ids:
+            self._ids.add(event.id)
+            passes = self._only is None or self._holds(self._only, event)
+            (self._events if passes else self._filtered).append(event)
 
     def _search(self, expectation: Expectation) -> _Search:
         events = self._read()
@@ -246,6 +326,8 @@ class Listener:
             armed=self._armed,
             events=self.events,
             taken=frozenset(self._taken),
+            only=self._only,
+            filtered=self._filtered,
         )
 
     def __repr__(self) -> str:
@@ -285,17 +367,5 @@ def _is_log(record: Record) -> bool:
     return record.kind == "log"
 
 
-_VERBS = {
-    "AWS::SNS::Topic": "sns",
-    "AWS::SQS::Queue": "sqs",
-    "AWS::Kinesis::Stream": "kinesis",
-    "AWS::DynamoDB::Table": "dynamodb",
-    "AWS::DynamoDB::GlobalTable": "dynamodb",
-    "AWS::Events::EventBus": "eventbridge",
-    "AWS::Lambda::Function": "logs",
-}
-"""Which verb of `listen` observes a resource type."""
-
-
 def _verb_for(resource_type: str) -> str:
-    return f"Use listen.{_VERBS[resource_type]}(...). " if resource_type in _VERBS else ""
+    return next((f"Use listen.{kind.verb}(...). " for kind in KINDS if resource_type in kind.types), "")

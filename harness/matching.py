@@ -15,7 +15,7 @@ from typing import Any
 
 from stagefright.errors import UsageError, nearest
 from stagefright.event import PARTS, PAYLOADS, Event, parsed
-from stagefright.wording import shorten
+from stagefright.wording import shorten, source_of
 
 
 class _Missing:
@@ -89,6 +89,11 @@ class Expectation:
         self.parts = parts
         self.pattern = _CompiledPattern(pattern) if pattern is not None else None
 
+    @property
+    def asks(self) -> bool:
+        """Whether it is about anything; else every event will do."""
+        return bool(self.parts) or self.pattern is not None
+
     def match(self, event: Event, identity: Mapping[str, str] = NOBODY, *, any_payload: bool = False) -> Match:
         """
         Compare with an event.
@@ -138,6 +143,22 @@ class _CompiledPattern:
         reasons = [(path, field.explain(envelope)) for path, field in self.fields]
         wrong = [Difference(path, self.source, envelope, because=reason) for path, reason in reasons if reason]
         return wrong or [Difference("pattern", self.source, envelope, because=explanation)]
+
+
+def check_roots(pattern: object, roots: Sequence[str]) -> None:
+    """Refuse a pattern about fields that no event has, which would match nothing for ever."""
+    if not isinstance(pattern, Mapping):
+        raise UsageError(
+            f"A pattern is a mapping, as in pattern={{{json.dumps(roots[0])}: [...]}}; this is {pattern!r}."
+        )
+    for name, value in pattern.items():
+        if name == "$or" and isinstance(value, list):
+            for alternative in value:
+                check_roots(alternative, roots)
+        elif name not in roots:
+            raise UsageError(
+                f"pattern={_shown(pattern)}: these events have no field {name!r}. {nearest(str(name), roots)}"
+            )
 
 
 def _single_fields(pattern: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -238,7 +259,9 @@ def _shown(value: object) -> str:
         return "nothing"
     if callable(value):
         name = getattr(value, "__name__", repr(value))
-        return "a value that the predicate accepts" if name == "<lambda>" else f"a value that {name}() accepts"
+        if name == "<lambda>":
+            return f"a value that {source_of(value) or 'the predicate'} accepts"
+        return f"a value that {name}() accepts"
     if isinstance(value, Mapping) and any(callable(item) for item in value.values()):
         return "{" + ", ".join(f'"{key}": {_shown(item)}' for key, item in value.items()) + "}"
     return shorten(value)

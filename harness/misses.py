@@ -42,6 +42,15 @@ class Surroundings:
     armed: int
     events: Sequence[Event]
     taken: frozenset[str]
+    only: Expectation | None = None
+    """The listener's own pattern."""
+    filtered: Sequence[Event] = ()
+    """The events that its pattern kept out."""
+
+    @property
+    def asked(self) -> str:
+        """The resource, with the pattern that narrows it."""
+        return self.resource if self.only is None else f"{self.resource} ({self.only})"
 
     @cached_property
     def flow(self) -> Flow:
@@ -58,7 +67,7 @@ def no_event(around: Surroundings, expectation: Expectation, within_s: float, *,
     span = format_span(within_s)
     waited = f"; nothing is due any more, so none will come (waited up to {span})" if is_quiet else f" within {span}"
     return _message(
-        f"No event on {around.resource} matched {expectation}{waited}.",
+        f"No event on {around.asked} matched {expectation}{waited}.",
         _seen(around, expectation),
         _story(around),
         _advice(list(_hints(around, expectation))),
@@ -68,8 +77,9 @@ def no_event(around: Surroundings, expectation: Expectation, within_s: float, *,
 def unexpected_events(around: Surroundings, expectation: Expectation, found: Sequence[Event], when: str) -> str:
     """The message of an `expect_no_more` or `expect_none` that found some."""
     lines = [f"  {around.moment(event)}  {_one_line(event)}" for event in found[:EVENTS_MAX]]
+    which = f"matching {expectation}" if expectation.asks else "that no expectation took"
     return _message(
-        f"{around.resource} has {plural(len(found), 'event')} matching {expectation} {when}; none should be there:",
+        f"{around.asked} has {plural(len(found), 'event')} {which}{when}; none should be there:",
         [*lines, *_more(len(found) - EVENTS_MAX)],
         ["", "How the first came about:", *_indented(Flow.of(around.journal, found[0].record))],
         _advice(["if it is right that it came, expect() it; else follow the flow above to its cause"]),
@@ -85,12 +95,26 @@ def _message(head: str, *parts: list[str]) -> str:
 
 def _seen(around: Surroundings, expectation: Expectation) -> list[str]:
     if not around.events:
-        return ["", f"{around.resource} has seen no event since the listener was armed."]
+        kept_out = _kept_out(around)
+        return kept_out or ["", f"{around.resource} has seen no event since the listener was armed."]
     judged = [(event, expectation.match(event, around.identity)) for event in around.events]
     judged.sort(key=lambda pair: (pair[0].id in around.taken, -pair[1].score))
     head = f"{around.resource} has seen {plural(len(judged), 'event')} since the listener was armed, nearest first:"
     lines = [line for event, match in judged[:EVENTS_MAX] for line in _candidate(around, event, match)]
-    return ["", head, *lines, *_more(len(judged) - EVENTS_MAX)]
+    return ["", head, *lines, *_more(len(judged) - EVENTS_MAX), *_kept_out(around)]
+
+
+def _kept_out(around: Surroundings) -> list[str]:
+    """The events that the listener's own pattern did not let through, nearest first, and why."""
+    if around.only is None or not around.filtered:
+        return []
+    judged = [(event, around.only.match(event, around.identity)) for event in around.filtered]
+    judged.sort(key=lambda pair: -pair[1].score)
+    seen = f"{around.resource} has seen {plural(len(judged), 'event')} that the listener's pattern kept out"
+    head = f"{seen}, nearest first:" if len(judged) > 1 else f"{seen}:"
+    lines = [line for event, match in judged[:EVENTS_MAX] for line in _candidate(around, event, match)]
+    nothing = [] if around.events else ["", f"No event on {around.resource} has passed the pattern."]
+    return [*nothing, "", head, *lines, *_more(len(judged) - EVENTS_MAX)]
 
 
 def _candidate(around: Surroundings, event: Event, match: Match) -> Iterator[str]:
@@ -106,7 +130,8 @@ def _candidate(around: Surroundings, event: Event, match: Match) -> Iterator[str
 
 
 def _one_line(event: Event) -> str:
-    parts = {name: value for name, value in event.parts.items() if value not in ({}, [], "")}
+    hidden = {"data"} if event.change is not None else set()
+    parts = {name: value for name, value in event.parts.items() if name not in hidden and value not in ({}, [], "")}
     return f"{event.id[:8]}  " + "  ".join(f"{name}={shorten(value)}" for name, value in parts.items())
 
 
@@ -137,36 +162,72 @@ def _advice(hints: list[str]) -> list[str]:
 
 
 def _hints(around: Surroundings, expectation: Expectation) -> Iterator[str]:
+    yield from _came_before(around, expectation)
+    yield from _failures(around)
+    yield from _losses(around)
+    yield from _pending_retries(around)
     yield from _came_early(around, expectation)
     yield from _came_elsewhere(around, expectation)
-    yield from _failures(around)
-    yield from _pending_retries(around)
-    yield from _losses(around)
     if not around.events:
         yield from _silence(around)
-    elif not around.flow.errors:
+    elif not around.flow.errors and not any(expectation.accepts(event, around.identity) for event in around.events):
         yield f"compare the fields above; listener.events holds all {len(around.events)} of them"
+
+
+def _came_before(around: Surroundings, expectation: Expectation) -> Iterator[str]:
+    """The same event cannot come twice; whoever expects it twice wants two."""
+    alike = [event for event in around.events if expectation.accepts(event, around.identity)]
+    if alike and all(event.id in around.taken for event in alike):
+        times = "once, and an earlier expect took it" if len(alike) == 1 else f"{len(alike)} times, all taken before"
+        yield f"it came {times}: each event satisfies one expect, which returns it"
 
 
 def _came_early(around: Surroundings, expectation: Expectation) -> Iterator[str]:
     for record in around.journal:
         if record.n >= around.armed:
             return
-        if record.resource == around.resource and is_event(record) and _matches(around, expectation, record):
+        if record.resource == around.resource and is_event(record) and _would_do(around, expectation, record):
             yield "a matching event came before the listener was armed: arm it before the stimulus"
             return
 
 
+def _would_do(around: Surroundings, expectation: Expectation, record: Record) -> bool:
+    passes = around.only is None or around.only.accepts(Event(record), around.identity)
+    return passes and _matches(around, expectation, record)
+
+
 def _came_elsewhere(around: Surroundings, expectation: Expectation) -> Iterator[str]:
-    if not expectation.parts and expectation.pattern is None:
+    if not expectation.asks:
         return
+    passed = _resources_above(around)
     found = Counter(
         record.resource
         for record in around.flow.records
-        if record.resource != around.resource and is_event(record) and _matches(around, expectation, record)
+        if record.resource not in passed and _is_news(around, record) and _matches(around, expectation, record)
     )
     for resource, count in found.items():
         yield f"{plural(count, 'event')} on {resource} would have matched: listen there, or follow what becomes of it"
+
+
+def _is_news(around: Surroundings, record: Record) -> bool:
+    """An event that a listener could see, and that the test did not send itself."""
+    if not is_event(record) or "route" in record.detail:
+        return False
+    cause = around.journal[record.cause] if record.cause is not None else None
+    return cause is None or cause.kind != "call" or cause.resource != "test"
+
+
+def _resources_above(around: Surroundings) -> set[str]:
+    """The resources that the events of the asked one came through."""
+    above, seen, stack = {around.resource}, set[int](), [event.record for event in around.events]
+    while stack:
+        n = stack.pop()
+        if n not in seen:
+            seen.add(n)
+            record = around.journal[n]
+            above.add(record.resource)
+            stack += [*([record.cause] if record.cause is not None else []), *record.detail.get("causes", ())]
+    return above
 
 
 def _matches(around: Surroundings, expectation: Expectation, record: Record) -> bool:
@@ -192,14 +253,18 @@ def _pending_retries(around: Surroundings) -> Iterator[str]:
 
 
 def _losses(around: Surroundings) -> Iterator[str]:
-    for lost in around.flow.dropped:
-        yield f"{lost.resource} lost an event: {lost.reason}"
+    failed = {error.function for error in around.flow.errors}
+    lost = [lost for lost in around.flow.dropped if lost.status is None or lost.resource not in failed]
+    yield from dict.fromkeys(one.told for one in lost)
     for kept in around.flow.dead_letters:
         if kept.resource != around.resource:
             yield f"{kept.resource} holds a dead letter of {kept.source} ({kept.condition})"
 
 
 def _silence(around: Surroundings) -> Iterator[str]:
+    if around.filtered:
+        yield "the listener's pattern let nothing through: compare it with the reasons above"
+        return
     accepted = Counter(record.resource for record in around.flow.records if is_event(record))
     if accepted:
         where = ", ".join(f"{name} ({count})" for name, count in accepted.items())

@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from stagefright.clock import Clock
+from stagefright.clock import StageClock
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
-from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError
+from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.functions import payloads
 from stagefright.functions.executor import Instrument
@@ -28,6 +28,7 @@ from stagefright.settings import Settings, load_settings
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.templates import Template, find_template, load_template
 from stagefright.travellers import refuse_travellers
+from stagefright.wording import source_of
 from stagefright.world import World
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Invocation:
     error_message: str | None
     status: int
     request_id: str
-    log: str
+    log: str = field(repr=False)
     """The end of the invocation's log."""
 
 
@@ -111,10 +112,25 @@ class Stage:
         return resource.arn
 
     def client(self, service: str) -> Any:
-        """A boto3 client whose calls stay in the stage."""
+        """A boto3 client whose calls stay in the stage; a name that boto3 does not know is a `UsageError`."""
         if service not in self._clients:
-            self._clients[service] = self.world.make_client(service)
+            self._clients[service] = self._new_client(service)
         return self._clients[service]
+
+    def _new_client(self, service: str) -> Any:
+        from botocore.exceptions import UnknownServiceError
+
+        try:
+            return self.world.make_client(service)
+        except UnknownServiceError:
+            import boto3
+
+            known = boto3.Session().get_available_services()
+            raise UsageError(f"boto3 has no service {service!r}. {nearest(service, known)}") from None
+
+    def has_stream(self, table: str) -> bool:
+        """Whether the changes of a table, given by its logical id, can be observed."""
+        return self.world.is_streaming(self.ref(table))
 
     @property
     def journal(self) -> Journal:
@@ -122,9 +138,9 @@ class Stage:
         return self.world.journal
 
     @property
-    def clock(self) -> Clock:
-        """The stage's virtual time."""
-        return self.world.clock
+    def clock(self) -> StageClock:
+        """The stage's virtual time; `stage.clock.advance("1h")` lets the stage run, as `time.sleep` does."""
+        return StageClock(self.world.clock, self._advance)
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
@@ -148,7 +164,7 @@ class Stage:
             return asked
         resource = self.deployed.resource(asked)
         if resource.type not in INVOCABLE_TYPES:
-            functions = (name for name, known in self.resources.items() if known.type == FUNCTION_TYPE)
+            functions = self._functions()
             raise UsageError(
                 f"{asked} is an {resource.type}; only functions can be invoked. Functions: {', '.join(functions) or 'none'}."
             )
@@ -164,6 +180,10 @@ class Stage:
 
     # -- time --------------------------------------------------------------------------------------------------------
 
+    def _advance(self, seconds: float) -> None:
+        refuse_travellers()
+        self.world.kernel.advance(seconds)
+
     def settle(self) -> Flow:
         """
         Run the world until nothing is due: nothing more can happen.
@@ -173,12 +193,20 @@ class Stage:
         refuse_travellers()
         self.world.kernel.settle()
         since, self._settled_at = self._settled_at, len(self.journal)
-        return Flow(self.journal, since=since, known=self.resources.keys())
+        return Flow(self.journal, since=since, known=self.resources.keys(), functions=self._functions())
 
     def flow(self, event: Event | int) -> Flow:
         """The flow of one stimulus: the tree that an event, or a journal record by its number, belongs to."""
-        record = event if isinstance(event, int) else event.record
-        return Flow.of(self.journal, record, known=self.resources.keys())
+        record = getattr(event, "record", event)
+        if not isinstance(record, int):
+            raise UsageError(
+                f"flow() takes an event, as a listener's expect() returns it, or the number of a journal record; not {event!r}. "
+                "stage.settle() gives the flow of all that happened."
+            )
+        return Flow.of(self.journal, record, known=self.resources.keys(), functions=self._functions())
+
+    def _functions(self) -> list[str]:
+        return [name for name, resource in self.resources.items() if resource.type == FUNCTION_TYPE]
 
     def wait_until(self, condition: Callable[[], T], within: Span = "30s") -> T:
         """
@@ -192,6 +220,8 @@ class Stage:
         due = self.world.kernel.next_due()
         why = "and nothing is due any more" if due is None else f"within {format_span(parse_span(within))}"
         name = getattr(condition, "__qualname__", repr(condition))
+        if name.endswith("<lambda>"):
+            name = source_of(condition) or name
         raise ConditionNeverHeld(
             f"The condition {name} did not hold {why}; it last returned {value!r}.\n{Flow(self.journal)}"
         )
@@ -249,6 +279,7 @@ class Stage:
         """
         A function's own copy of a module (its handler's, unless named), for a test to patch.
 
+        A name that is no module of the function is an `ImportError`, which lists those that it has imported.
         The next invocation of the function runs in that copy.
         """
         resolved = self.world.functions.find(self.ref(function))

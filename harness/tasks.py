@@ -396,11 +396,12 @@ class Actor:
         if self.thread_ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread_ident), ctypes.py_object(ThreadEnds))
 
-    def await_stop(self) -> None:
-        """Give the thread that was asked to stop a moment to do so, for it must not run beside the test."""
+    def await_stop(self) -> bool:
+        """Give the thread a moment to end or park, for it must not run beside the test; true if it has."""
         deadline = _real_time() + UNWIND_ALLOWANCE_S
         while self._thread is not None and self._thread.is_alive() and not self._parked and _real_time() < deadline:
             self._thread.join(_UNWIND_POLL_S)
+        return self._thread is None or not self._thread.is_alive() or self._parked
 
     def frame(self) -> FrameType | None:
         """Where the actor's thread is now."""
@@ -688,6 +689,8 @@ class Kernel:
                 self._park(actor, future)
                 actor.owner.resumed()
             actor.waiting_for = None
+            if actor.abandoned:
+                actor.gone()
         if self._failure is not None and actor is self.root:
             failure, self._failure = self._failure, None
             future.forget(actor.wake)
@@ -783,15 +786,11 @@ class Kernel:
         """Do the kernel's work on this thread until an actor's turn comes; if it is not ours, pass the baton."""
         outer, self._stepping = self._stepping, True
         try:
-            chosen = self._next_turn()
+            chosen = self._next_turn(current_actor())
         finally:
             self._stepping = outer
         if chosen is me:
             return
-        runner = current_actor()
-        if runner is not None and runner is not self._holder:
-            # Taken from this thread meanwhile: the baton is not its to pass.
-            runner.gone()
         self._handovers += 1
         self._holder = chosen
         chosen.pass_baton()
@@ -800,16 +799,16 @@ class Kernel:
             if me.abandoned:
                 me.gone()
 
-    def _next_turn(self) -> Actor:
+    def _next_turn(self, runner: Actor | None) -> Actor:
         while True:
+            if runner is not None and runner is not self._holder:
+                # The baton was taken from this thread meanwhile: it is not its to pass.
+                runner.gone()
             if self._failure is not None and self.root is not None:
                 return self.root
-            while self._next_actor:
-                actor = self._next_actor.popleft()
-                if actor.frozen:
-                    actor.make_ready()
-                elif not actor.abandoned:
-                    return actor
+            actor = self._next_ready_actor()
+            if actor is not None:
+                return actor
             try:
                 if self._ready:
                     self._ready.popleft()()
@@ -820,6 +819,15 @@ class Kernel:
                 self.fail(error)
                 if self.root is None:
                     raise
+
+    def _next_ready_actor(self) -> Actor | None:
+        while self._next_actor:
+            actor = self._next_actor.popleft()
+            if actor.frozen:
+                actor.make_ready()
+            elif not actor.abandoned:
+                return actor
+        return None
 
     def _advance_to_next(self) -> bool:
         """Jump to the next due timer and run it; false if nothing is due that anybody waits for."""
@@ -890,9 +898,11 @@ class Kernel:
         if holder is None or holder is self.root:
             return
         self.abandon(holder)
-        holder.stop_thread()
         with outside_the_world():
-            holder.await_stop()
+            # One that does the world's work stops by itself, where that leaves everything whole.
+            if holder.waiting_for is None or not holder.await_stop():
+                holder.stop_thread()
+                holder.await_stop()
         if holder.owner is not None:
             holder.owner.suspended()
         self._stepping = False

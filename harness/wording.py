@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import linecache
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 SHOWN_MAX = 160
@@ -70,5 +73,38 @@ def _text(value: object) -> str:
         return repr(value)
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: Any) -> Any:
+    """What JSON cannot say: DynamoDB's numbers and sets as plain ones, the rest as text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
     return str(value)
+
+
+def source_of(function: Callable[..., Any]) -> str | None:
+    """
+    A lambda as it is written, on one line; None if its source is not at hand.
+
+    >>> source_of(eval("lambda text: len(text) > 3")) is None
+    True
+    """
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
+    spans = [
+        ((line, column), (last, end))
+        for line, last, column, end in code.co_positions()
+        if line and last and column is not None and end is not None and (line, column) != (last, end)
+    ]
+    lines = linecache.getlines(code.co_filename)
+    if not spans or not lines:
+        return None
+    (first, start), (last, end) = min(span[0] for span in spans), max(span[1] for span in spans)
+    text = [line.encode() for line in lines[first - 1 : last]]
+    if len(text) != last - first + 1:
+        return None
+    text[-1] = text[-1][:end]
+    text[0] = text[0][start:]
+    takes = " ".join(["lambda", ", ".join(code.co_varnames[: code.co_argcount])]).strip()
+    return clip(f"{takes}: {b''.join(text).decode()}")

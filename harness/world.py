@@ -37,7 +37,7 @@ from stagefright.services.queues import QueueService
 from stagefright.services.streams import StreamService
 from stagefright.services.topics import TopicService
 from stagefright.tasks import Actor, Kernel
-from stagefright.virtual import close_doors, open_doors
+from stagefright.virtual import close_doors, entropy, open_doors, timepieces
 
 T = TypeVar("T")
 
@@ -63,6 +63,8 @@ class _Outside:
     random: Any
     is_mocked: bool
     """Whether moto's own mock was active."""
+    restore_zone: Callable[[], None] = lambda: None
+    restore_names: Callable[[], None] = lambda: None
 
 
 class World:
@@ -89,6 +91,7 @@ class World:
         self._opened_within: World | None = None
         self._root = Actor(self.kernel, "the deployment")
         self._log_handler = RuntimeLogHandler()
+        self._file_names = entropy.FileNames(self.chance)
         self.queues: QueueService = QueueService(self)
         self.topics: TopicService = TopicService(self)
         self.buses: BusService = BusService(self)
@@ -152,7 +155,11 @@ class World:
             _Presence.here.step_aside()
         _Presence.here = self
         self._outside = _Outside(
-            moto_state.current(), random.getstate(), is_mocked=moto_state.pause_mock()
+            moto_state.current(),
+            random.getstate(),
+            is_mocked=moto_state.pause_mock(),
+            restore_zone=timepieces.be_in_utc(),
+            restore_names=entropy.name_files_by(self._file_names),
         )
         moto_state.take_over(self._moto)
         logging.getLogger().addHandler(self._log_handler)
@@ -169,6 +176,8 @@ class World:
         moto_state.take_over(self._outside.moto)
         moto_state.resume_mock(was_active=self._outside.is_mocked)
         random.setstate(self._outside.random)
+        self._outside.restore_zone()
+        self._outside.restore_names()
 
     # -- deployed state ----------------------------------------------------------------------------------------------
 
@@ -207,6 +216,7 @@ class World:
             service.restore(self._deployed.services[name])
         for counter in (self.invoke, self.async_invoke):
             counter.reset()
+        self._file_names.restart()
         self._seed_streams()
         self.mappings.start_all()
 
@@ -221,13 +231,13 @@ class World:
             "mappings": self.mappings,
         }
 
-    def seed_user_code(self, phase: str) -> None:
-        """Let `random`, which all user code shares, start from the world's chance, for one phase of a test."""
-        random.seed(self.chance.hex(32, "user code", phase))
+    def seed_user_code(self, *phase: str) -> None:
+        """Let `random`, which all user code shares, start from the world's chance, anew for a phase of the test."""
+        random.seed(self.chance.hex(32, "user code", *phase))
 
     def _seed_streams(self) -> None:
         """The two shared streams that we do not own, user code's and moto's, start from the world's chance."""
-        self.seed_user_code("setup")
+        self.seed_user_code()
         moto_state.seed(int(self.chance.hex(8, "moto"), 16))
 
     # -- what the parts ask of the world -----------------------------------------------------------------------------
@@ -309,6 +319,13 @@ class World:
 
         table = dynamodb_backends[self.account][self.region].tables.get(name)
         return table is not None and table.latest_stream_label == arn.rpartition("/")[2]
+
+    def is_streaming(self, table: str) -> bool:
+        """Whether the table of this name has a stream just now; asking leaves no trace in the journal."""
+        from moto.dynamodb.models import dynamodb_backends
+
+        found = dynamodb_backends[self.account][self.region].tables.get(table)
+        return found is not None and bool((found.stream_specification or {}).get("StreamEnabled"))
 
     def has_parameter(self, name: str) -> bool:
         """Whether an SSM parameter exists; the emulated SSM is slow to load, so it is not asked before somebody used it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from stagefright.chaos.faults.fault import Fault, Harm, Reader, duration_problems
+from stagefright.chaos.faults.fault import Fault, Harm, Reader, duration_problems, refuse
 from stagefright.chaos.faults.points import Invocation
 
 
@@ -23,6 +23,12 @@ class Latency(Fault[Invocation]):
     >>> Latency(min_delay_ms=100, max_delay_ms=400).range_ms
     (100, 400)
     """
+
+    def __new__(cls, *misplaced: Any, **_settings: Any) -> Self:
+        """Refuse a bare number, which does not say whether it is the delay or a bound of it."""
+        if misplaced:
+            refuse(f"{cls.__name__} takes its settings by name", [f"say {cls.__name__}(delay_ms={misplaced[0]!r})"])
+        return super().__new__(cls)
 
     kind = "latency"
     turn = 10

@@ -75,10 +75,10 @@ def pause_mock() -> bool:
 
 
 def resume_mock(*, was_active: bool) -> None:
-    """Let moto's own mock answer again, if it did."""
-    from moto.core.models import botocore_stubber
+    """Let moto's own mock answer again, if it did and was not stopped meanwhile."""
+    from moto.core.models import MockAWS, botocore_stubber
 
-    botocore_stubber.enabled = was_active
+    botocore_stubber.enabled = was_active and MockAWS._mocks_active
 
 
 _known: tuple[int, list[Any]] = (0, [])

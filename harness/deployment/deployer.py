@@ -54,9 +54,8 @@ class Deployed:
         try:
             return self.resources[self.template.renamed.get(logical_id, logical_id)]
         except KeyError:
-            raise UnknownResource(
-                f"The stage has no resource {logical_id!r}. {nearest(logical_id, self.resources)}"
-            ) from None
+            known = self.template.written(self.resources)
+            raise UnknownResource(f"The stage has no resource {logical_id!r}. {nearest(logical_id, known)}") from None
 
     # -- the template's questions (templates.Lookup) -----------------------------------------------------------------
 

@@ -153,7 +153,11 @@ class Environment:
         if self._shown:
             self._shown = False
             self._each(
-                self._leave_directory, self._restore_streams, self._process.leave, self._loggers.leave, self.modules.leave
+                self._leave_directory,
+                self._restore_streams,
+                self._process.leave,
+                self._loggers.leave,
+                self.modules.leave,
             )
 
     def _each(self, *steps: Callable[[], None]) -> None:

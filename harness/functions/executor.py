@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.errors import UnsupportedOperation
+from stagefright.errors import UnsupportedOperation, nearest
 from stagefright.functions import loops, payloads
 from stagefright.functions.code import import_roots
 from stagefright.functions.context import LambdaContext
@@ -164,16 +164,20 @@ class Executor:
 
         Called by the test, so that what it patches there is what the next invocation sees.
         """
+        function = self._world.name_of(resolved.function.arn)
         environment, cold = self._take(resolved)
         if cold:
             failure = self._kernel.wait(self._initialise(environment, resolved.version, limits.INIT_PHASE_S))
             if failure is not None:
                 self._drop(environment)
-                raise ImportError(f"{resolved.function.name} cannot be initialised: {failure['errorMessage']}")
+                raise ImportError(f"{function} cannot be initialised: {failure['errorMessage']}")
         self._put_back(environment, resolved)
         wanted = name or (environment.split_handler(resolved.version.handler) or ("", ""))[0]
         if not environment.modules.owns(wanted):
-            raise ImportError(f"{resolved.function.name} has no module {wanted!r} of its own.", name=wanted)
+            raise ImportError(
+                f"{function} has no module {wanted!r} of its own. {nearest(wanted, environment.modules.imported)}",
+                name=wanted,
+            )
         return environment.modules.owned(wanted) or self._import(environment, wanted)
 
     def _import(self, environment: Environment, name: str) -> ModuleType:

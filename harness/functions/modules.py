@@ -83,6 +83,11 @@ class ModuleSpace:
         """The module of that name, if the function has imported its own."""
         return sys.modules.get(name) if self._inside and name in self._names else self._own.get(name)
 
+    @property
+    def imported(self) -> list[str]:
+        """The function's own modules that it has imported so far."""
+        return [name for name in self._own if self.owns(name)]
+
     def owns(self, name: str) -> bool:
         """Whether a top-level name lies under the roots, and is not an installed package."""
         return name.partition(".")[0] in self._tops
@@ -231,7 +236,8 @@ def _top_levels(distribution: Distribution) -> set[str]:
     files = {file.parts[0].partition(".")[0] for file in distribution.files or () if file.suffix in (".py", ".so")}
     # A package that was stripped of its records still has its name.
     # None at all if its metadata were stripped too.
-    name: str | None = distribution.metadata["Name"]
+    metadata: Any = distribution.metadata or {}
+    name = metadata.get("Name")
     return {*listed, *files} or ({re.sub(r"[-.]+", "_", name).lower()} if name else set())
 
 

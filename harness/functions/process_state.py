@@ -7,8 +7,10 @@ A test run with `-W error` must not fail a handler that only warns on Lambda, wh
 
 from __future__ import annotations
 
+import socket
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 POWERTOOLS = "aws_lambda_powertools"
@@ -31,6 +33,10 @@ class ProcessState:
         self._show: Any = _show_in_the_log
         self._remembered: dict[tuple[str, str], Any] = {}
         self._inside = False
+        self._excepthook: Any = sys.__excepthook__
+        self._argv = list(sys.argv)
+        self._recursion_limit = sys.getrecursionlimit()
+        self._socket_timeout: float | None = None
 
     def enter(self) -> None:
         """Show the code of this environment its own share."""
@@ -49,6 +55,18 @@ class ProcessState:
         warnings.filters, self._filters = self._filters, warnings.filters
         warnings.showwarning, self._show = self._show, warnings.showwarning
         _forget_filter_decisions()
+        sys.excepthook, self._excepthook = self._excepthook, sys.excepthook
+        sys.argv, self._argv = self._argv, sys.argv
+        timeout = socket.getdefaulttimeout()
+        if timeout != self._socket_timeout:
+            socket.setdefaulttimeout(self._socket_timeout)
+            self._socket_timeout = timeout
+        limit = sys.getrecursionlimit()
+        if limit != self._recursion_limit:
+            # Refused if the stack is deeper than that; then the limit stays as it is.
+            with suppress(RecursionError):
+                sys.setrecursionlimit(self._recursion_limit)
+            self._recursion_limit = limit
         for key in FIRST_TIME_FLAGS:
             module = sys.modules.get(key[0])
             if module is not None:

@@ -92,16 +92,18 @@ def _template(path: Path, document: dict[str, Any], scope: Scope) -> Template:
     document, scope = _written_out(document, scope, path.parent)
     check_entries(document, scope.file)
     ids: dict[str, str] = {}
+    generated: frozenset[str] = frozenset()
     if SAM in transforms(document):
         written = {"Resources": dict(document["Resources"])}
         document = translate(document, scope, path.parent)
         ids = renamed(written, document)
+        generated = frozenset(document["Resources"].keys() - written["Resources"].keys())
         scope = replace(scope, conditions=document.get("Conditions", {}), verdicts={})
     scope = replace(scope, resources=_disabled(document["Resources"], scope))
     _check_names(document, scope)
     resources = _resources(document["Resources"], scope, path.parent)
     outputs = _outputs(document.get("Outputs", {}), scope)
-    return Template(path, resources, _order(resources, outputs, scope), outputs, warnings, scope, ids)
+    return Template(path, resources, _order(resources, outputs, scope), outputs, warnings, scope, ids, generated)
 
 
 def _warnings(document: dict[str, Any]) -> Iterator[str]:

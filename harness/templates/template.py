@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,12 @@ class Template:
     scope: Scope = field(repr=False)
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Logical ids as the template writes them, for resources that SAM gave another one."""
+    generated: frozenset[str] = frozenset()
+    """Logical ids that are not in the template: SAM made them up."""
+
+    def written(self, logical_ids: Iterable[str]) -> list[str]:
+        """Of these logical ids, those that are in the template."""
+        return [*(name for name in logical_ids if name not in self.generated), *self.renamed]
 
     def resolve(self, value: Any, lookup: Lookup, *, logical_id: str | None = None) -> Any:
         """

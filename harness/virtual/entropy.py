@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 import random
 import sys
+import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from stagefright.chance import Chance
 from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
 
@@ -60,6 +62,51 @@ def seed(generator: random.Random, a: Any = None, version: int = 2) -> None:
 def getnode() -> int:
     """`uuid.getnode`: the same machine everywhere."""
     return _real_getnode() if current_actor() is None else NODE
+
+
+class FileNames:
+    """
+    The random parts of the names of temporary files in one world.
+
+    A file of that name may be left from the last run with this seed. So a name that was taken twice is followed by really random ones.
+    """
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+        self._rounds = 0
+        self._drawn = 0
+
+    def restart(self) -> None:
+        """Begin again; what was named before the first restart belongs to the deployment, and keeps its names."""
+        self._rounds = 1
+        self._drawn = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        # `tempfile` counts its attempts to make one file in a variable of that name.
+        attempt = sys._getframe(1).f_locals.get("seq", 0)
+        if current_actor() is None or attempt > _TAKEN_MAX:
+            return _real_urandom(NAME_LENGTH // 2).hex()
+        self._drawn += 1
+        return self._chance.hex(NAME_LENGTH, "file name", self._rounds, self._drawn)
+
+
+NAME_LENGTH = 8
+_TAKEN_MAX = 1
+
+
+def name_files_by(names: Iterator[str]) -> Callable[[], None]:
+    """Let `tempfile` take its names from here; returns what undoes it."""
+    module: Any = tempfile
+    before, module._name_sequence = module._name_sequence, names
+
+    def restore() -> None:
+        if module._name_sequence is names:
+            module._name_sequence = before
+
+    return restore
 
 
 def install() -> Callable[[], None]:

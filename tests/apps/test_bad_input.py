@@ -303,7 +303,7 @@ class TestTheTestItself:
         with pytest.raises(UnknownResource) as caught:
             getattr(stage, ask)("Workr")
         assert str(caught.value) == (
-            "The stage has no resource 'Workr'. Did you mean Worker? Known: Worker, WorkerRole."
+            "The stage has no resource 'Workr'. Did you mean Worker? Known: Worker."
         )
 
     def test_invoking_what_is_no_function(self, project):

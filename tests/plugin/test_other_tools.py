@@ -54,17 +54,17 @@ def test_the_next_stage_is_whole(stage):
         """An autouse fixture of a whole suite: its account is empty before and after, and never the stage's."""
         project.makepyfile(
             IMPORTS
-            + f"""
+            + """
 def names(client): return client.list_tables()["TableNames"]
 
 @pytest.fixture(autouse=True)
 def suite():
     with moto.mock_aws():
         client = boto3.client("dynamodb", region_name="us-east-1")
-        key = {{"AttributeName": "id"}}
+        key = {"AttributeName": "id"}
         client.create_table(
             TableName="theirs", BillingMode="PAY_PER_REQUEST",
-            KeySchema=[key | {{"KeyType": "HASH"}}], AttributeDefinitions=[key | {{"AttributeType": "S"}}],
+            KeySchema=[key | {"KeyType": "HASH"}], AttributeDefinitions=[key | {"AttributeType": "S"}],
         )
         yield
         assert names(client) == ["theirs"]
@@ -73,7 +73,7 @@ def suite():
 def test_it(stage, listen, data, n):
     assert names(stage.client("dynamodb")) == [stage.ref("Table")]
     assert names(boto3.client("dynamodb")) == [stage.ref("Table")]
-    data.item("Table", {{"id": "1"}})
+    data.item("Table", {"id": "1"})
     dead = listen.sqs("Dead")
     stage.client("sns").publish(TopicArn=stage.ref("Feed"), Message="x")
     assert stage.settle().attempts("Worker").at == [0, 60, 180]

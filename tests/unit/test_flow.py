@@ -290,3 +290,43 @@ def test_a_deep_flow_of_ten_thousand_records_is_read_without_recursion(script):
     assert flow.path == ["Queue"]
     assert len(flow.text(lines_max=None).splitlines()) == 10_000
     assert time.perf_counter() - began < 5
+
+
+class TestTables:
+    """A table's events are told by what changed."""
+
+    @pytest.mark.parametrize(
+        ("name", "images", "line"),
+        [
+            ("INSERT", {"NewImage": {"id": {"S": "1"}, "n": {"N": "1.5"}}}, 'Table INSERT {"id": "1"}: n=1.5'),
+            ("MODIFY", {"OldImage": {"id": {"S": "1"}, "n": {"N": "1"}, "m": {"S": "x"}},
+                        "NewImage": {"id": {"S": "1"}, "n": {"N": "2"}, "m": {"S": "x"}}}, 'Table MODIFY {"id": "1"}: n 1 -> 2'),
+            ("MODIFY", {}, 'Table MODIFY {"id": "1"}'),
+            ("REMOVE", {"OldImage": {"id": {"S": "1"}, "n": {"N": "1"}}}, 'Table REMOVE {"id": "1"}'),
+        ],
+    )  # fmt: skip
+    def test_a_change_is_told_in_a_line(self, script, name, images, line):
+        """The kind, the key and the attributes that are new, as plain values."""
+        key = {"id": {"S": "1"}}
+        script.event("Table", event_name=name, key=key, data={"Keys": key, **images})
+
+        assert Flow(script.journal).text() == f"+0.000s     {line} (not delivered)"
+
+
+def test_attempts_suggest_functions_only(script):
+    """No queue can have been meant."""
+    flow = Flow(script.journal, known=["WorkQueue", "Worker"], functions=["Worker"])
+
+    assert flow.attempts("Worker").count == 0
+    with pytest.raises(UnknownResource, match=r"Did you mean Worker\? Known: Worker\.$"):
+        flow.attempts("Workr")
+
+
+def test_a_long_list_of_names_is_cut():
+    """The likeliest are shown, the rest is counted."""
+    from stagefright.errors import KNOWN_MAX, nearest
+
+    message = nearest("Table7", [f"Table{n}" for n in range(KNOWN_MAX)] + [f"Some{n}Role" for n in range(14)])
+
+    assert message.startswith("Did you mean Table7? Known: Table0, ")
+    assert message.endswith("Table9, and 14 more.")

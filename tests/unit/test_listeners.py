@@ -30,6 +30,7 @@ RESOURCES = {
     "Dead": Resource("AWS::SQS::Queue", "https://dead"),
     "PostStream": Resource("AWS::Kinesis::Stream", "posts"),
     "Orders": Resource("AWS::DynamoDB::Table", "orders"),
+    "Report": Resource("AWS::DynamoDB::Table", "report"),
     "Shop": Resource("AWS::Events::EventBus", "shop"),
     "Worker": Resource("AWS::Lambda::Function", "worker"),
 }
@@ -52,6 +53,9 @@ class Stage:
 
     def now(self, kind, resource, cause=None, **detail):
         return self.journal.write(kind, resource, cause=cause, **detail).n
+
+    def has_stream(self, table):
+        return table == "Orders"
 
     def run_until(self, condition, within_s):
         deadline = self.clock.now() + within_s
@@ -180,6 +184,58 @@ class TestNames:
             listen.sns("Queue")
 
 
+class TestVacuousPasses:
+    """What could never be seen is refused when the listener is armed or asked, and not taken for silence."""
+
+    def test_a_table_without_a_stream_is_refused(self, listen):
+        """None of its changes would ever be seen."""
+        with pytest.raises(UsageError, match="Report has no StreamSpecification, so its changes cannot be observed"):
+            listen.dynamodb("Report")
+
+    @pytest.mark.parametrize("pattern", [{"sorce": ["s"]}, {"$or": [{"sorce": ["s"]}, {"detail-type": ["t"]}]}])
+    def test_a_misspelt_field_of_a_pattern_is_refused(self, listen, pattern):
+        """At arming, and when it is expected."""
+        for ask in (
+            lambda: listen.eventbridge("Shop", pattern=pattern),
+            lambda: listen.eventbridge().expect(pattern=pattern),
+        ):
+            with pytest.raises(UsageError, match=r"no field 'sorce'. Did you mean source\?"):
+                ask()
+
+    def test_every_field_of_an_envelope_may_be_asked(self, listen):
+        """On a bus EventBridge's own, elsewhere the parts."""
+        listen.eventbridge(
+            "Shop", pattern={"replay-name": [{"exists": False}], "$or": [{"id": ["1"]}, {"time": ["t"]}]}
+        )
+        listen.sns("FeedTopic").expect_none(pattern={"message": {"author": ["amy"]}}, within="1s")
+
+    def test_a_pattern_is_a_mapping(self, listen):
+        """Text would be taken apart letter by letter."""
+        with pytest.raises(UsageError, match="A pattern is a mapping"):
+            listen.eventbridge("Shop", pattern="{}")
+
+    @pytest.mark.parametrize("verb", ["expect", "expect_none"])
+    def test_a_part_that_the_resource_does_not_have_is_refused(self, listen, verb):
+        """A topic's event has no body, so none would ever match."""
+        feed = listen.sns("FeedTopic")
+        with pytest.raises(
+            UsageError, match=r"no part 'body'. What was sent is its message. Known: attributes, group_id, mes"
+        ):
+            getattr(feed, verb)(body="x", within="1s")
+        with pytest.raises(UsageError, match=r"no part 'mesage'. Did you mean message\?"):
+            getattr(feed, verb)(mesage="x", within="1s")
+
+    def test_parts_are_named(self, listen):
+        """A first try without a name is told how to say it."""
+        with pytest.raises(UsageError, match=r"expect takes parts by name: expect\(message=\{...\}\)"):
+            listen.sns("FeedTopic").expect({"author": "amy"})
+
+    def test_a_misspelt_verb_has_a_suggestion(self, listen):
+        """And is an AttributeError, as for any object."""
+        with pytest.raises(AttributeError, match=r"listen has no 'kineses'. Did you mean kinesis\?"):
+            listen.kineses("PostStream")
+
+
 class TestWaiting:
     """`expect` lets time pass; it takes events in order, each once."""
 
@@ -216,7 +272,7 @@ class TestWaiting:
         stage.later(3600, "event", "FeedTopic", id="1", message="late")
         message = miss(feed.expect_no_more)
 
-        assert message.startswith("FeedTopic has 1 event matching any event after the last one that the test expected")
+        assert message.startswith("FeedTopic has 1 event that no expectation took; none should be there:")
         assert 'message="late"' in message
 
     def test_none_is_about_a_span_and_a_description(self, stage, listen):
@@ -299,6 +355,78 @@ class TestMisses:
         assert "a matching event came before the listener was armed" in message
         assert "Nothing has happened in the stage since the listener was armed." in message
 
+    def test_what_led_to_the_resource_is_no_advice(self, stage, listen):
+        """Neither the test's own stimulus, nor the request, nor what the resource's events came through."""
+        feed = listen.sns("FeedTopic")
+        wanted = '{"author": "amy"}'
+        request = stage.now("event", "Api", id="0", route="POST /", method="POST", path="/", body=wanted)
+        post = stage.now("event", "Queue", request, id="1", body=wanted)
+        stage.now("event", "FeedTopic", post, id="2", message='{"writer": "amy"}')
+        call = stage.now("call", "test", service="sqs", operation="SendMessage")
+        stage.now("event", "Dead", call, id="3", body=wanted)
+        message = miss(lambda: feed.expect(message={"author": "amy"}))
+
+        assert "would have matched" not in message
+
+    def test_failures_come_before_other_advice(self, stage, listen):
+        """The error is the likeliest cause."""
+        feed = listen.sns("FeedTopic")
+        stage.now("event", "OtherTopic", id="1", message="x")
+        run = stage.now("invocation", "Worker", attempt=1)
+        stage.now("outcome", "Worker", run, duration_ms=1, error_type="KeyError", error_message="'id'")
+        advice = miss(lambda: feed.expect(message="x")).partition("Try next:\n")[2].splitlines()
+
+        assert [line.split()[1] for line in advice[:2]] == ["Worker", "1"]
+
+    def test_an_event_that_was_expected_before_is_told(self, stage, listen):
+        """The second of two equal expectations."""
+        feed = listen.sns("FeedTopic")
+        stage.now("event", "FeedTopic", id="1", message="x")
+        feed.expect(message="x")
+        message = miss(lambda: feed.expect(message="x"))
+
+        assert "- it came once, and an earlier expect took it" in message
+        assert "compare the fields" not in message
+
+    def test_a_miss_shows_what_the_listeners_pattern_kept_out(self, stage, listen):
+        """The pattern itself, and each event with the reason, nearest first."""
+        bus = listen.eventbridge("Shop", pattern={"source": ["shops"], "detail-type": ["Paid"]})
+        stage.now("event", "Shop", id="far", source="s", detail_type="Opened", detail={})
+        stage.now("event", "Shop", id="near", source="shop", detail_type="Paid", detail={"id": "1"})
+        message = miss(lambda: bus.expect(detail={"id": "1"}))
+
+        assert message.startswith(
+            'No event on Shop (pattern={"source": ["shops"], "detail-type": ["Paid"]}) matched detail='
+        )
+        assert "No event on Shop has passed the pattern." in message
+        assert "Shop has seen 2 events that the listener's pattern kept out, nearest first:" in message
+        assert message.index("  near  ") < message.index("  far  ")
+        assert 'source: wanted "shops", found "shop"' in message
+        assert "- the listener's pattern let nothing through: compare it with the reasons above" in message
+        assert "has seen no event" not in message
+
+    def test_a_predicate_is_shown_as_it_is_written(self, stage, listen):
+        """The source of a lambda, the name of a function."""
+        feed = listen.sns("FeedTopic")
+
+        assert 'message=a value that lambda m: m["n"] > 3 accepts;' in miss(
+            lambda: feed.expect(message=lambda m: m["n"] > 3)
+        )
+        assert "message=a value that len() accepts;" in miss(lambda: feed.expect(message=len))
+
+    def test_a_failed_request_is_no_lost_event(self, stage, listen):
+        """The client was answered; the function's own error is told once."""
+        feed = listen.sns("FeedTopic")
+        run = stage.now("invocation", "Worker", attempt=1)
+        end = stage.now("outcome", "Worker", run, duration_ms=1, error_type="NameError", error_message="orders")
+        stage.now("dropped", "Worker", end, reason="NameError: orders", status=500, ids=[])
+        stage.now("dropped", "Other", reason="the function took longer than 30 s", status=503, ids=[])
+        message = miss(feed.expect)
+
+        assert "Worker's request was answered 500: NameError: orders" in message
+        assert "- Worker's request" not in message
+        assert "- Other's request was answered 503: the function took longer than 30 s" in message
+
     def test_losses_and_dead_letters_are_pointed_out(self, stage, listen):
         """An event that was filtered out or given up will not come."""
         feed = listen.sns("FeedTopic")
@@ -307,7 +435,7 @@ class TestMisses:
         stage.now("dead_letter", "Dead", event, source="OtherTopic", condition="NoPermission", ids=["1"])
         message = miss(lambda: feed.expect(message="y"))
 
-        assert "- Worker lost an event: filtered out by the policy" in message
+        assert "- Worker lost 1 event: filtered out by the policy" in message
         assert "- Dead holds a dead letter of OtherTopic (NoPermission)" in message
 
     @pytest.mark.parametrize(

@@ -129,16 +129,9 @@ class TestInterrupts:
         assert before == here()
 
 
-def alive(weak):
-    """Whether what a weak reference points to is still held."""
-    gc.collect()
-    return weak() is not None
-
-
 class TestAbandonedThreads:
     """A thread whose invocation timed out is unwound at the next reset."""
 
-    QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "work"}}
     URL = "https://sqs.us-east-1.amazonaws.com/123456789012/work"
 
     def test_threads_and_their_memory_are_given_back(self, systems):
@@ -161,19 +154,20 @@ class TestAbandonedThreads:
             stage.module("Fn").keep = lambda big: kept.append(weakref.ref(big))
             assert "Sandbox.Timedout" == stage.invoke("Fn").error
         assert before + 50 <= threading.active_count()
-        assert alive(kept[0])
+        assert kept[0]() is not None
 
         stage.reset()
 
         assert before == threading.active_count()
-        assert [False] * 50 == [alive(big) for big in kept]
+        gc.collect()
+        assert [None] * 50 == [big() for big in kept]
 
     @pytest.mark.parametrize("wait", ["time.sleep(10)", "asyncio.run(asyncio.sleep(10))", "threading.Event().wait()",
                                       "list(ThreadPoolExecutor().map(time.sleep, [10, 10]))"])  # fmt: skip
     def test_finally_has_no_effects(self, systems, caplog, capfd, wait):
         """What a handler would do after its deadline neither reaches AWS, nor the journal, nor a log, nor the test."""
         before = here()
-        stage, ask = systems.function(
+        stage, _ = systems.function(
             f"""
             import asyncio, boto3, logging, os, subprocess, threading, time, urllib.request, warnings
             from concurrent.futures import ThreadPoolExecutor
@@ -201,7 +195,7 @@ class TestAbandonedThreads:
                     attempt(lambda: asyncio.run(asyncio.sleep(1)))
                     raise ValueError("late")
             """,
-            resources={"Queue": self.QUEUE},
+            resources={"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "work"}}},
         )
         trail = stage.module("Fn").trail
         threads = threading.active_count()
@@ -241,6 +235,35 @@ class TestAbandonedThreads:
         stage.reset()
         assert 1 == stage.invoke("Fn", "again").payload
 
+    def test_event_loops_end_quietly(self, systems, caplog):
+        """Tasks that refuse to be cancelled are nobody's business any more."""
+        stage = systems.open(
+            {
+                "Fn": """
+                import asyncio
+                async def stay():
+                    while True:
+                        try:
+                            await asyncio.sleep(1)
+                        except asyncio.CancelledError:
+                            pass
+                async def main():
+                    tasks = [asyncio.ensure_future(stay()) for _ in range(3)]
+                    await asyncio.sleep(50)
+                def handler(event, context):
+                    asyncio.run(main())
+                """
+            }
+        )
+        before = threading.active_count()
+        assert "Sandbox.Timedout" == stage.invoke("Fn").error
+
+        stage.reset()
+        gc.collect()
+
+        assert before == threading.active_count()
+        assert [] == caplog.records
+
     def test_threads_of_the_test(self, systems):
         """A thread that the test started and that still waits ends with the reset, too."""
         import time
@@ -255,3 +278,184 @@ class TestAbandonedThreads:
         stage.reset()
 
         assert before == threading.active_count()
+
+
+class TestOutput:
+    def log(self, stage):
+        return [record.detail["line"] for record in stage.journal.of_kind("log")]
+
+    def test_printing_in_small_pieces_takes_time_in_proportion(self, systems):
+        """A line of two hundred thousand pieces is one line, and there soon."""
+        from timeit import default_timer
+
+        stage, ask = systems.function("def handler(e, c):\n for _ in range(200_000): print('12345', end='')")
+        started = default_timer()
+        ask()
+
+        assert ["12345" * 200_000] == self.log(stage)
+        assert default_timer() - started < 5
+
+    def test_a_line_longer_than_an_event_becomes_several(self, systems):
+        """CloudWatch's limit is 1 MiB; where a line is cut does not depend on the pieces it was printed in."""
+        stage, ask = systems.function(
+            "def handler(e, c):\n print('é' * 1_000_000)\n for _ in range(10): print('é' * 100_000, end='')\n print()"
+        )
+        ask()
+        events = self.log(stage)
+
+        assert [524_288, 475_712] * 2 == [len(event) for event in events]
+        assert max(len(event.encode()) for event in events) == 1_048_576
+
+    def test_bytes_and_settings_of_standard_output(self, systems):
+        """`sys.stdout.buffer` and `reconfigure` are there, as in every process."""
+        stage, ask = systems.function(
+            """
+            import sys
+            def handler(event, context):
+                sys.stdout.reconfigure(line_buffering=True, encoding="utf-8")
+                sys.stdout.buffer.write("caf\\u00e9\\n".encode())
+                for byte in "\\u00fc".encode():
+                    sys.stderr.buffer.write(bytes([byte]))
+                sys.stdout.buffer.flush()
+                print()
+                return sys.stdout.errors
+            """
+        )
+
+        assert ask()
+        assert ["café", "ü"] == self.log(stage)
+
+
+class TestZone:
+    def test_only_the_world_is_in_utc(self, systems, monkeypatch):
+        """A test that is in no world sees the zone of its process."""
+        import time
+
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        stage = systems.open()
+        assert "UTC" == time.tzname[0]
+        stage.world.step_aside()
+        assert ("JST", "Asia/Tokyo") == (time.tzname[0], os.environ["TZ"])
+        stage.world.step_in()
+        assert "UTC" == time.tzname[0]
+        stage.close()
+        systems.open_stages.clear()
+        assert ("JST", "Asia/Tokyo") == (time.tzname[0], os.environ["TZ"])
+        monkeypatch.undo()
+        time.tzset()
+
+
+class TestTemporaryFiles:
+    def test_their_names_depend_on_the_seed(self, systems):
+        """The same run names them the same, a world with another seed differently."""
+        _, ask = systems.function(
+            """
+            import os, tempfile
+            def handler(event, context):
+                with tempfile.NamedTemporaryFile(dir=event) as a, tempfile.NamedTemporaryFile(dir=event) as b:
+                    return [os.path.basename(file.name) for file in (a, b)]
+            """
+        )
+        stage = systems.open_stages[0]
+        folder = str(systems.directory)
+        stage.reset()
+        first = ask(folder)
+        stage.reset()
+        again = ask(folder)
+        stage.reset(seed=1)
+
+        assert first == again
+        assert not {*first} & {*ask(folder)}
+
+    def test_files_left_from_other_runs(self, systems):
+        """A thousand runs may each leave a file behind."""
+        import tempfile
+
+        stage = systems.open()
+        for _ in range(20):
+            stage.reset()
+            os.close(tempfile.mkstemp(dir=systems.directory, prefix="left-")[0])
+
+        assert 20 == len(list(systems.directory.glob("left-*")))
+
+    def test_outside_the_world_they_are_random(self, systems):
+        """The process gets its own names back."""
+        import tempfile
+
+        before = tempfile._name_sequence
+        stage = systems.open()
+        stage.close()
+
+        assert before is tempfile._name_sequence
+
+
+class TestProcess:
+    LEAKS = """
+        import logging, socket, sys
+        def see():
+            return [sys.getrecursionlimit(), socket.getdefaulttimeout(), sys.argv[-1], sys.excepthook.__name__,
+                    logging.getLevelName(5), logging.getLogger("botocore").level,
+                    len(logging.getLogger("botocore").handlers)]
+        def handler(event, context):
+            if event == "leak":
+                sys.setrecursionlimit(4321)
+                socket.setdefaulttimeout(7)
+                sys.argv.append("leaked")
+                sys.excepthook = lambda *_: None
+                logging.addLevelName(5, "TRACE")
+                logging.getLogger("botocore").setLevel(logging.ERROR)
+                logging.getLogger("botocore").addHandler(logging.NullHandler())
+            return see()
+        """
+
+    def test_what_a_function_sets_is_its_own(self, systems):
+        """It finds it again when it is warm; no other function, no cold start and no test ever sees it."""
+        import logging
+        import socket
+
+        def see():
+            botocore = logging.getLogger("botocore")
+            return [sys.getrecursionlimit(), socket.getdefaulttimeout(), sys.argv[:], sys.excepthook,
+                    logging.getLevelName(5), botocore.level, botocore.handlers[:]]  # fmt: skip
+
+        before = see()
+        stage = systems.open({"Fn": self.LEAKS, "Other": self.LEAKS})
+        clean = stage.invoke("Other").payload
+        leaked = stage.invoke("Fn", "leak").payload
+
+        assert [4321, 7.0, "leaked", "<lambda>", "TRACE", 40] == leaked[:-1]
+        assert before == see()
+        assert clean == stage.invoke("Other").payload
+        assert leaked == stage.invoke("Fn").payload
+        assert before == see()
+        stage.reset()
+        assert clean == stage.invoke("Fn").payload
+        stage.close()
+        systems.open_stages.clear()
+        assert before == see()
+
+    def test_a_distribution_without_metadata(self, systems):
+        """An empty `.dist-info` beside the code is passed over."""
+        systems.write("Fn", {"odd-1.0.dist-info/INSTALLER": "", "app.py": ""})
+        _, ask = systems.function("def handler(event, context): return 'fine'")
+
+        assert "fine" == ask()
+
+
+class TestSockets:
+    def test_the_default_timeout_is_obeyed(self):
+        """A connection that was given no timeout has the process's."""
+        import http.client
+        import socket
+
+        from stagefright.virtual.network import WorldSocket
+
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(4)
+        try:
+            connection = http.client.HTTPConnection("api")
+            assert 4 == WorldSocket(None, "api", connection.timeout).gettimeout()
+            assert WorldSocket(None, "api", None).gettimeout() is None
+        finally:
+            socket.setdefaulttimeout(before)
