@@ -60,5 +60,5 @@ class StageSession(requests.Session):
         asked = f"no API {api!r}" if api else "no single API to which a relative URL could go"
         known = ", ".join(f"{name} ({endpoint})" for name, endpoint in endpoints.items()) or "none"
         raise UsageError(
-            f"The stage has {asked}. Its HTTP APIs: {known}. Use stage.http.to(\"LogicalId\"), or an absolute URL."
+            f'The stage has {asked}. Its HTTP APIs: {known}. Use stage.http.to("LogicalId"), or an absolute URL.'
         )

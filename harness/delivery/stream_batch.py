@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery import backoff
@@ -76,9 +76,7 @@ class StreamBatch:
                 return
             else:
                 retries += 1
-            self._world.limit_attempts(
-                failures, self._mapping.function_arn, outcome.record, limit=STREAM_ATTEMPTS_MAX
-            )
+            self._world.limit_attempts(failures, self._mapping.function_arn, outcome.record, limit=STREAM_ATTEMPTS_MAX)
             reason = "FunctionError" if outcome.failed else "BatchItemFailure"
             await self._pause(batch, outcome.record, backoff.stream_retry_delay(failures), reason)
 

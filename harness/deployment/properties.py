@@ -40,9 +40,7 @@ PROPERTIES: dict[str, str] = {
     "AWS::Events::EventBus": (
         "DeadLetterConfig Description EventSourceName KmsKeyIdentifier LogConfig Name Policy Tags"
     ),
-    "AWS::Events::Rule": (
-        "Description EventBusName EventPattern Name RoleArn ScheduleExpression State Tags Targets"
-    ),
+    "AWS::Events::Rule": ("Description EventBusName EventPattern Name RoleArn ScheduleExpression State Tags Targets"),
     "AWS::IAM::ManagedPolicy": "Description Groups ManagedPolicyName Path PolicyDocument Roles Users",
     "AWS::IAM::Policy": "Groups PolicyDocument PolicyName Roles Users",
     "AWS::IAM::Role": (
@@ -54,9 +52,7 @@ PROPERTIES: dict[str, str] = {
         "DesiredShardLevelMetrics MaxRecordSizeInKiB Name RecordDistributionStrategy RetentionPeriodHours "
         "ShardCount StreamEncryption StreamModeDetails Tags WarmThroughputMiBps"
     ),
-    "AWS::Lambda::Alias": (
-        "Description FunctionName FunctionVersion Name ProvisionedConcurrencyConfig RoutingConfig"
-    ),
+    "AWS::Lambda::Alias": ("Description FunctionName FunctionVersion Name ProvisionedConcurrencyConfig RoutingConfig"),
     "AWS::Lambda::EventInvokeConfig": (
         "DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier"
     ),

@@ -302,9 +302,7 @@ class TestTheTestItself:
 
         with pytest.raises(UnknownResource) as caught:
             getattr(stage, ask)("Workr")
-        assert str(caught.value) == (
-            "The stage has no resource 'Workr'. Did you mean Worker? Known: Worker."
-        )
+        assert str(caught.value) == ("The stage has no resource 'Workr'. Did you mean Worker? Known: Worker.")
 
     def test_invoking_what_is_no_function(self, project):
         """The message says what it is, and which functions there are."""
