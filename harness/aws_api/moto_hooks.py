@@ -99,6 +99,8 @@ def _hook_service(service: str) -> None:
         _hook_table_streams()
     elif service == "s3":
         _hook_buckets()
+    elif service == "iam":
+        _hook_policy_documents()
     elif service == "sns":
         _hook_filter_policies()
     elif service == "events":
@@ -248,6 +250,13 @@ def _hook_buckets() -> None:
             original(*args, **kwargs)
 
     _patches.set(notifications, "send_event", send_event)
+
+
+def _hook_policy_documents() -> None:
+    """IAM refuses nothing on a local stage, so a document that AWS takes and moto does not must not stop a deployment."""
+    from moto.iam.policy_validation import BaseIAMPolicyValidator
+
+    _patches.set(BaseIAMPolicyValidator, "validate", lambda _validator: None)
 
 
 def _hook_filter_policies() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stagefright.deployment.coercion import parameters
@@ -27,9 +27,16 @@ def api(maker: Maker, properties: Properties) -> Made:
     made = client.create_api(**parameters(client, "CreateApi", given))
     api_id = made["ApiId"]
     if body is not None:
+        _warn_of_authorizers(maker, (body.get("components") or {}).get("securitySchemes") or {})
         _import_routes(client, api_id, body)
     endpoint = f"https://{api_id}.execute-api.{maker.world.region}.amazonaws.com"
     return Made(api_id, {"ApiEndpoint": endpoint, "ApiId": api_id}, (api_id,))
+
+
+def _warn_of_authorizers(maker: Maker, names: Iterable[str]) -> None:
+    if names := ", ".join(names):
+        message = f"requests are let through without asking {names}: this version does not authorize them"
+        maker.world.journal.write("warning", maker.logical_id, cause=None, message=message)
 
 
 def _import_routes(client: Any, api_id: str, body: Mapping[str, Any]) -> None:
@@ -83,6 +90,8 @@ def route(maker: Maker, properties: Properties) -> Made:
     client = maker.client("apigatewayv2")
     if "RouteKey" not in properties:
         raise TemplateError("RouteKey is missing; expected for example 'GET /posts' or '$default'.")
+    if str(properties.get("AuthorizationType", "NONE")) != "NONE":
+        _warn_of_authorizers(maker, [f"the {properties['AuthorizationType']} authorizer of {properties['RouteKey']}"])
     made = client.create_route(**parameters(client, "CreateRoute", properties))
     return Made(made["RouteId"], {"RouteId": made["RouteId"]})
 

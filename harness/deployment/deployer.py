@@ -131,8 +131,12 @@ def deploy(world: World, template: Template, *, stack_name: str, strict: bool = 
     the local stage does not have, which otherwise become inert placeholders with a warning.
     """
     deployed = Deployed(world, template, stack_name)
+    _refuse_misspelt_types(template)
     for message in template.warnings:
         warn(template.path, None, message)
+    if not strict:
+        resources = [template.resources[logical_id] for logical_id in template.order]
+        warn_of_placeholders(template.path, [resource for resource in resources if resource.type not in MAKERS])
     for logical_id in template.order:
         resource = template.resources[logical_id]
         before = len(world.journal)
@@ -142,7 +146,6 @@ def deploy(world: World, template: Template, *, stack_name: str, strict: bool = 
         _repeat_warnings(deployed, logical_id, before)
     for name, output in template.outputs.items():
         template.resolve(output.value, deployed, logical_id=name)
-    warn_of_placeholders(template.path, [resource for resource in deployed.resources.values() if resource.inert])
     return deployed
 
 
@@ -227,6 +230,35 @@ def _cut(message: str) -> str:
     )
 
 
+def _refuse_misspelt_types(template: Template) -> None:
+    """A type that is nearly one of ours is a slip of the pen; as a placeholder it would break others in puzzling ways."""
+    for resource in template.resources.values():
+        service, _, kind = resource.type.rpartition("::")
+        known = {name.rpartition("::")[2]: name for name in MAKERS if name.rpartition("::")[0] == service}
+        if kind not in known and (close := difflib.get_close_matches(kind, known, n=1, cutoff=0.8)):
+            raise TemplateError(
+                f"there is no type {resource.type}. Did you mean {known[close[0]]}?",
+                file=str(template.path),
+                logical_id=resource.logical_id,
+            )
+
+
+REF_IS_ARN = frozenset(
+    {
+        "AWS::Batch::JobQueue",
+        "AWS::CertificateManager::Certificate",
+        "AWS::ECS::Service",
+        "AWS::ECS::TaskDefinition",
+        "AWS::ElasticLoadBalancingV2::Listener",
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "AWS::StepFunctions::Activity",
+        "AWS::StepFunctions::StateMachine",
+    }
+)
+"""Types of placeholders whose `Ref` is an ARN on AWS, so that what refers to them gets the right shape."""
+
+
 def _placeholder(deployed: Deployed, resource: Resource, maker: Maker, strict: bool) -> DeployedResource:
     if strict:
         raise TemplateError(
@@ -236,4 +268,5 @@ def _placeholder(deployed: Deployed, resource: Resource, maker: Maker, strict: b
         )
     physical_id = maker.name()
     arn = maker.arn(resource.type.split("::")[1].lower() if resource.type.count("::") > 1 else "custom", physical_id)
-    return DeployedResource(resource.logical_id, resource.type, Made(physical_id, {"Arn": arn}), inert=True)
+    ref = arn if resource.type in REF_IS_ARN else physical_id
+    return DeployedResource(resource.logical_id, resource.type, Made(ref, {"Arn": arn}), inert=True)

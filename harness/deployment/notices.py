@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stagefright.errors import StagefrightWarning
 
 if TYPE_CHECKING:
-    from stagefright.deployment.deployer import DeployedResource
+    from stagefright.templates import Resource
 
 ADVICE = {
     "AWS::ApiGateway": "No request reaches the functions behind them: use an HTTP API (in SAM: `Type: HttpApi`), or call the "
@@ -29,9 +29,9 @@ def warn(template: Path, logical_id: str | None, message: str) -> None:
     warnings.warn_explicit(StagefrightWarning(text), None, str(template), _line_of(template, logical_id))
 
 
-def warn_of_placeholders(template: Path, inert: Iterable[DeployedResource]) -> None:
+def warn_of_placeholders(template: Path, inert: Iterable[Resource]) -> None:
     """Name the resources that do nothing, in one warning for each service."""
-    services: dict[str, list[DeployedResource]] = {}
+    services: dict[str, list[Resource]] = {}
     for resource in inert:
         services.setdefault("::".join(resource.type.split("::")[:2]), []).append(resource)
     for service, resources in services.items():
@@ -43,7 +43,7 @@ def warn_of_placeholders(template: Path, inert: Iterable[DeployedResource]) -> N
         )
 
 
-def _sentence(resources: list[DeployedResource]) -> str:
+def _sentence(resources: list[Resource]) -> str:
     if len(resources) == 1:
         (one,) = resources
         return (

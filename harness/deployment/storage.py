@@ -118,7 +118,7 @@ def role(maker: Maker, properties: Properties) -> Made:
     )["Role"]
     for policy in mappings(properties, "Policies"):
         iam.put_role_policy(
-            RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=_policy_document(policy["PolicyDocument"])
+            RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=text(policy["PolicyDocument"])
         )
     return Made(name, {"Arn": made["Arn"], "RoleId": made["RoleId"]}, (name, made["Arn"]))
 
@@ -130,7 +130,7 @@ def policy(maker: Maker, properties: Properties) -> Made:
         maker.client("iam").put_role_policy(
             RoleName=role_name,
             PolicyName=str(properties["PolicyName"]),
-            PolicyDocument=_policy_document(properties.get("PolicyDocument", {})),
+            PolicyDocument=text(properties.get("PolicyDocument", {})),
         )
     return Made(maker.name())
 
@@ -138,11 +138,6 @@ def policy(maker: Maker, properties: Properties) -> Made:
 @makes("AWS::IAM::ManagedPolicy")
 def managed_policy(maker: Maker, properties: Properties) -> Made:
     name = str(properties.get("ManagedPolicyName") or maker.name(length_max=128))
-    document = _policy_document(properties["PolicyDocument"])
+    document = text(properties["PolicyDocument"])
     arn = maker.client("iam").create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
     return Made(arn, {"PolicyArn": arn})
-
-
-def _policy_document(given: Any) -> str:
-    """A policy as JSON; SAM's policy templates name no version, which AWS takes and moto's IAM does not."""
-    return text({"Version": "2012-10-17", **given} if isinstance(given, Mapping) else given)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 NOTHING_IS_SENT = """
+import signal
+
+# A process that was started in the background, as CI may be, ignores SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import pathlib
 import botocore.httpsession
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import threading
 import weakref
@@ -73,6 +74,13 @@ class TestDirectory:
 
 
 class TestInterrupts:
+    @pytest.fixture(autouse=True)
+    def ctrl_c_interrupts(self):
+        """A process that was started in the background, as CI may be, ignores SIGINT."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     @pytest.mark.parametrize("what", ["pass", "time.sleep(9)"])
     def test_ctrl_c_while_a_handler_runs(self, systems, what):
         """The process is the test's again, and the stage can be used after a reset."""
