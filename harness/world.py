@@ -370,6 +370,12 @@ class _Presence:
     here: ClassVar[World | None] = None
 
 
+def step_out() -> None:
+    """Leave whatever world the thread is in: a stage that nobody closed must not keep the end of the process."""
+    if _Presence.here is not None:
+        _Presence.here.step_aside()
+
+
 def _snake_case(name: str) -> str:
     from botocore import xform_name
 
