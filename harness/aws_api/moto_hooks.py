@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import importlib
 import io
+import json
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -253,10 +254,32 @@ def _hook_buckets() -> None:
 
 
 def _hook_policy_documents() -> None:
-    """IAM refuses nothing on a local stage, so a document that AWS takes and moto does not must not stop a deployment."""
-    from moto.iam.policy_validation import BaseIAMPolicyValidator
+    """
+    In a world a policy must be a JSON object, and that is all.
 
-    _patches.set(BaseIAMPolicyValidator, "validate", lambda _validator: None)
+    IAM refuses nothing on a local stage, so a document that AWS takes and moto does not must not stop a deployment.
+    """
+    from moto.iam.exceptions import MalformedPolicyDocument
+    from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
+
+    def lenient(original: Callable[[Any], None]) -> Callable[[Any], None]:
+        def validate(validator: Any) -> None:
+            if _world() is None:
+                original(validator)
+            elif not _is_json_object(validator._policy_document):
+                raise MalformedPolicyDocument("Syntax errors in policy.")
+
+        return validate
+
+    for kind in (IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator):
+        _patches.set(kind, "validate", lenient(kind.validate))
+
+
+def _is_json_object(document: str) -> bool:
+    try:
+        return isinstance(json.loads(document), dict)
+    except ValueError:
+        return False
 
 
 def _hook_filter_policies() -> None:

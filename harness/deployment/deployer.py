@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.deployment.notices import warn, warn_of_placeholders
+from stagefright.deployment.notices import ADVICE, warn, warn_of_placeholders
 from stagefright.deployment.properties import PROPERTIES, unknown_properties
 from stagefright.deployment.resource import MAKERS, Made, Maker
 from stagefright.errors import StagefrightError, TemplateError, UnknownResource, nearest
+from stagefright.templates.references import references
 
 if TYPE_CHECKING:
     from stagefright.templates import Resource, Template
@@ -178,7 +179,7 @@ def _deploy_one(deployed: Deployed, resource: Resource, strict: bool) -> Deploye
         _check_properties(resource, properties)
         made = make(maker, properties)
     except Exception as error:
-        raise _explained(error, deployed.template, resource) from error
+        raise _explained(error, deployed, resource) from error
     world.give_name(resource.logical_id, *made.known_as)
     return DeployedResource(resource.logical_id, resource.type, made)
 
@@ -195,11 +196,11 @@ def _check_properties(resource: Resource, properties: Mapping[str, Any]) -> None
             raise TemplateError(f"{resource.type} has no property {name!r}. {nearest(name, known)}")
 
 
-def _explained(error: Exception, template: Template, resource: Resource) -> Exception:
+def _explained(error: Exception, deployed: Deployed, resource: Resource) -> Exception:
     """What AWS, or its SDK, said of a resource, as an error of the template."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    where: Mapping[str, Any] = {"file": str(template.path), "logical_id": resource.logical_id}
+    where: Mapping[str, Any] = {"file": str(deployed.template.path), "logical_id": resource.logical_id}
     if isinstance(error, TemplateError):
         return error if error.logical_id else type(error)(str(error), **where)
     if isinstance(error, StagefrightError):
@@ -207,17 +208,25 @@ def _explained(error: Exception, template: Template, resource: Resource) -> Exce
     if isinstance(error, KeyError):
         given = ", ".join(sorted(resource.properties)) or "none"
         return TemplateError(f"{resource.type} needs the property {error}. Given: {given}.", **where)
+    hint = _hint(deployed, resource)
     if isinstance(error, ApiError):
-        return TemplateError(f"{resource.type} was refused: {_cut(error.message)} ({error.code})", **where)
+        return TemplateError(f"{resource.type} was refused: {_cut(error.message)} ({error.code}){hint}", **where)
     if isinstance(error, ClientError | BotoCoreError):
-        return TemplateError(f"{resource.type} was refused: {error}", **where)
+        return TemplateError(f"{resource.type} was refused: {error}{hint}", **where)
     if isinstance(error, AttributeError | LookupError | TypeError | ValueError):
-        return TemplateError(
-            f"{resource.type} cannot be made of these properties: {error!r}. "
-            "If AWS's reference allows them, this is a fault of Stagefright; please report it.",
-            **where,
-        )
+        fault = " If AWS's reference allows them, this is a fault of Stagefright; please report it."
+        return TemplateError(f"{resource.type} cannot be made of these properties: {error!r}.{hint or fault}", **where)
     return error
+
+
+def _hint(deployed: Deployed, resource: Resource) -> str:
+    """That a resource refers to a placeholder, whose values are not those of AWS; else nothing."""
+    names = dict.fromkeys(name for _, name in references(resource.properties))
+    inert = [
+        deployed.resources[name] for name in names if name in deployed.resources and deployed.resources[name].inert
+    ]
+    named = ", ".join(f"{one.logical_id}, which is a placeholder for {one.type}" for one in inert)
+    return f" It refers to {named}." if named else ""
 
 
 MESSAGE_MAX = 600
@@ -230,33 +239,69 @@ def _cut(message: str) -> str:
     )
 
 
+SAM_TYPES = tuple(
+    f"AWS::Serverless::{kind}"
+    for kind in (
+        "Api",
+        "Application",
+        "Connector",
+        "Function",
+        "GraphQLApi",
+        "HttpApi",
+        "LayerVersion",
+        "SimpleTable",
+        "StateMachine",
+    )
+)
+
+
 def _refuse_misspelt_types(template: Template) -> None:
     """A type that is nearly one of ours is a slip of the pen; as a placeholder it would break others in puzzling ways."""
-    for resource in template.resources.values():
-        service, _, kind = resource.type.rpartition("::")
-        known = {name.rpartition("::")[2]: name for name in MAKERS if name.rpartition("::")[0] == service}
-        if kind not in known and (close := difflib.get_close_matches(kind, known, n=1, cutoff=0.8)):
+    for logical_id in template.order:
+        written = template.resources[logical_id].type
+        meant = None if written in MAKERS else _meant(written)
+        if meant is not None:
             raise TemplateError(
-                f"there is no type {resource.type}. Did you mean {known[close[0]]}?",
-                file=str(template.path),
-                logical_id=resource.logical_id,
+                f"there is no type {written}. Did you mean {meant}?", file=str(template.path), logical_id=logical_id
             )
 
 
-REF_IS_ARN = frozenset(
-    {
-        "AWS::Batch::JobQueue",
-        "AWS::CertificateManager::Certificate",
-        "AWS::ECS::Service",
-        "AWS::ECS::TaskDefinition",
-        "AWS::ElasticLoadBalancingV2::Listener",
-        "AWS::ElasticLoadBalancingV2::LoadBalancer",
-        "AWS::ElasticLoadBalancingV2::TargetGroup",
-        "AWS::StepFunctions::Activity",
-        "AWS::StepFunctions::StateMachine",
-    }
-)
-"""Types of placeholders whose `Ref` is an ARN on AWS, so that what refers to them gets the right shape."""
+def _meant(written: str) -> str | None:
+    """The type that was probably meant, or None: it may well be one that the local stage does not have."""
+    service, _, kind = written.rpartition("::")
+    for known in (*MAKERS, *SAM_TYPES):
+        if known.lower() == written.lower():
+            return known
+    kinds = [known.rpartition("::")[2] for known in (*MAKERS, *SAM_TYPES) if known.rpartition("::")[0] == service]
+    if near := difflib.get_close_matches(kind, kinds, n=1, cutoff=0.8):
+        return f"{service}::{near[0]}"
+    if service in ADVICE:
+        return None  # AWS::ApiGateway is not AWS::ApiGatewayV2
+    same = [known for known in MAKERS if known.rpartition("::")[2] == kind]
+    return next(iter(difflib.get_close_matches(written, same, n=1, cutoff=0.9)), None)
+
+
+REF_ARNS = {
+    "AWS::AppSync::GraphQLApi": "appsync:apis/{}",
+    "AWS::Batch::ComputeEnvironment": "batch:compute-environment/{}",
+    "AWS::Batch::JobDefinition": "batch:job-definition/{}:1",
+    "AWS::Batch::JobQueue": "batch:job-queue/{}",
+    "AWS::CertificateManager::Certificate": "acm:certificate/{}",
+    "AWS::CloudFormation::Stack": "cloudformation:stack/{}/1",
+    "AWS::ECS::Service": "ecs:service/{}",
+    "AWS::ECS::TaskDefinition": "ecs:task-definition/{}:1",
+    "AWS::ElasticLoadBalancingV2::Listener": "elasticloadbalancing:listener/app/{}/1/1",
+    "AWS::ElasticLoadBalancingV2::ListenerRule": "elasticloadbalancing:listener-rule/app/{}/1/1/1",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": "elasticloadbalancing:loadbalancer/app/{}/1",
+    "AWS::ElasticLoadBalancingV2::TargetGroup": "elasticloadbalancing:targetgroup/{}/1",
+    "AWS::Kinesis::StreamConsumer": "kinesis:stream/consumer/{}:1",
+    "AWS::MSK::Cluster": "kafka:cluster/{}/1",
+    "AWS::StepFunctions::Activity": "states:activity:{}",
+    "AWS::StepFunctions::StateMachine": "states:stateMachine:{}",
+    "AWS::StepFunctions::StateMachineAlias": "states:stateMachine:{}:alias",
+    "AWS::StepFunctions::StateMachineVersion": "states:stateMachine:{}:1",
+}
+"""Types of placeholders whose `Ref` is an ARN on AWS: its service and its resource, so that what refers to them gets the right shape."""
 
 
 def _placeholder(deployed: Deployed, resource: Resource, maker: Maker, strict: bool) -> DeployedResource:
@@ -266,7 +311,13 @@ def _placeholder(deployed: Deployed, resource: Resource, maker: Maker, strict: b
             file=str(deployed.template.path),
             logical_id=resource.logical_id,
         )
-    physical_id = maker.name()
-    arn = maker.arn(resource.type.split("::")[1].lower() if resource.type.count("::") > 1 else "custom", physical_id)
-    ref = arn if resource.type in REF_IS_ARN else physical_id
-    return DeployedResource(resource.logical_id, resource.type, Made(ref, {"Arn": arn}), inert=True)
+    name = maker.name()
+    shape = REF_ARNS.get(resource.type)
+    if shape is not None:
+        service, _, path = shape.partition(":")
+        arn = maker.arn(service, path.format(name))
+        made = Made(arn, {"Arn": arn, "Name": name})
+    else:
+        service = resource.type.split("::")[1].lower() if resource.type.count("::") > 1 else "custom"
+        made = Made(name, {"Arn": maker.arn(service, name)})
+    return DeployedResource(resource.logical_id, resource.type, made, inert=True)

@@ -15,6 +15,10 @@ PROPERTIES: dict[str, str] = {
         "DisableExecuteApiEndpoint DisableSchemaValidation FailOnWarnings IpAddressType Name ProtocolType "
         "RouteKey RouteSelectionExpression Tags Target Version"
     ),
+    "AWS::ApiGatewayV2::Authorizer": (
+        "ApiId AuthorizerCredentialsArn AuthorizerPayloadFormatVersion AuthorizerResultTtlInSeconds AuthorizerType "
+        "AuthorizerUri EnableSimpleResponses IdentitySource IdentityValidationExpression JwtConfiguration Name"
+    ),
     "AWS::ApiGatewayV2::Deployment": "ApiId Description StageName",
     "AWS::ApiGatewayV2::Integration": (
         "ApiId ConnectionId ConnectionType ContentHandlingStrategy CredentialsArn Description "

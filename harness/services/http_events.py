@@ -23,15 +23,11 @@ TEXT_TYPES = (
 
 
 def event(
-    match: Match, request: HttpRequest, *, account: str, api_id: str, region: str, request_id: str, now: float
+    match: Match, request: HttpRequest, *, account: str, host: str, request_id: str, now: float
 ) -> dict[str, Any]:
     """The event in the integration's payload format."""
-    identity = {
-        "accountId": account,
-        "apiId": api_id,
-        "domainName": f"{api_id}.execute-api.{region}.amazonaws.com",
-        "domainPrefix": api_id,
-    }
+    api_id = host.partition(".")[0]
+    identity = {"accountId": account, "apiId": api_id, "domainName": host, "domainPrefix": api_id}
     build = _version_1 if match.payload_version == "1.0" else _version_2
     return build(match, request, identity, request_id, now)
 

@@ -26,6 +26,10 @@ class Match:
     function_arn: str
     payload_version: str
     timeout_s: float | None
+    authorization: str = "NONE"
+    """`NONE`, `JWT`, `CUSTOM` or `AWS_IAM`."""
+    authorizer_id: str | None = None
+    scopes: tuple[str, ...] = ()
 
 
 def find(api: Any, request: HttpRequest) -> Match | None:
@@ -95,7 +99,7 @@ def _match(api: Any, route: Any, stage: Any, path: str, route_key: str, paramete
         return None
     variables = {str(name): str(value) for name, value in (stage.stage_variables or {}).items()}
     uri = re.sub(r"\$\{stageVariables\.(\w+)\}", lambda m: variables.get(m[1], ""), integration.integration_uri or "")
-    function = _FUNCTION_ARN.search(uri)
+    function = function_arn(uri)
     if function is None:
         return None
     timeout_ms = integration.timeout_in_millis
@@ -105,10 +109,19 @@ def _match(api: Any, route: Any, stage: Any, path: str, route_key: str, paramete
         path=path,
         path_parameters=parameters,
         stage_variables=variables,
-        function_arn=function[1],
+        function_arn=function,
         payload_version=integration.payload_format_version or "1.0",
         timeout_s=timeout_ms / 1000 if timeout_ms else None,
+        authorization=route.authorization_type or "NONE",
+        authorizer_id=route.authorizer_id,
+        scopes=tuple(route.authorization_scopes or ()),
     )
+
+
+def function_arn(uri: str) -> str | None:
+    """The function that the URI of an integration or an authorizer names."""
+    found = _FUNCTION_ARN.search(uri)
+    return found[1] if found else None
 
 
 # -- CORS ------------------------------------------------------------------------------------------------------------

@@ -115,20 +115,26 @@ class Layers(FunctionStore):
             raise invalid(f"[{arn}]", "layers", f"Member must satisfy constraint: [{pattern}]")
         number = int(form["number"])
         if (form["account"], form["region"]) != (self._world.account, self._world.region):
-            self._warn_of_foreign_layer(function_name, arn)
+            if not self._is_used(arn):
+                self._warn_of_foreign_layer(function_name, arn)
             return LayerVersion(arn, form["layer"], number, code=None)
         version = self._layer(form["name"]).versions.get(number)
         if version is None:
             raise refused(f"Layer version {arn} does not exist.")
         return version
 
+    def _is_used(self, arn: str) -> bool:
+        """Whether a function has this layer already; then it was warned of."""
+        versions = (function.latest for function in self._state.functions.values())
+        return any(layer.arn == arn for version in versions for layer in version.layers)
+
     def _warn_of_foreign_layer(self, function_name: str, arn: str) -> None:
         # Public layers (Powertools, Insights, ...) are common in templates; refusing them would stop every such stack.
         self._world.journal.write(
             "warning",
             self._world.name_of(function_name),
-            message=f"The layer {arn} belongs to another account or Region, so its content is not here. The function "
-            "runs without it; install the packages it holds in this environment if the code needs them.",
+            message=f"The layer {arn} belongs to another account or Region, so its content is not here. Functions "
+            "run without it; install the packages it holds in this environment if their code needs them.",
         )
 
 

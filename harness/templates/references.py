@@ -25,7 +25,7 @@ def unknown_references(value: Any, scope: Scope, logical_id: str) -> list[Templa
 
 def _problems(value: Any, scope: Scope) -> Iterator[str]:
     parameters = {*scope.parameters, "AWS::NoValue"}
-    for what, name in _names(value):
+    for what, name in references(value):
         if what == "Fn::If":
             if name not in scope.conditions:
                 yield f"Fn::If {name}: there is no condition of that name. {nearest(name, scope.conditions)}"
@@ -34,17 +34,17 @@ def _problems(value: Any, scope: Scope) -> Iterator[str]:
             yield f"{what} {name}: the template has nothing of that name. {nearest(name, known)}"
 
 
-def _names(value: Any) -> Iterator[tuple[str, str]]:
+def references(value: Any) -> Iterator[tuple[str, str]]:
     """Each name that a value refers to, with the way in which it does."""
     if isinstance(value, list):
         for item in value:
-            yield from _names(item)
+            yield from references(item)
     elif isinstance(value, dict):
         if len(value) == 1:
             function, argument = next(iter(value.items()))
             yield from _named_by(function, argument)
         for item in value.values():
-            yield from _names(item)
+            yield from references(item)
 
 
 def _named_by(function: str, argument: Any) -> Iterator[tuple[str, str]]:

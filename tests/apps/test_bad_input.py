@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 import stagefright
 from stagefright.errors import (
     SettingsError,
+    StagefrightWarning,
     TemplateError,
     UnknownExport,
     UnknownResource,
@@ -179,8 +180,7 @@ class TestTheTemplate:
     def test_a_misspelt_type(self, refusal):
         """A slip in a type is named where it is, and does not show as a puzzling error of what refers to it."""
         said = refusal(
-            "Resources:\n  Topic: {Type: AWS::SNS::Topc}\n"
-            "  Sub: {Type: AWS::SNS::Subscription, Properties: {TopicArn: !Ref Topic}}\n"
+            "Resources:\n  Topic: {Type: AWS::SNS::Topc}\n  Sub: {Type: AWS::SNS::Subscription, Properties: {TopicArn: !Ref Topic}}\n"
         )
 
         assert "[Topic]: there is no type AWS::SNS::Topc. Did you mean AWS::SNS::Topic?" in said
@@ -473,3 +473,75 @@ class TestAnotherRuntime:
 
         with pytest.raises(UnsupportedOperation, match=self.SAID):
             stage.http.get("/render")
+
+
+class TestTypesThatAreNotHere:
+    """A typo in a type is refused; what refers to a placeholder says so."""
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("AWS::SNS::Topc", "AWS::SNS::Topic"),
+            ("AWS::SQS::Queues", "AWS::SQS::Queue"),
+            ("AWS::Dynamodb::Table", "AWS::DynamoDB::Table"),
+            ("AWS::Lamda::Function", "AWS::Lambda::Function"),
+        ],
+    )
+    def test_a_typo_in_a_type(self, refusal, written, meant):
+        """The message has the logical id, the type, and the one that was meant; nothing was deployed."""
+        message = refusal(resource(written) + "  Bad: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: x}}\n")
+
+        assert f"[Thing]: there is no type {written}. Did you mean {meant}?" in message
+
+    def test_a_typo_in_a_sam_type(self, refusal):
+        """SAM's own types count as known."""
+        message = refusal(f"{SAM}{resource('AWS::Serverless::Functon')}")
+
+        assert "Did you mean AWS::Serverless::Function?" in message
+
+    @pytest.mark.parametrize("real", ["AWS::ApiGateway::Stage", "AWS::ApiGateway::Deployment", "AWS::S3::BucketPolicy"])
+    def test_a_real_type_that_looks_like_a_known_one(self, project, real):
+        """It is a placeholder, and no typo."""
+        with pytest.warns(StagefrightWarning, match=real):
+            project(resource(real))()
+
+    def test_placeholders_are_named_before_a_later_resource_fails(self, refusal):
+        """The warnings come first, so that they explain the error."""
+        text = resource("AWS::ElastiCache::CacheCluster") + (
+            "  Alert: {Type: AWS::SNS::Subscription, Properties: {TopicArn: !Ref Thing, Protocol: sqs, Endpoint: x}}\n"
+        )
+        with pytest.warns(StagefrightWarning, match=r"Thing is of type AWS::ElastiCache::CacheCluster"):
+            message = refusal(text)
+
+        assert "[Alert]" in message
+        assert "It refers to Thing, which is a placeholder" in message
+        assert "fault of Stagefright" not in message
+
+    def test_a_policy_that_is_no_json(self, project):
+        """All that is asked of a policy is that it is JSON."""
+        stage = project(resource("AWS::IAM::Role"))()
+
+        with pytest.raises(ClientError, match="MalformedPolicyDocument"):
+            stage.client("iam").create_policy(PolicyName="x", PolicyDocument="{nope")
+
+
+class TestSecuritySchemes:
+    """An API's document names how its routes are guarded."""
+
+    def test_a_scheme_that_no_authorizer_stands_behind(self, project):
+        """API Gateway lets everybody in, and so does the stage, with a warning."""
+        body = {
+            "openapi": "3.0.1",
+            "info": {"title": "api", "version": "1"},
+            "paths": {
+                "/x": {
+                    "get": {
+                        "security": [{"Basic": []}],
+                        "x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": "arn:x"},
+                    }
+                }
+            },
+            "components": {"securitySchemes": {"Basic": {"type": "http", "scheme": "basic"}}},
+        }
+        with pytest.warns(StagefrightWarning, match="GET /x .* Basic"):
+            project(resource("AWS::ApiGatewayV2::Api", json.dumps({"Body": body})))()

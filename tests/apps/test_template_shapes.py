@@ -194,6 +194,108 @@ def test_a_template_without_anything_unknown_gives_no_warning(up):
         up("bookshop")
 
 
+def test_a_state_machine_and_who_may_start_it(project):
+    """`Ref` of a type whose Ref is an ARN on AWS gives one; policies may name anything, as IAM refuses nothing here."""
+    with pytest.warns(StagefrightWarning) as caught:
+        stage = project(
+            """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Bus: {Type: AWS::Events::EventBus, Properties: {Name: orders}}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: "def handler(event, context): return event"
+      Handler: index.handler
+      Runtime: python3.12
+      Environment: {Variables: {FLOW: !Ref Flow}}
+      Policies:
+        - StepFunctionsExecutionPolicy: {StateMachineName: !GetAtt Flow.Name}
+        - Statement: [{Effect: Allow, Action: states:StartExecution, Resource: !Ref Flow}]
+        - Statement: [{Effect: Allow, Action: "x:*", Resource: !Ref Cluster}]
+  Cluster: {Type: AWS::ECS::Cluster}
+  Flow:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Definition: {StartAt: A, States: {A: {Type: Pass, End: true}}}
+      Events:
+        Placed: {Type: EventBridgeRule, Properties: {EventBusName: !Ref Bus, Pattern: {source: [shop]}}}
+"""
+        )
+    assert ["Cluster" in str(w.message) or "Flow" in str(w.message) for w in caught] == [True, True]
+    flow = stage.ref("Flow")
+    assert flow.startswith("arn:aws:states:us-east-1:123456789012:stateMachine:")
+    assert stage.arn("Flow") == flow
+    names = stage.client("lambda").get_function_configuration(FunctionName=stage.ref("Worker"))["Environment"]
+    assert names["Variables"]["FLOW"] == flow
+    assert not stage.ref("Cluster").startswith("arn:")
+
+
+def test_a_public_layer_is_named_once(project):
+    """Two functions with one layer of another account: one warning."""
+    layer = "arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python312-arm64:7"
+    function = (
+        '{{Type: AWS::Lambda::Function, Properties: {{Code: {{ZipFile: "def handler(e, c): pass"}}, Handler: index.handler, '
+        "Runtime: python3.12, Role: 'arn:aws:iam::123456789012:role/x', Layers: ['{}']}}}}\n"
+    ).format(layer)
+    with pytest.warns(StagefrightWarning) as caught:
+        project(f"Resources:\n  One: {function}  Two: {function}  Three: {function.replace(':7', ':8')}")
+
+    assert [str(w.message).split(" belongs")[0] for w in caught] == [
+        f"One: The layer {layer}",
+        f"Three: The layer {layer[:-1]}8",
+    ]
+
+
+@pytest.mark.parametrize("settings", ["", ", DefaultAuthorizer: Guard"])
+def test_sams_authorizers(project, settings):
+    """What SAM's `Auth` says is applied: a token, a function, or nobody asked."""
+    stage = project(
+        f"""
+Transform: AWS::Serverless-2016-10-31
+Globals: {{Function: {{Runtime: python3.12, Handler: index.handler}}}}
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        EnableIamAuthorizer: true
+        Authorizers:
+          Guard:
+            FunctionArn: !GetAtt Judge.Arn
+            AuthorizerPayloadFormatVersion: "2.0"
+            EnableSimpleResponses: true
+            EnableFunctionDefaultPermissions: true
+            Identity: {{Headers: [Authorization]}}
+          Token:
+            IdentitySource: $request.header.Authorization
+            JwtConfiguration: {{issuer: "https://x.auth0.com/", audience: [shop]}}
+        {settings[2:]}
+  Judge:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: |
+        def handler(event, context): return {{"isAuthorized": event["identitySource"] == ["ok"]}}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: "def handler(event, context): return event['routeKey']"
+      Events:
+        Plain: {{Type: HttpApi, Properties: {{ApiId: !Ref Api, Path: /plain, Method: GET}}}}
+        Open: {{Type: HttpApi, Properties: {{ApiId: !Ref Api, Path: /open, Method: GET, Auth: {{Authorizer: NONE}}}}}}
+        Jwt: {{Type: HttpApi, Properties: {{ApiId: !Ref Api, Path: /jwt, Method: GET, Auth: {{Authorizer: Token}}}}}}
+        Iam: {{Type: HttpApi, Properties: {{ApiId: !Ref Api, Path: /iam, Method: GET, Auth: {{Authorizer: AWS_IAM}}}}}}
+""".replace("Authorizer: NONE}", "Authorizer: NONE}" if settings else "Authorizer: Guard}")
+    )
+    codes = {path: stage.http.get(path).status_code for path in ("/plain", "/open", "/jwt", "/iam")}
+
+    assert codes == {"/plain": 401, "/open": 200, "/jwt": 401, "/iam": 403} if settings else codes["/open"] == 401
+    answers = [
+        stage.http.get("/plain" if settings else "/open", headers={"Authorization": who}) for who in ("ok", "bad")
+    ]
+    assert [answer.status_code for answer in answers] == [200, 403]
+
+
 def test_two_stages_at_a_time(up):
     """A second stage does not see the first one's resources, and the first goes on when the second is closed."""
     first = up("same_module_name")
@@ -203,6 +305,21 @@ def test_two_stages_at_a_time(up):
     assert "Hello" not in second.resources
     second.close()
     assert first.invoke("Hello", {"name": "amy"}).payload["text"] == "Hello, amy"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Stand a template up that is written into the test."""
+    stages = []
+
+    def project(text, **settings):
+        (tmp_path / "template.yaml").write_text(text)
+        stages.append(stagefright.open_stage("apps", directory=tmp_path, **settings))
+        return stages[-1]
+
+    yield project
+    for stage in stages:
+        stage.close()
 
 
 def _app(name):
@@ -257,16 +374,13 @@ def test_a_state_machine_is_a_placeholder_that_others_may_refer_to(tmp_path):
         opened = stagefright.open_stage("apps", directory=tmp_path)
 
     with opened as stage:
-        assert stage.ref("Flow").startswith("arn:aws:")
+        assert stage.ref("Flow").startswith("arn:aws:states:")
         assert stage.invoke("Starter").payload == 1
 
 
-def test_an_authorizer_that_is_not_asked_is_named(tmp_path):
-    """A request that AWS would refuse goes through here, so a warning says it."""
+def test_an_authorizer_is_asked(tmp_path):
+    """A request that AWS would refuse is refused here."""
     (tmp_path / "template.yaml").write_text(PROTECTED_API)
 
-    with pytest.warns(StagefrightWarning, match="let through without asking Visitors"):
-        opened = stagefright.open_stage("apps", directory=tmp_path)
-
-    with opened as stage:
-        assert stage.http.get("/").status_code == 200
+    with stagefright.open_stage("apps", directory=tmp_path) as stage:
+        assert stage.http.get("/").status_code == 401

@@ -390,3 +390,371 @@ class TestQuickCreate:
         )
 
         assert system.stage.http.get("/posts/7").json()["pathParameters"] == {"id": "7"}
+
+
+def token(**claims):
+    """A JSON Web Token whose signature nobody can check."""
+
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'RS256'})}.{part(claims)}.c2ln"
+
+
+@pytest.fixture
+def guarded(system):
+    """Deploys an HTTP API whose one route is guarded: by `authorizer`, or as `route` says; returns its client."""
+
+    def up(authorizer=None, *, judge=ECHO, version="2.0", route=None):
+        named = {"AuthorizerId": system.ref("Guard")} if authorizer else {}
+        guard = {}
+        if authorizer:
+            settings = {"ApiId": system.ref("Api"), "Name": "guard", **authorizer}
+            guard["Guard"] = system.resource("ApiGatewayV2::Authorizer", **settings)
+        system.up(
+            Worker=system.function(ECHO),
+            Judge=system.function(judge),
+            Api=system.resource("ApiGatewayV2::Api", Name="api", ProtocolType="HTTP"),
+            Integration=system.resource(
+                "ApiGatewayV2::Integration",
+                ApiId=system.ref("Api"),
+                IntegrationType="AWS_PROXY",
+                IntegrationUri=system.att("Worker"),
+                PayloadFormatVersion=version,
+            ),
+            Stage=system.resource("ApiGatewayV2::Stage", ApiId=system.ref("Api"), StageName="$default"),
+            Route=system.resource(
+                "ApiGatewayV2::Route",
+                ApiId=system.ref("Api"),
+                RouteKey="GET /posts/{id}",
+                Target={"Fn::Join": ["/", ["integrations", system.ref("Integration")]]},
+                **named,
+                **(route or {}),
+            ),
+            **guard,
+        )
+        return system.stage.http
+
+    return up
+
+
+JWT = {
+    "AuthorizerType": "JWT",
+    "IdentitySource": ["$request.header.Authorization"],
+    "JwtConfiguration": {"Issuer": "https://issuer.example/", "Audience": ["shop"]},
+}
+GOOD = {"iss": "https://issuer.example/", "aud": "shop", "sub": "amy", "exp": 4102444800}
+
+
+class TestJwtAuthorizers:
+    """A JWT authorizer asks for a token and reads it; its signature is not checked, as no key is at hand."""
+
+    ROUTE = {"AuthorizationType": "JWT"}  # noqa: RUF012
+
+    def test_no_token(self, system, guarded):
+        """401, nothing is invoked, and the journal says why."""
+        answer = guarded(JWT, route=self.ROUTE).get("/posts/1")
+
+        assert (answer.status_code, answer.json()) == (401, {"message": "Unauthorized"})
+        assert system.attempts() == []
+        assert system.dropped() == ["guard: the identity source $request.header.Authorization is missing"]
+
+    def test_claims_reach_the_function(self, guarded):
+        """As text, under requestContext.authorizer.jwt."""
+        http = guarded(JWT, route=self.ROUTE)
+        event = http.get("/posts/1", headers={"Authorization": "Bearer " + token(**GOOD, admin=True)}).json()
+
+        assert event["requestContext"]["authorizer"] == {
+            "jwt": {
+                "claims": {
+                    "iss": "https://issuer.example/",
+                    "aud": "shop",
+                    "sub": "amy",
+                    "exp": "4102444800",
+                    "admin": "true",
+                },
+                "scopes": None,
+            }
+        }
+
+    def test_claims_in_format_1(self, guarded):
+        """Directly under requestContext.authorizer."""
+        http = guarded(JWT, route=self.ROUTE, version="1.0")
+        event = http.get("/posts/1", headers={"Authorization": token(**GOOD)}).json()
+
+        assert event["requestContext"]["authorizer"]["claims"]["sub"] == "amy"
+
+    @pytest.mark.parametrize(
+        ("given", "why"),
+        [
+            ("nonsense", "the token is not a JSON Web Token"),
+            (token(**GOOD | {"iss": "https://other.example/"}), "the token's iss"),
+            (token(**GOOD | {"aud": "bank"}), "the token's aud"),
+            (token(**GOOD | {"exp": 1000}), "the token expired"),
+            (token(**GOOD | {"nbf": 4102444800}), "the token's nbf is in the future"),
+            (token(**GOOD | {"exp": "soon"}), "the token's exp is not a number"),
+        ],
+    )
+    def test_a_wrong_token(self, system, guarded, given, why):
+        """401."""
+        answer = guarded(JWT, route=self.ROUTE).get("/posts/1", headers={"Authorization": given})
+
+        assert answer.status_code == 401
+        assert why in system.dropped()[0]
+
+    def test_expiry_is_virtual(self, system, guarded):
+        """A token is outdated when the stage's clock says so."""
+        http = guarded(JWT, route=self.ROUTE)
+        headers = {"Authorization": token(**GOOD | {"exp": int(system.began) + 60})}
+
+        assert http.get("/posts/1", headers=headers).status_code == 200
+        system.advance(61)
+        assert http.get("/posts/1", headers=headers).status_code == 401
+
+    def test_scopes(self, guarded):
+        """One of the route's scopes is needed, else 403."""
+        http = guarded(JWT, route=self.ROUTE | {"AuthorizationScopes": ["write", "admin"]})
+
+        reader, writer = (token(**GOOD, scope=scope) for scope in ("read", "read write"))
+        refused = http.get("/posts/1", headers={"Authorization": reader})
+        allowed = http.get("/posts/1", headers={"Authorization": writer})
+
+        assert (refused.status_code, refused.json()) == (403, {"message": "Forbidden"})
+        assert allowed.json()["requestContext"]["authorizer"]["jwt"]["scopes"] == ["write", "admin"]
+
+
+class TestLambdaAuthorizers:
+    """A Lambda authorizer is invoked before the integration."""
+
+    JUDGE = """
+        import json
+        def handler(event, context):
+            print(json.dumps(event))
+            return {"isAuthorized": event["identitySource"] == ["ok"], "context": {"user": "amy", "level": 3}}
+    """
+    POLICY = """
+        def handler(event, context):
+            effect = "Allow" if event["identitySource"] == ["ok"] else "Deny"
+            resource = event["routeArn"].replace("/1", "/*")
+            statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}
+            return {"principalId": "amy", "policyDocument": {"Statement": [statement]}, "context": {"user": "amy"}}
+    """
+    ROUTE = {"AuthorizationType": "CUSTOM"}  # noqa: RUF012
+
+    def settings(self, system, **more):
+        uri = "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Judge.Arn}/invocations"
+        return {
+            "AuthorizerType": "REQUEST",
+            "AuthorizerUri": {"Fn::Sub": uri},
+            "AuthorizerPayloadFormatVersion": "2.0",
+            "EnableSimpleResponses": True,
+            "IdentitySource": ["$request.header.Authorization"],
+            **more,
+        }
+
+    def test_simple_answers(self, system, guarded):
+        """Yes lets the request through with the context; no is 403; without the identity nobody is asked."""
+        http = guarded(self.settings(system), judge=self.JUDGE, route=self.ROUTE)
+        missing = http.get("/posts/1")
+        denied = http.get("/posts/1", headers={"Authorization": "bad"})
+        allowed = http.get("/posts/1", headers={"Authorization": "ok"})
+
+        assert (missing.status_code, missing.json()) == (401, {"message": "Unauthorized"})
+        assert (denied.status_code, denied.json()) == (403, {"message": "Forbidden"})
+        assert allowed.json()["requestContext"]["authorizer"] == {"lambda": {"user": "amy", "level": 3}}
+        assert (len(system.invocations("Judge")), len(system.invocations())) == (2, 1)
+
+    def test_what_it_is_asked(self, system, guarded):
+        """Payload format 2.0 of an authorizer; the request is what caused it."""
+        guarded(self.settings(system), judge=self.JUDGE, route=self.ROUTE).get(
+            "/posts/1?a=1", headers={"Authorization": "ok"}
+        )
+        asked = system.events("Judge")[0]
+        api_id = system.stage.ref("Api")
+
+        assert (asked["version"], asked["type"], asked["routeKey"]) == ("2.0", "REQUEST", "GET /posts/{id}")
+        assert asked["routeArn"] == f"arn:aws:execute-api:us-east-1:123456789012:{api_id}/$default/GET/posts/1"
+        assert asked["identitySource"] == ["ok"]
+        assert (asked["pathParameters"], asked["queryStringParameters"]) == ({"id": "1"}, {"a": "1"})
+        assert "body" not in asked
+        assert system.invocations("Judge")[0].cause == system.records("event", "Api")[0].n
+
+    def test_policies(self, system, guarded):
+        """Without simple answers, a policy must allow the route; what it denies is 403."""
+        http = guarded(self.settings(system, EnableSimpleResponses=False), judge=self.POLICY, route=self.ROUTE)
+
+        assert http.get("/posts/1", headers={"Authorization": "bad"}).status_code == 403
+        allowed = http.get("/posts/1", headers={"Authorization": "ok"})
+        assert allowed.json()["requestContext"]["authorizer"]["lambda"] == {"user": "amy"}
+
+    def test_format_1(self, system, guarded):
+        """Payload format 1.0 names methodArn, and its answer is a policy."""
+        judge = """
+            def handler(event, context):
+                assert event["type"] == "REQUEST" and event["version"] == "1.0", event
+                statement = {"Action": "execute-api:*", "Effect": "Allow", "Resource": [event["methodArn"]]}
+                return {"principalId": "amy", "policyDocument": {"Statement": statement}}
+        """
+        settings = self.settings(system, AuthorizerPayloadFormatVersion="1.0")
+        del settings["EnableSimpleResponses"]
+
+        assert guarded(settings, judge=judge, route=self.ROUTE).get("/posts/1", headers={"Authorization": "x"}).ok
+
+    @pytest.mark.parametrize("judge", ["def handler(event, context): raise ValueError('no')", ECHO])
+    def test_a_failing_authorizer(self, system, guarded, judge):
+        """An error, and an answer that is no verdict, are 500."""
+        http = guarded(self.settings(system), judge=judge, route=self.ROUTE)
+        answer = http.get("/posts/1", headers={"Authorization": "ok"})
+
+        assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})
+        assert system.attempts() == []
+
+
+class TestIamAuthorization:
+    """Requests must be signed; who signed them, and what they may do, is not looked at."""
+
+    def test_signed_requests_only(self, guarded):
+        """403 without a signature."""
+        http = guarded(route={"AuthorizationType": "AWS_IAM"})
+        signature = "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/execute-api/aws4_request, Signature=0"
+        refused, allowed = http.get("/posts/1"), http.get("/posts/1", headers={"Authorization": signature})
+
+        assert (refused.status_code, refused.json()) == (403, {"message": "Forbidden"})
+        assert allowed.json()["requestContext"]["authorizer"]["iam"]["accessKey"] == "AKID"
+
+
+class TestTraces:
+    """What API Gateway answers by itself leaves a record."""
+
+    def test_no_route(self, system, api):
+        """404: the routes that there are, and the call that caused it."""
+        api(ECHO, "GET /posts", "POST /posts").get("/users")
+
+        (record,) = system.records("dropped", "Api")
+        assert record.detail["reason"] == "no route for GET /users; routes: GET /posts, POST /posts"
+        assert len(record.detail["ids"]) == 1
+        assert record.detail["status"] == 404
+        assert "no route for GET /users" in str(system.stage.settle())
+
+    def test_a_failed_invocation_loses_its_request(self, system, api):
+        """The record has the request's id."""
+        api(system.FAILS).get("/")
+
+        (event,), (record,) = system.records("event", "Api"), system.records("dropped")
+        assert record.detail["ids"] == [event.detail["id"]]
+
+
+@pytest.fixture
+def url(system):
+    """Deploys a function with a URL; returns the URL."""
+
+    def up(code=ECHO, auth="NONE", function=None, **more):
+        system.up(
+            Worker=system.function(code, **(function or {})),
+            Url=system.resource("Lambda::Url", AuthType=auth, TargetFunctionArn=system.att("Worker"), **more),
+        )
+        client = system.client("lambda")
+        return client.get_function_url_config(FunctionName=system.stage.ref("Worker"))["FunctionUrl"]
+
+    return up
+
+
+class TestFunctionUrls:
+    """§1.9: a function's own URL."""
+
+    def test_the_event(self, system, url):
+        """Payload 2.0, and a record of the event on the function."""
+        address = url()
+        event = requests.post(address + "a/b?c=1", data="hello", headers={"Content-Type": "text/plain"}).json()
+
+        assert (event["version"], event["routeKey"], event["rawPath"]) == ("2.0", "$default", "/a/b")
+        assert (event["rawQueryString"], event["body"]) == ("c=1", "hello")
+        context = event["requestContext"]
+        host = address.removeprefix("https://").rstrip("/")
+        assert (context["domainName"], context["domainPrefix"]) == (host, host.partition(".")[0])
+        assert (context["apiId"], context["accountId"], context["stage"]) == (
+            host.partition(".")[0],
+            "anonymous",
+            "$default",
+        )
+        (record,) = system.records("event", "Worker")
+        assert system.invocations()[0].cause == record.n
+        assert record.detail["id"] == context["requestId"]
+
+    @pytest.mark.parametrize(("answer", "text"), [("'hi'", "hi"), ("{'a': 1}", '{"a":1}'), ("[1]", "[1]"), ("3", "3")])
+    def test_inferred_answers(self, url, answer, text):
+        """§1.9: any value is the body of a 200."""
+        found = requests.get(url(f"def handler(event, context): return {answer}"))
+
+        assert (found.status_code, found.text, found.headers["content-type"]) == (200, text, "application/json")
+
+    def test_an_explicit_answer(self, url):
+        """As in format 2.0 of an HTTP API."""
+        code = "def handler(event, context): return {'statusCode': 201, 'body': 'x', 'headers': {'X-A': 'b'}}"
+        found = requests.get(url(code))
+
+        assert (found.status_code, found.text, found.headers["x-a"]) == (201, "x", "b")
+
+    def test_an_exception(self, system, url):
+        """§1.9: 502 with plain text."""
+        found = requests.get(url(system.FAILS))
+
+        assert (found.status_code, found.text) == (502, "Internal Server Error")
+        assert "json" not in found.headers.get("content-type", "")
+        (event,), (lost,) = system.records("event", "Worker"), system.records("dropped", "Worker")
+        assert lost.detail["ids"] == [event.detail["id"]]
+
+    def test_it_waits_as_long_as_the_function(self, system, url):
+        """There is no limit of 30 s."""
+        code = "import time\ndef handler(event, context): time.sleep(100)"
+
+        assert requests.get(url(code, function={"Timeout": 120})).status_code == 200
+        assert system.elapsed() == 100
+
+    def test_a_throttled_function(self, url):
+        """429."""
+        assert requests.get(url(function={"ReservedConcurrentExecutions": 0})).status_code == 429
+
+    def test_iam(self, system, url):
+        """With AWS_IAM an unsigned request is refused."""
+        assert requests.get(url(auth="AWS_IAM")).status_code == 403
+        assert system.attempts() == []
+
+    def test_cors(self, url):
+        """The URL's own CORS settings."""
+        found = requests.get(url(Cors={"AllowOrigins": ["*"]}), headers={"Origin": "https://a.example"})
+
+        assert found.headers["access-control-allow-origin"] == "*"
+
+    def test_one_of_an_alias(self, system):
+        """It runs the alias's version, and its record is the function's."""
+        system.up(
+            Worker=system.function("def handler(event, context): return context.function_version"),
+            One=system.resource("Lambda::Version", FunctionName=system.ref("Worker")),
+            Live=system.resource(
+                "Lambda::Alias",
+                Name="live",
+                FunctionName=system.ref("Worker"),
+                FunctionVersion=system.att("One", "Version"),
+            ),
+            Url=system.resource(
+                "Lambda::Url",
+                AuthType="NONE",
+                TargetFunctionArn=system.ref("Worker"),
+                Qualifier="live",
+                Cors={"AllowOrigins": ["*"]},
+            )
+            | {"DependsOn": "Live"},
+        )
+        client = system.client("lambda")
+        config = client.get_function_url_config(FunctionName=system.stage.ref("Worker"), Qualifier="live")
+
+        assert requests.get(config["FunctionUrl"]).text == "1"
+        assert len(system.records("event", "Worker")) == 1
+
+    def test_one_that_was_deleted(self, system, url):
+        """It answers no more."""
+        address = url()
+        system.client("lambda").delete_function_url_config(FunctionName=system.stage.ref("Worker"))
+
+        assert requests.get(address).status_code == 404
