@@ -27,8 +27,6 @@ PAGE = ROOT / "docs" / "semantics.md"
 
 KEYS = {"id", "rule", "aws", "source"}
 OPTIONAL_KEYS = {"assumed", "differs", "vector"}
-NOT_SAID = "UNSOURCED"
-"""The source of a value that AWS nowhere gives."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,10 @@ class Rule:
     @property
     def section(self) -> str:
         return self.id.partition("/")[0]
+
+    @property
+    def assumptions(self) -> list[str]:
+        return [name.strip() for name in self.assumed.split(",") if name.strip()]
 
 
 @dataclass
@@ -133,6 +135,7 @@ class Rulebook:
         unproven = [rule.id for rule in self._rules() if not self._is_green(rule) and not rule.differs]
         if unproven:
             self.complaints.append(f"rules without a green test: {', '.join(unproven)}")
+        self._compare_assumptions()
         page = render(self.chapters, self.tests)
         if self.config.getoption("--rulebook") == "write":
             PAGE.write_text(page, "utf-8")
@@ -152,6 +155,14 @@ class Rulebook:
         )
         for complaint in self.complaints:
             terminalreporter.line(complaint, red=True)
+
+    def _compare_assumptions(self) -> None:
+        """Each assumption stands behind a rule, and each rule names assumptions that there are."""
+        named = {name for rule in self._rules() for name in rule.assumptions}
+        there = {name for name, _, _ in read_assumptions()}
+        for names, fault in ((named - there, "do not exist"), (there - named, "are named by no rule")):
+            if names:
+                self.complaints.append(f"assumptions that {fault}: {', '.join(sorted(names))}")
 
     def _rules(self) -> Iterator[Rule]:
         return (rule for chapter in self.chapters for rule in chapter.rules)
@@ -188,7 +199,7 @@ def render(chapters: list[Chapter], tests: dict[str, set[str]]) -> str:
 def _row(rule: Rule, tests: set[str]) -> str:
     aws = rule.aws + (" (recorded)" if rule.vector else "")
     if rule.assumed:
-        aws += f"; AWS does not say all of it, see {', '.join(f'`{name.strip()}`' for name in rule.assumed.split(','))}"
+        aws += f"; AWS does not say all of it, see {', '.join(f'`{name}`' for name in rule.assumptions)}"
     proof = ", ".join(_link(test) for test in sorted(tests))
     if rule.differs:
         proof = f"**not followed:** {rule.differs}" + (f" ({proof})" if proof else "")
@@ -205,11 +216,16 @@ def _cell(text: str) -> str:
 
 
 def _assumptions() -> Iterator[str]:
-    """The table of `Assumptions`: name, default, and the text below each field."""
-    body = next(node.body for node in ast.parse(ASSUMPTIONS.read_text("utf-8")).body if isinstance(node, ast.ClassDef))
     yield from ["", "## Assumptions", ""]
     yield "AWS gives no value for these. Set them in `[tool.stagefright.assumptions]`; a run's header shows what was set."
     yield from ["", "| assumption | default | what it stands for |", "|---|---|---|"]
+    for name, default, text in read_assumptions():
+        yield f"| `{name}` | `{default}` | {_cell(text)} |"
+
+
+def read_assumptions() -> Iterator[tuple[str, str, str]]:
+    """The fields of `Assumptions`: name, default, and the text below."""
+    body = next(node.body for node in ast.parse(ASSUMPTIONS.read_text("utf-8")).body if isinstance(node, ast.ClassDef))
     for declared, text in pairwise(body):
         if isinstance(declared, ast.AnnAssign):
-            yield f"| `{declared.target.id}` | `{ast.unparse(declared.value)}` | {_cell(text.value.value)} |"
+            yield declared.target.id, ast.unparse(declared.value), text.value.value
