@@ -7,7 +7,7 @@ Promises of a system, judged by what its journal shows: each holds, is broken wi
 """
 
 from stagefright.chaos.checks.conservation import conserved, dead_lettered
-from stagefright.chaos.checks.effects import idempotent, in_order
+from stagefright.chaos.checks.effects import has_effect, idempotent, in_order
 from stagefright.chaos.checks.resilience import fallback_used, no_retry_storm, recovered_after_heal, recursion_stopped
 from stagefright.chaos.checks.retries import retried, timed_out_within
 from stagefright.chaos.checks.verdict import Check, Rank, Verdict
@@ -19,6 +19,7 @@ __all__ = [
     "conserved",
     "dead_lettered",
     "fallback_used",
+    "has_effect",
     "idempotent",
     "in_order",
     "no_retry_storm",

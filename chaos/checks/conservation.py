@@ -8,19 +8,22 @@ from dataclasses import dataclass, field
 from stagefright.chaos.checks.history import History, Run
 from stagefright.chaos.checks.verdict import Check, Verdict
 from stagefright.journal import Record
+from stagefright.spans import Span, parse_span
 from stagefright.wording import plural
 
 
-def conserved(source: str, consumer: str | None = None) -> Check:
+def conserved(source: str, consumer: str | None = None, *, within: Span | None = None) -> Check:
     """
     Every event that `source` (a queue, topic, stream, bus or API) accepted is processed, dead-lettered, or still on its way.
+
+    `within`: and none is on its way for longer than this span, such as `"5m"`.
 
     With several consumers each must come to one of these ends; name a `consumer` to look at one. Counted are `accepted`, `processed`,
     `dead_lettered`, `retrying` (or waiting), `filtered`, `lost`, `unexpected` (delivered, but never accepted), `duplicated` (processed more than
     once) and `recovered` (processed after a failure). Lost and unexpected events break it; duplicates do not, since AWS delivers at least
     once. Unknown if nothing was accepted.
     """
-    return _Conserved(source, consumer)
+    return _Conserved(source, consumer, within)
 
 
 def dead_lettered(consumer: str, queue: str | None = None) -> Check:
@@ -49,6 +52,10 @@ class _Fate:
     def is_lost(self) -> bool:
         return self.lost and not (self.successes or self.dead_lettered)
 
+    @property
+    def is_done(self) -> bool:
+        return bool(self.successes or self.dead_lettered or self.lost or self.filtered)
+
     def deliver(self, delivery: Record, was_taken_over: bool) -> None:
         """It was handed over, to a consumer that may have taken it over at once."""
         self.records.append(delivery)
@@ -61,6 +68,7 @@ class _Fate:
         self.recovered |= succeeded and self.failures > 0 and not self.successes
         self.successes += succeeded
         self.failures += self.event in run.failed_items
+        self.lost |= self.event in run.unheard
 
     def end(self, record: Record, *, is_loss: bool) -> None:
         """It was given up, or dropped by design."""
@@ -93,9 +101,10 @@ class _Fates:
 class _Conserved(Check):
     name = "conserved"
 
-    def __init__(self, source: str, consumer: str | None) -> None:
+    def __init__(self, source: str, consumer: str | None, within: Span | None) -> None:
         self.source = source
         self.consumer = consumer
+        self.within = within
 
     def judge(self, history: History) -> Verdict:
         accepted = {
@@ -118,7 +127,20 @@ class _Conserved(Check):
             return self._broken(
                 f"delivered, but never accepted: {', '.join(unexpected)}.", evidence=evidence, counts=counts
             )
+        late = self._late(history, accepted, fates)
+        if late:
+            evidence = [record for event in late for record in (accepted[event], *_steps(fates, event)[-1:])]
+            reason = f"{plural(len(late), 'event')} not done with after {self.within}: {told}."
+            return self._broken(reason, evidence=evidence, counts=counts)
         return self._holds(f"{told}.", counts=counts)
+
+    def _late(self, history: History, accepted: Mapping[str, Record], fates: _Fates) -> list[str]:
+        """The events that are on their way for longer than allowed."""
+        if self.within is None:
+            return []
+        horizon = history.end - parse_span(self.within)
+        done = {event for event, at in fates.of_event.items() if all(fate.is_done for fate in at.values())}
+        return [event for event, record in accepted.items() if record.at < horizon and event not in done]
 
     def _fates(self, history: History, accepted: Mapping[str, Record]) -> _Fates:
         fates = _Fates()
@@ -168,6 +190,10 @@ class _Conserved(Check):
             "duplicated": sum(fate.successes > 1 for fate in known),
             "recovered": sum(fate.recovered for fate in known),
         }
+
+
+def _steps(fates: _Fates, event: str) -> list[Record]:
+    return [record for fate in fates.of_event.get(event, {}).values() for record in fate.records]
 
 
 class _DeadLettered(Check):

@@ -22,6 +22,13 @@ def idempotent(consumer: str, effect: Effect, *, per_event: int = 1) -> Check:
     return _Idempotent(consumer, effect, per_event)
 
 
+def has_effect(consumer: str, effect: Effect) -> Check:
+    """
+    Each event that `consumer` succeeded with has had its effect, in one of its attempts. Unknown if it never succeeded.
+    """
+    return _HasEffect(consumer, effect)
+
+
 def in_order(consumer: str, *, by: str | None = None) -> Check:
     """
     `consumer` finishes the events of one key in the order in which they were accepted.
@@ -32,7 +39,30 @@ def in_order(consumer: str, *, by: str | None = None) -> Check:
     return _InOrder(consumer, by)
 
 
-class _Idempotent(Check):
+class _Effective(Check):
+    """What checks of effects share: which records are effects of a run."""
+
+    effect: Effect
+
+    def _effects(self, history: History, run: Run) -> Iterator[Record]:
+        for record in history.done_by(run, "call", "event", "log"):
+            if self._is_effect(record):
+                yield record
+            if record.kind == "call":
+                yield from (
+                    child for child in history.children(record) if child.kind == "event" and self._is_effect(child)
+                )
+
+    def _is_effect(self, record: Record) -> bool:
+        if callable(self.effect):
+            return self.effect(record)
+        if record.kind == "call":
+            call = f"{record.detail.get('service')}.{record.detail.get('operation')}"
+            return call == self.effect and not record.detail.get("error")
+        return record.kind == "event" and record.resource == self.effect
+
+
+class _Idempotent(_Effective):
     name = "idempotent"
 
     def __init__(self, consumer: str, effect: Effect, per_event: int) -> None:
@@ -59,33 +89,42 @@ class _Idempotent(Check):
             f"{plural(len(repeated), 'event or batch').replace('batchs', 'batches')} came again without a second effect."
         )
 
-    def _effects(self, history: History, run: Run) -> Iterator[Record]:
-        for record in history.done_by(run, "call", "event", "log"):
-            if self._is_effect(record):
-                yield record
-            if record.kind == "call":
-                yield from (
-                    child for child in history.children(record) if child.kind == "event" and self._is_effect(child)
-                )
 
-    def _is_effect(self, record: Record) -> bool:
-        if callable(self.effect):
-            return self.effect(record)
-        if record.kind == "call":
-            call = f"{record.detail.get('service')}.{record.detail.get('operation')}"
-            return call == self.effect and not record.detail.get("error")
-        return record.kind == "event" and record.resource == self.effect
+class _HasEffect(_Effective):
+    name = "has_effect"
+
+    def __init__(self, consumer: str, effect: Effect) -> None:
+        self.consumer = consumer
+        self.effect = effect
+
+    def judge(self, history: History) -> Verdict:
+        groups = _groups(history.runs_of(self.consumer))
+        done = [group for group in groups if any(run.succeeded_items for run in group)]
+        if not done:
+            return self._unknown(f"{self.consumer} succeeded with no event.")
+        for group in done:
+            items = {item for run in group for item in run.succeeded_items}
+            effects = sum(1 for run in group for _ in self._effects(history, run))
+            if effects < len(items):
+                told = (
+                    f"{plural(len(items), 'event')} done, with {plural(effects, 'effect')}: {', '.join(sorted(items))}"
+                )
+                return self._broken(f"{told}.", evidence=[run.last for run in group])
+        return self._holds(f"{plural(len(done), 'event or batch')} had the effect.".replace("batchs", "batches"))
 
 
 def _groups(runs: list[Run]) -> list[list[Run]]:
     """Runs that share an event, directly or through others: a batch may come again in parts."""
     group_of: dict[str, list[Run]] = {}
     for run in runs:
-        joined: list[Run] = []
-        for group in {id(group_of[item]): group_of[item] for item in run.items if item in group_of}.values():
-            joined += group
-        joined.append(run)
-        group_of |= {item: joined for one in joined for item in one.items}
+        related = {id(group_of[item]): group_of[item] for item in run.items if item in group_of}
+        group = max(related.values(), key=len, default=[])
+        for other in related.values():
+            if other is not group:
+                group += other
+                group_of |= {item: group for one in other for item in one.items}
+        group.append(run)
+        group_of |= dict.fromkeys(run.items, group)
     return list({id(group): group for group in group_of.values()}.values())
 
 

@@ -24,7 +24,9 @@ class Run:
     items: tuple[str, ...]
     """The ids of the events that it worked on; of a direct invocation, its request id."""
     reported: frozenset[str]
-    """Those that the function reported as failed."""
+    """Those that the function reported as failed, and that come again for it."""
+    unheard: frozenset[str]
+    """Those that it reported although its mapping does not listen: for Lambda they are done."""
 
     @property
     def function(self) -> str:
@@ -51,7 +53,7 @@ class Run:
         """The events that it has done its work for."""
         if self.outcome is None or self.failed:
             return ()
-        return tuple(item for item in self.items if item not in self.reported)
+        return tuple(item for item in self.items if item not in self.reported | self.unheard)
 
     @property
     def failed_items(self) -> tuple[str, ...]:
@@ -116,7 +118,8 @@ class History:
     def _run(self, invocation: Record) -> Run:
         outcome = next((r for r in self._children.get(invocation.n, ()) if r.kind == "outcome"), None)
         source, items = self._worked_on(invocation)
-        return Run(invocation, outcome, source, items, frozenset(self._reported(outcome)))
+        reported = frozenset(self._reported(outcome))
+        return Run(invocation, outcome, source, items, reported, _identifiers(outcome).intersection(items) - reported)
 
     def _worked_on(self, invocation: Record) -> tuple[str | None, tuple[str, ...]]:
         cause = self.cause_of(invocation)
@@ -135,6 +138,20 @@ class History:
     def strikes(self, run: Run) -> list[Record]:
         """The faults that struck a run."""
         return self.done_by(run, "fault")
+
+    def is_under_fault(self, run: Run) -> bool:
+        """Whether a fault struck a run, or a function that it invoked."""
+        return run.invocation.n in self._under_fault
+
+    @cached_property
+    def _under_fault(self) -> set[int]:
+        found: set[int] = set()
+        for fault in self.of("fault"):
+            for record in self.above(fault):
+                if record.kind not in ("invocation", "call"):
+                    break
+                found.add(record.n)
+        return found
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
@@ -164,3 +181,11 @@ class History:
     def end(self) -> float:
         """When the evidence ends."""
         return self.records[-1].at if self.records else 0.0
+
+
+def _identifiers(outcome: Record | None) -> frozenset[str]:
+    """The batch item failures in an answer."""
+    payload = None if outcome is None else outcome.detail.get("payload")
+    failures = payload.get("batchItemFailures") if isinstance(payload, dict) else None
+    found = failures if isinstance(failures, list) else []
+    return frozenset(str(failure.get("itemIdentifier")) for failure in found if isinstance(failure, dict))

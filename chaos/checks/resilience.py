@@ -22,9 +22,13 @@ def fallback_used(function: str, *, answers: Any = None) -> Check:
     return _FallbackUsed(function, answers)
 
 
-def recovered_after_heal(function: str) -> Check:
-    """After the last fault that struck `function`, it ran, and never failed. Unknown if no fault struck, or it did not run again."""
-    return _RecoveredAfterHeal(function)
+def recovered_after_heal(function: str, *, fault_on: str | None = None) -> Check:
+    """
+    After the last fault that struck `function`, or the one that it depends on, it ran, and never failed.
+
+    Unknown if no fault struck, or it did not run again.
+    """
+    return _RecoveredAfterHeal(function, fault_on)
 
 
 def no_retry_storm(function: str, *, calls_max: float, to: str | None = None) -> Check:
@@ -84,15 +88,19 @@ def _wounds(history: History, run: Run) -> list[Record]:
 class _RecoveredAfterHeal(Check):
     name = "recovered_after_heal"
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, fault_on: str | None) -> None:
         self.function = function
+        self.fault_on = fault_on
 
     def judge(self, history: History) -> Verdict:
-        runs = history.runs_of(self.function)
-        struck = [run for run in runs if history.strikes(run)]
+        victim = self.fault_on or self.function
+        struck = [run for run in history.runs_of(victim) if history.strikes(run)]
         if not struck:
-            return self._unknown(f"No fault struck {self.function}.")
-        after = [run for run in runs if run.invocation.n > struck[-1].last.n]
+            return self._unknown(f"No fault struck {victim}.")
+        runs = history.runs_of(self.function)
+        hurt = [run for run in runs if run.invocation.n <= struck[-1].last.n]
+        healed_from = max(run.last.n for run in (*hurt, struck[-1]))
+        after = [run for run in runs if run.invocation.n > healed_from]
         if not after:
             return self._unknown(f"{self.function} did not run again after the last fault.")
         failed = [run for run in after if run.failed or run.outcome is None]

@@ -23,7 +23,8 @@ def retried(function: str, *, times: int | None = None, at: Sequence[float] | No
 
 def timed_out_within(function: str, within: Span) -> Check:
     """
-    Each run of `function` that a fault struck, or that ended by its timeout, ended within a span such as `"3s"`.
+    Each run of `function` that a fault struck, or a function that it invoked, or that ended by its timeout, ended within a span
+    such as `"3s"`.
 
     Unknown if there was no such run: nothing has tested the time limit.
     """
@@ -88,11 +89,11 @@ class _TimedOutWithin(Check):
         self._limit_ms = parse_span(within) * 1_000
 
     def judge(self, history: History) -> Verdict:
-        tested = [run for run in history.runs_of(self.function) if run.timed_out or history.strikes(run)]
+        tested = [run for run in history.runs_of(self.function) if run.timed_out or history.is_under_fault(run)]
         ended = [(run, run.duration_ms) for run in tested]
         if not ended:
             return self._unknown(
-                f"No fault struck {self.function}, and it never timed out: its time limit was not tested."
+                f"No fault struck {self.function} or what it invoked, and it never timed out: its time limit was not tested."
             )
         late = [run for run, took_ms in ended if took_ms is None or took_ms > self._limit_ms]
         if late:
