@@ -22,7 +22,7 @@ from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
 from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.functions import payloads
-from stagefright.functions.executor import Instrument
+from stagefright.functions.performance import Instrument
 from stagefright.http_session import StageSession
 from stagefright.journal import Journal
 from stagefright.settings import Settings, load_settings

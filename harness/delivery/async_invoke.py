@@ -17,7 +17,7 @@ from stagefright.delivery.destinations import async_record
 from stagefright.services import lambda_limits as limits
 
 if TYPE_CHECKING:
-    from stagefright.functions.executor import Outcome
+    from stagefright.functions.outcome import Outcome
     from stagefright.services.function import Resolved
     from stagefright.world import World
 

@@ -22,7 +22,7 @@ from stagefright.services.queue_record import record as lambda_record
 from stagefright.tasks import Signal, Task
 
 if TYPE_CHECKING:
-    from stagefright.functions.executor import Outcome
+    from stagefright.functions.outcome import Outcome
     from stagefright.services.event_source_mappings import EventSourceMapping
     from stagefright.services.queue import Queue
     from stagefright.services.queue_message import ReceivedMessage
