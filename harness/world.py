@@ -360,11 +360,13 @@ class World:
             else ""
         )
 
-    def limit_attempts(self, attempts: int, arn: str, cause: int | None, *, limit: int = ATTEMPTS_MAX) -> None:
-        """Stop a world in which one event is tried again and again for ever."""
+    def limit_attempts(
+        self, attempts: int, arn: str, cause: int | None, *, limit: int = ATTEMPTS_MAX, how: str = ""
+    ) -> None:
+        """Stop a world in which one event is tried again and again for ever; `how` it failed, if its cause does not say so."""
         if attempts < limit:
             return
-        origin = "" if cause is None else f" (journal record {cause}){self._how_it_failed(cause)}"
+        origin = "" if cause is None else f" (journal record {cause}){self._how_it_failed(cause) or how}"
         self.kernel.fail(
             EndlessLoop(
                 f"{self.name_of(arn)} was tried {attempts} times with the same event{origin}, and nothing will ever end that: "

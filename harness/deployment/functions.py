@@ -30,6 +30,9 @@ def function(maker: Maker, properties: Properties) -> Made:
                 "ReservedConcurrentExecutions": whole_number(properties, "ReservedConcurrentExecutions"),
             }
         )
+    if properties.get("RecursiveLoop"):
+        loops = {"FunctionName": name, "RecursiveLoop": str(properties["RecursiveLoop"])}
+        maker.world.functions.put_function_recursion_config(loops)
     arn = made["FunctionArn"]
     return Made(name, {"Arn": arn}, (name, arn, f"{arn}:$LATEST"))
 

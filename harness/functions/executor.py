@@ -6,14 +6,16 @@ Breakpoints, coverage and `monkeypatch` work in a handler because nothing is rem
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stagefright.errors import UnsupportedOperation
 from stagefright.functions import loops, payloads
 from stagefright.functions.concurrency import Concurrency
 from stagefright.functions.environments import Environments
 from stagefright.functions.invocation import Invocation
+from stagefright.functions.lineage import Lineage
 from stagefright.functions.performance import Instrument, Performance
 from stagefright.functions.shown_modules import ShownModules
 
@@ -28,6 +30,7 @@ class Executor:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._lineage = Lineage(world)
         self._concurrency = Concurrency()
         self._environments = Environments(world)
         self._performance = Performance(world, self._environments)
@@ -48,17 +51,21 @@ class Executor:
         cause: int | None,
         attempt: int = 1,
         client_context: str | None = None,
+        trace_headers: Sequence[str] | None = None,
     ) -> Outcome:
         """
         Play one invocation to its end.
 
-        Raises `ApiError` `TooManyRequestsException` if the function has no concurrency left, before anything runs.
+        `trace_headers` are those that came with the event, if its source keeps them; else the one of the call behind `cause` counts.
+        Raises `ApiError` before anything runs: `RecursiveInvocationException` if this would go on with a loop that Lambda stops,
+        `TooManyRequestsException` if there is no concurrency left.
         """
         self._check_runtime(resolved.version)
+        lineage = self._lineage.follow(resolved, trace_headers, cause)
         invocation = Invocation(resolved, event, request_id, client_context)
         with self._concurrency.admitted(resolved):
             environment, cold = self._environments.take(resolved)
-            invocation.record = self._note(invocation, cause, attempt, cold)
+            invocation.record = self._note(invocation, cause, attempt, cold, lineage)
             return await self._performance.play(environment, invocation, cold)
 
     def drop_environments(self, function_name: str | None = None) -> None:
@@ -68,6 +75,7 @@ class Executor:
             return
         self._environments.drop_all()
         self._concurrency.clear()
+        self._lineage.clear()
 
     # -- what the test reaches ---------------------------------------------------------------------------------------
 
@@ -93,7 +101,9 @@ class Executor:
                 "that a parameter of the template decides."
             )
 
-    def _note(self, invocation: Invocation, cause: int | None, attempt: int, cold: bool) -> int:
+    def _note(
+        self, invocation: Invocation, cause: int | None, attempt: int, cold: bool, lineage: dict[str, Any] | None
+    ) -> int:
         """Write the `invocation` record, unless the function goes round in circles: then the world stops."""
         journal, name = self._world.journal, self._world.name_of(invocation.resolved.function.arn)
         ancestors = loops.ancestors(journal, name, cause)
@@ -109,4 +119,5 @@ class Executor:
             executed_version=invocation.resolved.executed_version,
             event=payloads.readable(invocation.event),
             **({"ancestors": ancestors} if ancestors else {}),
+            **({"lineage": lineage} if lineage else {}),
         ).n

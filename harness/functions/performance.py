@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagefright.functions import payloads, reported_lines
 from stagefright.functions.context import LambdaContext
+from stagefright.functions.lineage import header_of
 from stagefright.functions.outcome import Outcome
 from stagefright.functions.runtime_client import Answer, Handler, call_handler, load_handler
 from stagefright.services import lambda_limits as limits
@@ -98,7 +99,7 @@ class Performance:
         """Run the handler; None if the deadline came first."""
         version = invocation.version
         context = self._context(environment, invocation, deadline)
-        environment.environ["_X_AMZN_TRACE_ID"] = self._trace_header(invocation)
+        environment.environ["_X_AMZN_TRACE_ID"] = header_of(self._world.chance, self._world.journal[invocation.record])
         handler = self._instrumented(environment, version)
         done: Future[Answer] = Future(f"the handler of {environment.name}")
         environment.run(
@@ -132,12 +133,6 @@ class Performance:
         for instrument in self.instruments:
             handler = instrument(handler, environment.environ, self._world.name_of(version.function_arn))
         return handler
-
-    def _trace_header(self, invocation: Invocation) -> str:
-        chance = self._world.chance
-        started = f"{int(invocation.started):08x}"
-        root = chance.hex(24, "trace root", invocation.request_id)
-        return f"Root=1-{started}-{root};Parent={chance.hex(16, 'trace parent', invocation.request_id)};Sampled=0"
 
     def _finish(
         self,
