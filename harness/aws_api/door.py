@@ -278,6 +278,9 @@ def _success(call: _Call, answer: Mapping[str, Any] | None) -> tuple[_HttpStatus
         payload = parsed["Payload"]
         parsed["Payload"] = StreamingBody(io.BytesIO(payload), len(payload))
     parsed["ResponseMetadata"] = _metadata(call.world, call.record, status)
+    if call.name == "Invoke":
+        # Lambda's request id is the invocation's.
+        parsed["ResponseMetadata"]["RequestId"] = parsed.pop("RequestId", parsed["ResponseMetadata"]["RequestId"])
     return _HttpStatus(status), parsed
 
 

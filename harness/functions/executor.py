@@ -17,6 +17,7 @@ from stagefright.functions.environments import Environments
 from stagefright.functions.invocation import Invocation
 from stagefright.functions.lineage import Lineage
 from stagefright.functions.performance import Instrument, Performance
+from stagefright.functions.provisioning import Provisioning
 from stagefright.functions.shown_modules import ShownModules
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ class Executor:
     def __init__(self, world: World) -> None:
         self._world = world
         self._lineage = Lineage(world)
-        self._concurrency = Concurrency()
+        self._concurrency = Concurrency(world)
         self._environments = Environments(world)
         self._performance = Performance(world, self._environments)
         self._modules = ShownModules(world, self._environments, self._performance)
-        self._environments.on_drop = self._modules.hide
+        self._provisioning = Provisioning(world, self._environments, self._performance)
+        self._environments.on_drop.append(lambda environment, version: self._modules.hide(environment))
 
     @property
     def instruments(self) -> list[Instrument]:
@@ -63,8 +65,11 @@ class Executor:
         self._check_runtime(resolved.version)
         lineage = self._lineage.follow(resolved, trace_headers, cause)
         invocation = Invocation(resolved, event, request_id, client_context)
-        with self._concurrency.admitted(resolved):
-            environment, cold = self._environments.take(resolved)
+        function, version = resolved.function, resolved.version
+        provisioned = self._provisioning.has_place(function, version)
+        grows = not self._environments.has_warm(version, provisioned=provisioned)
+        with self._concurrency.admitted(function, provisioned=provisioned, grows=grows):
+            environment, cold = self._environments.take(version, provisioned=provisioned)
             invocation.record = self._note(invocation, cause, attempt, cold, lineage)
             return await self._performance.play(environment, invocation, cold)
 
@@ -74,8 +79,14 @@ class Executor:
             self._environments.drop_of(function_name)
             return
         self._environments.drop_all()
+        self._modules.hide_all()
+        self._provisioning.clear()
         self._concurrency.clear()
         self._lineage.clear()
+
+    def provision_all(self) -> None:
+        """Initialise the environments that provisioned concurrency asks for."""
+        self._provisioning.provide_all()
 
     # -- what the test reaches ---------------------------------------------------------------------------------------
 

@@ -40,19 +40,24 @@ class Performance:
     async def play(self, environment: Environment, invocation: Invocation, cold: bool) -> Outcome:
         """Play one invocation to its end; the environment goes back to the pool, or is dropped."""
         version = invocation.version
-        environment.request_id = invocation.request_id
-        environment.log.tail = invocation.lines
-        environment.invocations += 1
-        reported_lines.write_start(environment, invocation)
-        invocation.started = self._kernel.now()
-        deadline: float | None = None
+        failure: payloads.Payload | None = None
+        _prepare(environment, invocation)
         if cold:
-            environment, failure, deadline = await self._cold_start(environment, invocation)
-            if failure is not None:
-                return self._finish(environment, invocation, failure, keep=False)
-        if deadline is None:
-            invocation.started = self._kernel.now()
-            deadline = invocation.started + version.timeout_s
+            environment.actor.cause = invocation.record
+            failure = await self.initialise(environment, version, limits.INIT_PHASE_S, invocation.record)
+        overran = failure is not None and failure["errorType"] == payloads.TIMED_OUT
+        if overran:
+            self._environments.drop(environment)
+            environment = self._environments.make(version, provisioned=environment.provisioned)
+            _prepare(environment, invocation)
+        invocation.started = self._kernel.now()
+        deadline = invocation.started + version.timeout_s
+        reported_lines.write_start(environment, invocation)
+        if overran:
+            # The init phase runs again, inside the invocation and under the function's timeout (§1.6).
+            failure = await self.initialise(environment, version, version.timeout_s, invocation.record, phase="invoke")
+        if failure is not None:
+            return self._finish(environment, invocation, failure, keep=False, is_told=True)
         answer = await self._call(environment, invocation, deadline)
         if answer is None:
             timeout = payloads.timed_out(invocation.request_id, version.timeout_s)
@@ -65,35 +70,25 @@ class Performance:
         version: FunctionVersion,
         limit_s: float,
         cause: int | None = None,
+        *,
+        phase: str = "init",
     ) -> payloads.Payload | None:
         """Import the handler's module; the error payload if that fails or takes longer than `limit_s`."""
+        began, killed = self._kernel.now(), self._world.assumptions.out_of_memory_error
         done: Future[payloads.Payload | None] = Future(f"init of {environment.name}")
-        environment.run(lambda: done.set_result(load_handler(environment, version.handler)), cause=cause)
-        if not await self._kernel.first(done, deadline=self._kernel.now() + limit_s):
-            return payloads.timed_out(environment.request_id, version.timeout_s)
-        return done.result()
-
-    async def _cold_start(
-        self, environment: Environment, invocation: Invocation
-    ) -> tuple[Environment, payloads.Payload | None, float | None]:
-        """
-        The init phase: 10 s; on an overrun it runs again, inside the invocation and under the function's timeout (§1.6).
-
-        Returns the environment, the failure if there is one, and the deadline if the invocation's time already runs.
-        """
-        version = invocation.version
-        environment.actor.cause = invocation.record
-        failure = await self.initialise(environment, version, limits.INIT_PHASE_S, invocation.record)
-        if failure is None or failure["errorType"] != payloads.TIMED_OUT:
-            return environment, failure, None
-        self._environments.drop(environment)
-        environment, _ = self._environments.take(invocation.resolved)
-        environment.request_id = invocation.request_id
-        environment.log.tail = invocation.lines
-        invocation.started = self._kernel.now()
-        deadline = invocation.started + version.timeout_s
-        failure = await self.initialise(environment, version, version.timeout_s, invocation.record)
-        return environment, failure, deadline
+        environment.ends = lambda reason: done.set_result(payloads.runtime_exited(environment.request_id, reason))
+        if phase == "init":
+            reported_lines.write_init_start(environment, version)
+        environment.run(
+            lambda: done.set_result(load_handler(environment, version.handler, out_of_memory=killed)), cause=cause
+        )
+        in_time = await self._kernel.first(done, deadline=began + limit_s)
+        failure = done.result() if in_time else payloads.timed_out(environment.request_id, version.timeout_s)
+        duration_s = self._kernel.now() - began
+        if phase == "init" and failure is None:
+            environment.init_s = duration_s
+        reported_lines.write_init_end(environment, failure, duration_s, phase=phase)
+        return failure
 
     async def _call(self, environment: Environment, invocation: Invocation, deadline: float) -> Answer | None:
         """Run the handler; None if the deadline came first."""
@@ -102,9 +97,13 @@ class Performance:
         environment.environ["_X_AMZN_TRACE_ID"] = header_of(self._world.chance, self._world.journal[invocation.record])
         handler = self._instrumented(environment, version)
         done: Future[Answer] = Future(f"the handler of {environment.name}")
+        killed = self._world.assumptions.out_of_memory_error
+        environment.ends = lambda reason: done.set_result(_exited(invocation.request_id, reason))
         environment.run(
             lambda: done.set_result(
-                call_handler(handler, invocation.event, context, version.runtime, environment.shown_as)
+                call_handler(
+                    handler, invocation.event, context, version.runtime, environment.shown_as, out_of_memory=killed
+                )
             ),
             cause=invocation.record,
         )
@@ -142,6 +141,7 @@ class Performance:
         body: bytes | None = None,
         *,
         keep: bool,
+        is_told: bool = False,
     ) -> Outcome:
         version = invocation.version
         duration_s = self._kernel.now() - invocation.started
@@ -150,10 +150,10 @@ class Performance:
         if payloads.is_too_large(body):
             error = payloads.response_too_large()
             body = payloads.marshal_error(error)
-        reported_lines.write_end(environment, invocation, error, duration_s)
+        reported_lines.write_end(environment, invocation, error, duration_s, produced_bytes=len(body), is_told=is_told)
         record = self._note(invocation, error, body, duration_s)
         if keep:
-            self._environments.put_back(environment, invocation.resolved)
+            self._environments.put_back(environment, version)
         else:
             self._environments.drop(environment)
         return Outcome(
@@ -172,3 +172,15 @@ class Performance:
             **detail,
             payload=payloads.readable(body),
         ).n
+
+
+def _prepare(environment: Environment, invocation: Invocation) -> None:
+    """Let what the environment does from now on belong to the invocation."""
+    environment.request_id = invocation.request_id
+    environment.log.tail = invocation.lines
+    environment.invocations += 1
+
+
+def _exited(request_id: str, reason: str | None) -> Answer:
+    payload = payloads.runtime_exited(request_id, reason)
+    return Answer(payloads.marshal_error(payload), payload, keep=False)

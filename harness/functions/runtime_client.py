@@ -31,8 +31,8 @@ class Answer(NamedTuple):
     """Whether the environment lives on."""
 
 
-def load_handler(environment: Environment, setting: str) -> payloads.Payload | None:
-    """Import the handler; returns the error payload if that fails."""
+def load_handler(environment: Environment, setting: str, *, out_of_memory: str) -> payloads.Payload | None:
+    """Import the handler; returns the error payload if that fails. `out_of_memory` is the error type of lacking memory."""
     names = environment.split_handler(setting)
     if names is None:
         return payloads.malformed_handler_name(setting)
@@ -41,16 +41,10 @@ def load_handler(environment: Environment, setting: str) -> payloads.Payload | N
         module = environment.modules.load(module_name)
     except ThreadEnds:
         raise
-    except ImportError as error:
-        return payloads.import_module_error(module_name, error)
-    except SyntaxError as error:
-        return payloads.syntax_error(module_name, error)
-    except SystemExit:
-        return payloads.runtime_exited(environment.request_id)
     except BaseException as error:
         if _is_for_the_test(error):
             raise
-        return payloads.handler_error(error, "", environment.shown_as)
+        return _import_failure(environment, module_name, error, out_of_memory)
     if getattr(module, function_name, None) is None:
         return payloads.handler_not_found(function_name, module_name)
 
@@ -62,10 +56,34 @@ def load_handler(environment: Environment, setting: str) -> payloads.Payload | N
     return None
 
 
+def _import_failure(
+    environment: Environment, module_name: str, error: BaseException, out_of_memory: str
+) -> payloads.Payload:
+    if isinstance(error, ImportError):
+        return payloads.import_module_error(module_name, error)
+    if isinstance(error, SyntaxError):
+        return payloads.syntax_error(module_name, error)
+    if isinstance(error, SystemExit):
+        return payloads.runtime_exited(environment.request_id)
+    if isinstance(error, MemoryError):
+        return payloads.out_of_memory(environment.request_id, out_of_memory)
+    return payloads.handler_error(error, "", environment.shown_as)
+
+
 def call_handler(
-    handler: Handler, event: bytes, context: LambdaContext, runtime: str, shown_as: Mapping[str, str]
+    handler: Handler,
+    event: bytes,
+    context: LambdaContext,
+    runtime: str,
+    shown_as: Mapping[str, str],
+    *,
+    out_of_memory: str,
 ) -> Answer:
-    """Call the handler, and marshal what it returns or raises."""
+    """
+    Call the handler, and marshal what it returns or raises.
+
+    A `MemoryError` that nobody catches stands for the kernel's killing the process, which on Lambda comes first.
+    """
     request_id = context.aws_request_id
     keep = True
     try:
@@ -77,6 +95,8 @@ def call_handler(
         payload = error.payload
     except SystemExit:
         payload, keep = payloads.runtime_exited(request_id), False
+    except MemoryError:
+        payload, keep = payloads.out_of_memory(request_id, out_of_memory), False
     except BaseException as error:
         if _is_for_the_test(error):
             raise
@@ -88,4 +108,4 @@ def _is_for_the_test(error: BaseException) -> bool:
     """Whether an exception speaks to the test and not to Lambda: `pytest.fail()` in a stub, or leaving the debugger."""
     if isinstance(error, bdb.BdbQuit) or type(error).__module__.startswith("_pytest."):
         return True
-    return not isinstance(error, Exception | KeyboardInterrupt | GeneratorExit | asyncio.CancelledError)
+    return not isinstance(error, Exception | SystemExit | KeyboardInterrupt | GeneratorExit | asyncio.CancelledError)

@@ -36,7 +36,7 @@ class ShownModules:
         """A module of the function's next environment, initialised first if there is none warm."""
         function = self._world.name_of(resolved.function.arn)
         environment = self._initialised(resolved, function)
-        self._environments.put_back(environment, resolved)
+        self._environments.put_back(environment, resolved.version)
         wanted = name or (environment.split_handler(resolved.version.handler) or ("", ""))[0]
         if not environment.modules.owns(wanted):
             raise ImportError(
@@ -73,8 +73,15 @@ class ShownModules:
                 if sys.modules.get(name) is module:
                     del sys.modules[name]
 
+    def hide_all(self) -> None:
+        """All environments have ended."""
+        for name, module in self._shown.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+        self._shown.clear()
+
     def _initialised(self, resolved: Resolved, function: str) -> Environment:
-        environment, cold = self._environments.take(resolved)
+        environment, cold = self._environments.take(resolved.version)
         if cold:
             starting = self._performance.initialise(environment, resolved.version, limits.INIT_PHASE_S)
             failure = self._world.kernel.wait(starting)
