@@ -41,6 +41,12 @@ class Assumptions:
     """Where it stops growing (§6.4): doubling from a second to this cap puts the 185th retry at the end of the 24 hours."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
+    recursion_invocations_max: int = 16
+    """After how many invocations by the same triggering event Lambda stops a function's loop (§7: "about 16")."""
+    recursion_condition: str = "RetriesExhausted"
+    """The `condition` in the record of an asynchronous event that was stopped so (§7: none of the four documented ones is said to be it)."""
+    out_of_memory_error: str = "Runtime.ExitError"
+    """The `errorType` of a function that ran out of memory (§1.4: `Runtime.ExitError` is the emulator's; AWS may say `Runtime.OutOfMemory`)."""
 
 
 KNOWN: Mapping[str, type] = MappingProxyType({field.name: type(field.default) for field in fields(Assumptions)})

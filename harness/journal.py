@@ -74,9 +74,7 @@ class Journal:
 
     def write(self, kind: str, resource: str, *, cause: int | None = CURRENT, **detail: Any) -> Record:
         """Append a record; `cause` is what the running task does unless given."""
-        if cause == CURRENT:
-            cause = self._current_cause()
-        record = Record(len(self), self._clock.now(), kind, resource, cause, detail)
+        record = Record(len(self), self._clock.now(), kind, resource, self.meant(cause), detail)
         self._recent.append(record)
         if len(self._recent) > IN_MEMORY_MAX:
             self._spilled.extend(self._recent[: IN_MEMORY_MAX // 2])
@@ -88,6 +86,10 @@ class Journal:
         record.detail.update(detail)
         if record.n < len(self._spilled):
             self._spilled.replace(record)
+
+    def meant(self, cause: int | None) -> int | None:
+        """The record that a `cause` stands for: what the running task does, for `CURRENT`."""
+        return self._current_cause() if cause == CURRENT else cause
 
     def __len__(self) -> int:
         return len(self._spilled) + len(self._recent)

@@ -18,6 +18,7 @@ from typing import Any
 
 from stagefright import assumptions
 from stagefright.errors import SettingsError, nearest
+from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
@@ -74,6 +75,13 @@ def _seed(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _Refused
     return value
+
+
+def _amount(value: object) -> int:
+    amount = _seed(value)
+    if amount < 1:
+        raise _Refused
+    return amount
 
 
 def _path(value: object) -> Path:
@@ -170,6 +178,7 @@ ACCOUNT = Kind("an account id: text of 12 digits", _account)
 TARGET = Kind(f"one of {', '.join(TARGETS)}", _target)
 SWITCH = Kind("true or false", _switch, _switch_from_text)
 SEED = Kind("a whole number", _seed, _seed_from_text)
+AMOUNT = Kind("a whole number above zero", _amount, _seed_from_text)
 TEXTS = Kind("a list of texts", _texts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
 ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
@@ -226,6 +235,8 @@ class Settings:
     """Whether others use the deployed stage at the same time."""
     seed: int = _key(SEED, 0)
     """What all chance depends on."""
+    account_concurrency: int = _key(AMOUNT, ACCOUNT_CONCURRENCY)
+    """How many functions may run at once in the account of a local stage; 1,000 is AWS's default, and a new account may have fewer."""
     executor: Mapping[str, str] = _table_key(EXECUTORS)
     """How functions run, by logical id or pattern."""
     assumptions: Mapping[str, Any] = _table_key(ASSUMPTIONS)

@@ -22,7 +22,7 @@ from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
 from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.functions import payloads
-from stagefright.functions.executor import Instrument
+from stagefright.functions.performance import Instrument
 from stagefright.http_session import StageSession
 from stagefright.journal import Journal
 from stagefright.settings import Settings, load_settings
@@ -326,6 +326,7 @@ def _deploy(name: str, settings: Settings, template: Template, stack_name: str) 
         region=settings.region,
         seed=settings.seed,
         assumptions=Assumptions(**settings.assumptions),
+        account_concurrency=settings.account_concurrency,
     )
     world.allow_hosts = settings.allow_hosts
     world.open()
@@ -374,12 +375,11 @@ def _invocation(answer: Mapping[str, Any]) -> Invocation:
     failed = "FunctionError" in answer
     details = payload if failed and isinstance(payload, dict) else {}
     log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
-    first = log.partition("\n")[0].split()
     return Invocation(
         payload=payload,
         error=details.get("errorType") if failed else None,
         error_message=details.get("errorMessage"),
         status=answer["StatusCode"],
-        request_id=first[2] if len(first) > 2 else "",
+        request_id=answer["ResponseMetadata"]["RequestId"],
         log=log,
     )

@@ -35,6 +35,7 @@ from stagefright.journal import Journal
 from stagefright.services.buses import BusService
 from stagefright.services.functions import FunctionService
 from stagefright.services.http_apis import HttpApiService
+from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.services.queues import QueueService
 from stagefright.services.streams import StreamService
 from stagefright.services.topics import TopicService
@@ -79,8 +80,10 @@ class World:
         region: str = "us-east-1",
         seed: int | str = 0,
         assumptions: Assumptions | None = None,
+        account_concurrency: int = ACCOUNT_CONCURRENCY,
     ) -> None:
         self.account = account
+        self.account_concurrency = account_concurrency
         self.region = region
         self.clock = Clock()
         self.chance = Chance(seed)
@@ -230,6 +233,7 @@ class World:
         self._file_names.restart()
         self._seed_streams()
         self.mappings.start_all()
+        self.executor.provision_all()
 
     def _stateful(self) -> dict[str, Any]:
         return {
@@ -360,11 +364,13 @@ class World:
             else ""
         )
 
-    def limit_attempts(self, attempts: int, arn: str, cause: int | None, *, limit: int = ATTEMPTS_MAX) -> None:
-        """Stop a world in which one event is tried again and again for ever."""
+    def limit_attempts(
+        self, attempts: int, arn: str, cause: int | None, *, limit: int = ATTEMPTS_MAX, how: str = ""
+    ) -> None:
+        """Stop a world in which one event is tried again and again for ever; `how` it failed, if its cause does not say so."""
         if attempts < limit:
             return
-        origin = "" if cause is None else f" (journal record {cause}){self._how_it_failed(cause)}"
+        origin = "" if cause is None else f" (journal record {cause}){self._how_it_failed(cause) or how}"
         self.kernel.fail(
             EndlessLoop(
                 f"{self.name_of(arn)} was tried {attempts} times with the same event{origin}, and nothing will ever end that: "

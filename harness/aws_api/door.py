@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stagefright.aws_api import moto_hooks, moto_state
 from stagefright.aws_api.errors import ApiError
 from stagefright.errors import NotInWorld, UnsupportedOperation
+from stagefright.functions import lineage
 from stagefright.functions.variables import ACCESS_KEY_ID
 from stagefright.services.queues import ERROR_SHAPES
 from stagefright.tasks import current_actor, expect_errors
@@ -145,7 +146,8 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
             return _errand(world, original, client, operation_model, request, context)
         service, name = operation_model.service_model.service_name, operation_model.name
         caller = TEST if actor.owner is None else actor.owner.log.function
-        record = world.journal.write("call", caller, service=service, operation=name)
+        trace = lineage.sent_with(world, request["headers"], in_function=actor.owner is not None)
+        record = world.journal.write("call", caller, service=service, operation=name, **trace)
         params = request["context"].pop(OURS_KEY, {})
         operation = world.operation(service, name)
         try:
@@ -301,6 +303,9 @@ def _success(call: _Call, answer: Mapping[str, Any] | None) -> tuple[_HttpStatus
         payload = parsed["Payload"]
         parsed["Payload"] = StreamingBody(io.BytesIO(payload), len(payload))
     parsed["ResponseMetadata"] = _metadata(call.world, call.record, status)
+    if call.name == "Invoke":
+        # Lambda's request id is the invocation's.
+        parsed["ResponseMetadata"]["RequestId"] = parsed.pop("RequestId", parsed["ResponseMetadata"]["RequestId"])
     return _HttpStatus(status), parsed
 
 

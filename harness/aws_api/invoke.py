@@ -44,7 +44,7 @@ class Invoke:
             self._world.async_invoke.submit(
                 params["FunctionName"], payload, cause=cause, qualifier=qualifier, request_id=request_id
             )
-            return {"StatusCode": 202, "Payload": b""}
+            return {"StatusCode": 202, "Payload": b"", "RequestId": request_id}
         if len(payload) > limits.SYNC_PAYLOAD_BYTES_MAX:
             raise payload_too_large(limits.SYNC_PAYLOAD_BYTES_MAX)
         client_context = params.get("ClientContext")
@@ -57,6 +57,7 @@ class Invoke:
             "StatusCode": 200,
             "ExecutedVersion": outcome.executed_version,
             "Payload": outcome.payload,
+            "RequestId": request_id,
         }
         if outcome.failed:
             answer["FunctionError"] = payloads.FUNCTION_ERROR

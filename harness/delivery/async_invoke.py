@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery import backoff
 from stagefright.delivery.destinations import async_record
+from stagefright.functions.lineage import RECURSION
 from stagefright.services import lambda_limits as limits
 
 if TYPE_CHECKING:
-    from stagefright.functions.executor import Outcome
+    from stagefright.functions.outcome import Outcome
     from stagefright.services.function import Resolved
     from stagefright.world import World
 
@@ -40,6 +41,8 @@ class _Event:
     attempts: int = 0
     throttles: int = 0
     last: Outcome | None = None
+    refusal: ApiError | None = None
+    """Why it is not run at all, if that is not for lack of room."""
 
 
 class AsyncInvoke:
@@ -114,6 +117,10 @@ class AsyncInvoke:
                 attempt=event.attempts + 1,
             )
         except ApiError as refusal:
+            if refusal.code == RECURSION:
+                event.refusal = refusal
+                self._give_up(event, resolved, self._world.assumptions.recursion_condition)
+                return None, ""
             event.throttles += 1
             return self._world.backoff.async_throttle(event.throttles, event.request_id), refusal_reason(refusal)
         event.attempts += 1
@@ -153,22 +160,23 @@ class AsyncInvoke:
         cause = event.cause if event.last is None else event.last.record
         destination = self._world.functions.event_invoke_config(resolved).on_failure
         dead_letter_arn = resolved.version.dead_letter_arn
+        # The journal says plainly why; what the record's `condition` says of a refusal is an assumption.
+        reason = condition if event.refusal is None else event.refusal.code
         if destination is None and dead_letter_arn is None:
             name = self._world.name_of(resolved.function.arn)
-            self._world.journal.write("dropped", name, cause=cause, reason=condition, ids=[event.request_id])
+            self._world.journal.write("dropped", name, cause=cause, reason=reason, ids=[event.request_id])
         if dead_letter_arn is not None:
-            self._send_to_dead_letter_queue(event, dead_letter_arn, condition, cause)
+            self._send_to_dead_letter_queue(event, dead_letter_arn, reason, cause)
         if destination is not None:
             record = self._record(event, resolved, condition)
-            self._world.destinations.send_async_record(destination, record, cause=cause, condition=condition)
+            self._world.destinations.send_async_record(destination, record, cause=cause, condition=reason)
 
     def _send_to_dead_letter_queue(self, event: _Event, arn: str, condition: str, cause: int | None) -> None:
-        failed = event.last is not None and event.last.failed
-        error = event.last.error_message or "" if event.last is not None and failed else "Rate Exceeded."
+        status, error = _why(event)
         text = error.encode()[:DEAD_LETTER_ERROR_BYTES_MAX].decode("utf-8", "ignore")
         attributes = {
             "RequestID": {"DataType": "String", "StringValue": event.request_id},
-            "ErrorCode": {"DataType": "Number", "StringValue": "200" if failed else "429"},
+            "ErrorCode": {"DataType": "Number", "StringValue": str(status)},
             "ErrorMessage": {"DataType": "String", "StringValue": text},
         }
         self._world.destinations.dead_letter(
@@ -191,6 +199,15 @@ class AsyncInvoke:
             payload=json.loads(event.payload),
             outcome=event.last if condition != "ZeroReservedConcurrency" else None,
         )
+
+
+def _why(event: _Event) -> tuple[int, str]:
+    """The HTTP status and the error text that the dead-letter queue's attributes tell."""
+    if event.refusal is not None:
+        return event.refusal.status, event.refusal.message
+    if event.last is not None and event.last.failed:
+        return 200, event.last.error_message or ""
+    return THROTTLED_STATUS, "Rate Exceeded."
 
 
 def refusal_reason(refusal: ApiError) -> str:

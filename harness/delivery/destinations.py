@@ -16,7 +16,7 @@ from stagefright.services.streams import arrival_text
 from stagefright.services.topic_rules import MESSAGE_BYTES_MAX
 
 if TYPE_CHECKING:
-    from stagefright.functions.executor import Outcome
+    from stagefright.functions.outcome import Outcome
     from stagefright.services.streams import StreamRecord
     from stagefright.world import World
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery.async_invoke import refusal_reason
 from stagefright.delivery.batch_response import failed_items
+from stagefright.functions.lineage import RECURSION
 from stagefright.patterns import compile_mapping_filter
 from stagefright.services.lambda_limits import SYNC_PAYLOAD_BYTES_MAX
 from stagefright.services.queue_record import record as lambda_record
 from stagefright.tasks import Signal, Task
 
 if TYPE_CHECKING:
-    from stagefright.functions.executor import Outcome
+    from stagefright.functions.outcome import Outcome
     from stagefright.services.event_source_mappings import EventSourceMapping
     from stagefright.services.queue import Queue
     from stagefright.services.queue_message import ReceivedMessage
@@ -245,7 +246,7 @@ class QueuePoller:
         )
         gives_up_at = min(received.visible_again_at for received in batch)
         payload = '{"Records":[' + ",".join(received.text for received in batch) + "]}"
-        outcome = await self._invoke(payload.encode(), delivery.n, attempt, gives_up_at)
+        outcome = await self._invoke(payload.encode(), delivery.n, attempt, gives_up_at, _trace_headers(messages))
         failed = self._failed(outcome, messages)
         for message in messages:
             if message.id not in failed:
@@ -255,7 +256,9 @@ class QueuePoller:
             due = min(received.visible_again_at for received in batch if received.message.id in failed)
             self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, _reason(outcome))
 
-    async def _invoke(self, payload: bytes, cause: int, attempt: int, gives_up_at: float) -> Outcome | ApiError:
+    async def _invoke(
+        self, payload: bytes, cause: int, attempt: int, gives_up_at: float, trace_headers: list[str]
+    ) -> Outcome | ApiError:
         """
         Invoke; a throttle is retried until the messages' visibility runs out, then the batch is let go (§3.7).
 
@@ -268,9 +271,17 @@ class QueuePoller:
                 resolved = self._world.functions.find(self._mapping.function_arn)
                 request_id = self._world.chance.uuid("queue mapping", self._mapping.uuid, cause)
                 return await self._world.executor.run(
-                    resolved, payload, request_id=request_id, cause=cause, attempt=attempt
+                    resolved,
+                    payload,
+                    request_id=request_id,
+                    cause=cause,
+                    attempt=attempt,
+                    trace_headers=trace_headers,
                 )
             except ApiError as refusal:
+                if refusal.code == RECURSION:
+                    # Nothing would change within the visibility timeout; the messages are let go at once (§7).
+                    return refusal
                 refusals += 1
                 wait_s = self._world.backoff.async_throttle(refusals, self._mapping.uuid, cause)
                 if kernel.now() + wait_s >= gives_up_at:
@@ -299,7 +310,13 @@ class QueuePoller:
         )
         if self._queue.dead_letter_arn is None:
             limit = ATTEMPTS_WITHOUT_DEAD_LETTERS_MAX
-            self._world.limit_attempts(attempt, self._mapping.function_arn, cause, limit=limit)
+            how = f", the last time refused with {reason}"
+            self._world.limit_attempts(attempt, self._mapping.function_arn, cause, limit=limit, how=how)
+
+
+def _trace_headers(messages: Sequence[ReceivedMessage]) -> list[str]:
+    """The trace headers that the messages of a batch carry."""
+    return [found for message in messages if (found := message.system_attributes.get("AWSTraceHeader")) is not None]
 
 
 def _reason(outcome: Outcome | ApiError) -> str:

@@ -30,8 +30,20 @@ def function(maker: Maker, properties: Properties) -> Made:
                 "ReservedConcurrentExecutions": whole_number(properties, "ReservedConcurrentExecutions"),
             }
         )
+    if properties.get("RecursiveLoop"):
+        loops = {"FunctionName": name, "RecursiveLoop": str(properties["RecursiveLoop"])}
+        maker.world.functions.put_function_recursion_config(loops)
     arn = made["FunctionArn"]
     return Made(name, {"Arn": arn}, (name, arn, f"{arn}:$LATEST"))
+
+
+def _provision(maker: Maker, properties: Properties, function_name: str, qualifier: str) -> None:
+    """The `ProvisionedConcurrencyConfig` of a version or alias."""
+    config = properties.get("ProvisionedConcurrencyConfig")
+    if config:
+        amount = whole_number(config, "ProvisionedConcurrentExecutions")
+        params = {"FunctionName": function_name, "Qualifier": qualifier, "ProvisionedConcurrentExecutions": amount}
+        maker.world.functions.put_provisioned_concurrency_config(params)
 
 
 @makes("AWS::Lambda::Version")
@@ -40,6 +52,7 @@ def version(maker: Maker, properties: Properties) -> Made:
         parameters(maker.client("lambda"), "PublishVersion", {k: v for k, v in properties.items() if k != "CodeSha256"})
     )
     arn = made["FunctionArn"]
+    _provision(maker, properties, made["FunctionName"], made["Version"])
     return Made(arn, {"Version": made["Version"], "FunctionArn": arn})
 
 
@@ -53,6 +66,7 @@ def alias(maker: Maker, properties: Properties) -> Made:
     params = parameters(maker.client("lambda"), "CreateAlias", given)
     made = maker.world.functions.create_alias(params)
     arn = made["AliasArn"]
+    _provision(maker, properties, arn.rpartition(":")[0], made["Name"])
     function_name = maker.world.name_of(arn.rpartition(":")[0])
     maker.world.give_name(function_name, arn)
     return Made(arn, {"AliasArn": arn})

@@ -45,16 +45,26 @@ class Environment:
         shown_as: Mapping[str, str],
         environ: Mapping[str, str],
         log: FunctionLog,
+        provisioned: bool = False,
+        runtime_id: str = "",
     ) -> None:
         self.name = name
         self.environ = dict(environ)
         self.modules = ModuleSpace(roots)
-        self._loggers = LoggingSpace(self.modules.owns)
+        self._loggers = LoggingSpace(self.modules.owns, level=log.settings.get("ApplicationLogLevel"))
         self._process = ProcessState()
         self.shown_as = shown_as
         """What error payloads call the folders that the code lies in."""
         self.task_root = str(roots[0])
         self.log = log
+        self.provisioned = provisioned
+        """Whether it is one that provisioned concurrency keeps initialised."""
+        self.runtime_id = runtime_id
+        """Names the runtime's build, as in its ARN."""
+        self.init_s: float | None = None
+        """How long its init phase took."""
+        self.ends: Callable[[str | None], None] = lambda reason: None
+        """Told when the code ends its process by itself, and how."""
         self.request_id = ""
         self.handler: Callable[..., Any] | None = None
         self.invocations = 0
@@ -137,6 +147,14 @@ class Environment:
                 return
             # Not the handler's failure (that is an answer) but a word to the test, such as `pytest.fail()` in a stub.
             self._kernel.fail(error)
+
+    def now(self) -> float:
+        """The world's time."""
+        return self._kernel.now()
+
+    def iso(self) -> str:
+        """The world's time, as AWS writes it in JSON."""
+        return self._kernel.clock.iso()
 
     # -- what the process looks like to its code ---------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from typing import IO, TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from stagefright.journal import Journal
@@ -29,7 +29,11 @@ class LogLine(NamedTuple):
 class FunctionLog:
     """The log stream of one execution environment."""
 
-    def __init__(self, sink: LogSink, *, function: str, group: str, stream: str) -> None:
+    def __init__(
+        self, sink: LogSink, *, function: str, group: str, stream: str, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        self.settings = settings or {}
+        """The function's `LoggingConfig`."""
         self.group = group
         self.stream = stream
         self.function = function

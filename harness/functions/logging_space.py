@@ -20,8 +20,12 @@ from stagefright.tasks import current_actor
 class LoggingSpace:
     """The loggers of one execution environment; `owns` tells whether a top-level module name is the function's."""
 
-    def __init__(self, owns: Callable[[str], bool]) -> None:
+    def __init__(self, owns: Callable[[str], bool], *, level: str | None = None) -> None:
         self._root = logging.RootLogger(logging.WARNING)
+        # As the runtime client does with AWS_LAMBDA_LOG_LEVEL: Python has no level TRACE.
+        level = {"TRACE": "DEBUG"}.get(level or "", level)
+        if level is not None and level in _module._nameToLevel:
+            self._root.setLevel(level)
         self._shared: dict[logging.Logger, _Settings] = {}
         """Loggers of shared libraries that the code has got hold of: how the test has set them."""
         self._own: dict[logging.Logger, _Settings] = {}

@@ -34,7 +34,15 @@ def ancestors(journal: Journal, function: str, cause: int | None) -> int:
 
 
 def endless_loop(journal: Journal, function: str, cause: int | None, count: int) -> EndlessLoop:
-    """The error that draws the cycle: `Split -> Queue -> Merge -> Split`."""
+    """The error that draws the cycle."""
+    return EndlessLoop(
+        f"{function} has caused itself {count} times, and nothing will ever end that:\n  {cycle(journal, function, cause)}\n"
+        "Let the function tell its own events from the others, or filter them out in the rule, subscription or mapping."
+    )
+
+
+def cycle(journal: Journal, function: str, cause: int | None) -> str:
+    """The way from one invocation of a function to the next: `Split -> Queue -> Merge -> Split`."""
     stations = [function]
     for record in _way_back(journal, cause):
         if record.kind in _STATIONS and stations[-1] != record.resource:
@@ -43,11 +51,7 @@ def endless_loop(journal: Journal, function: str, cause: int | None, count: int)
             if stations[-1] != function or len(stations) == 1:
                 stations.append(function)
             break
-    cycle = " -> ".join(reversed(stations))
-    return EndlessLoop(
-        f"{function} has caused itself {count} times, and nothing will ever end that:\n  {cycle}\n"
-        "Let the function tell its own events from the others, or filter them out in the rule, subscription or mapping."
-    )
+    return " -> ".join(reversed(stations))
 
 
 def _way_back(journal: Journal, cause: int | None) -> Iterator[Record]:

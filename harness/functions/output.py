@@ -8,9 +8,11 @@ would have installed on the root logger.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
 import time
+import traceback
 from types import FrameType
 from typing import Any
 
@@ -111,7 +113,9 @@ class RuntimeLogHandler(logging.Handler):
         if actor is None or actor.owner is None:
             return
         try:
-            actor.owner.log_record(self._line(record, actor.owner.request_id))
+            is_json = actor.owner.log.settings.get("LogFormat") == "JSON"
+            line = json_line if is_json else self._line
+            actor.owner.log_record(line(record, actor.owner.request_id))
         except Exception:  # noqa: BLE001 - logging's own contract: an error in a handler is handled here
             self.handleError(record)
 
@@ -121,6 +125,33 @@ class RuntimeLogHandler(logging.Handler):
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
         return text
+
+
+RECORD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"aws_request_id", "taskName"}
+"""What every log record has; whatever else one has was given as `extra`."""
+
+
+def json_line(record: logging.LogRecord, request_id: str) -> str:
+    """
+    A log record as the runtime client writes it for `LogFormat: JSON`: what is not there is left out, `extra` comes last.
+
+    >>> json_line(logging.makeLogRecord({"name": "app", "msg": "hi", "levelname": "INFO", "created": 0.5, "order": 7}), "r")
+    '{"timestamp": "1970-01-01T00:00:00Z", "level": "INFO", "message": "hi", "logger": "app", "requestId": "r", "order": 7}'
+    """
+    kind, error, trace = record.exc_info or (None, None, None)
+    known = {
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+        "level": record.levelname,
+        "message": record.getMessage(),
+        "logger": record.name,
+        "stackTrace": traceback.format_tb(trace) if kind else None,
+        "errorType": kind.__name__ if kind else None,
+        "errorMessage": str(error) if kind else None,
+        "requestId": request_id,
+        "location": f"{record.pathname}:{record.funcName}:{record.lineno}" if kind else None,
+    }
+    extra = {key: value for key, value in record.__dict__.items() if key not in RECORD_FIELDS and key not in known}
+    return json.dumps({key: value for key, value in (known | extra).items() if value is not None}, ensure_ascii=False)
 
 
 OUTPUT = FunctionOutput()

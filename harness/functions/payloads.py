@@ -222,5 +222,10 @@ def runtime_exited(request_id: str, reason: str | None = None) -> Payload:
     return {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {request_id} Error: {ending}"}
 
 
+def out_of_memory(request_id: str, error_type: str) -> Payload:
+    """The payload when the kernel kills a runtime that has used up its memory; which error type AWS gives it is an assumption."""
+    return {**runtime_exited(request_id, "signal: killed"), "errorType": error_type}
+
+
 def _runtime_fault(kind: str, message: str, request_id: str) -> Payload:
     return {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": []}

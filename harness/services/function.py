@@ -121,6 +121,14 @@ class EventInvokeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvisionedConcurrency:
+    """How many environments of a version or alias are kept initialised."""
+
+    requested: int
+    last_modified: str
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionUrl:
     """The HTTPS endpoint of a function or alias, as it is configured."""
 
@@ -146,6 +154,8 @@ class Function:
     """`$LATEST` as it was when it was published last."""
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     reserved_concurrency: int | None = None
+    provisioned: Mapping[str, ProvisionedConcurrency] = field(default_factory=dict)
+    """Provisioned concurrency, by version or alias."""
     invoke_configs: Mapping[str, EventInvokeConfig] = field(default_factory=dict)
     """By qualifier; `$LATEST` is the function's own."""
     statements: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
@@ -159,6 +169,24 @@ class Function:
     def version(self, number: str) -> FunctionVersion | None:
         """The version of this number, or `$LATEST`."""
         return self.latest if number == LATEST else self.published.get(number)
+
+    @property
+    def provisioned_concurrency(self) -> int:
+        """Of all its versions and aliases."""
+        return sum(config.requested for config in self.provisioned.values())
+
+    def provisioned_for(self, number: str) -> int:
+        """
+        How many environments of one version are kept initialised.
+
+        An alias that routes to two versions provisions both, each by its share (that AWS rounds so is UNSOURCED).
+        """
+        own = self.provisioned.get(number)
+        through_aliases = (_share(self.aliases[name], config.requested, number) for name, config in self._of_aliases())
+        return (own.requested if own else 0) + sum(through_aliases)
+
+    def _of_aliases(self) -> list[tuple[str, ProvisionedConcurrency]]:
+        return [(name, config) for name, config in self.provisioned.items() if name in self.aliases]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +212,9 @@ class Resolved:
     def qualified_arn(self) -> str:
         """The ARN with its qualifier spelled out, as destination records have it (§2.3)."""
         return f"{self.function.arn}:{self.qualifier or LATEST}"
+
+
+def _share(alias: Alias, requested: int, number: str) -> int:
+    """What a version gets of an alias' provisioned concurrency."""
+    others = {version: round(requested * weight) for version, weight in alias.weights.items()}
+    return others.get(number, 0) if number != alias.version else requested - sum(others.values())

@@ -1,4 +1,4 @@
-"""What is configured beside a function's versions: concurrency, asynchronous invocation, URLs, recursive loops."""
+"""What is configured beside a function's versions: asynchronous invocation, URLs, recursive loops."""
 
 from __future__ import annotations
 
@@ -27,37 +27,6 @@ URL_QUALIFIER_PATTERN = r"((?!^\d+$)^[0-9a-zA-Z-_]+$)"
 
 class FunctionOptions(FunctionStore):
     """Operations on the options of a function."""
-
-    # Concurrency (§1.8)
-
-    def put_function_concurrency(self, params: Parameters) -> Response:
-        """Reserve concurrency: floor and ceiling at once; 0 stops all invocations."""
-        function, reserved = self._function(params), params["ReservedConcurrentExecutions"]
-        if reserved < 0:
-            constraint = "Member must have value greater than or equal to 0"
-            raise invalid(reserved, "reservedConcurrentExecutions", constraint)
-        others = self._reserved_concurrency() - (function.reserved_concurrency or 0)
-        # Reserving nothing takes nothing away, whatever the others hold.
-        if reserved and limits.ACCOUNT_CONCURRENCY - others - reserved < limits.UNRESERVED_CONCURRENCY_MIN:
-            raise refused(
-                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
-                f"below its minimum value of [{limits.UNRESERVED_CONCURRENCY_MIN}]."
-            )
-        self._keep(replace(function, reserved_concurrency=reserved))
-        return {"ReservedConcurrentExecutions": reserved}
-
-    def get_function_concurrency(self, params: Parameters) -> Response:
-        """The reserved concurrency; empty if none is reserved."""
-        reserved = self._function(params).reserved_concurrency
-        return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
-
-    def delete_function_concurrency(self, params: Parameters) -> Response:
-        """Give the reserved concurrency back."""
-        self._keep(replace(self._function(params), reserved_concurrency=None))
-        return {}
-
-    def _reserved_concurrency(self) -> int:
-        return sum(function.reserved_concurrency or 0 for function in self._state.functions.values())
 
     # Asynchronous invocation (§2.1)
 

@@ -231,8 +231,24 @@ def _architectures(value: Sequence[str]) -> Fields:
     return {"architectures": tuple(value) or ("x86_64",)}
 
 
+LOG_CHOICES = {
+    "LogFormat": ("JSON", "Text"),
+    "ApplicationLogLevel": ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
+    "SystemLogLevel": ("DEBUG", "INFO", "WARN"),
+}
+LOG_GROUP_PATTERN = r"[\.\-_/#A-Za-z0-9]+"
+
+
 def _logging(value: Mapping[str, Any]) -> Fields:
     given = {name: setting for name, setting in value.items() if setting is not None}
+    for name, choices in LOG_CHOICES.items():
+        if name in given and given[name] not in choices:
+            member = f"loggingConfig.{name[0].lower()}{name[1:]}"
+            raise invalid(given[name], member, f"Member must satisfy enum value set: [{', '.join(choices)}]")
+    group = given.get("LogGroup")
+    if group is not None and not re.fullmatch(LOG_GROUP_PATTERN, group):
+        constraint = f"Member must satisfy regular expression pattern: {LOG_GROUP_PATTERN}"
+        raise invalid(group, "loggingConfig.logGroup", constraint)
     if given.get("LogFormat") == "JSON":
         return {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", **given}
     return given

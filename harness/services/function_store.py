@@ -51,6 +51,9 @@ class LambdaWorld(Protocol):
     def region(self) -> str: ...
 
     @property
+    def account_concurrency(self) -> int: ...
+
+    @property
     def clock(self) -> Clock: ...
 
     @property
@@ -94,6 +97,8 @@ class FunctionStore:
         """Called after a mapping was created, updated, enabled, disabled or deleted (`state` says which)."""
         self.on_code_changed: list[Callable[[Function], None]] = []
         """Called after a function's code or configuration changed or it was deleted: warm environments are stale."""
+        self.on_provisioned: list[Callable[[Function], None]] = []
+        """Called after the provisioned concurrency of a function changed, or the version that an alias provisions."""
 
     # Names
 
@@ -143,6 +148,10 @@ class FunctionStore:
 
     def _code_changed(self, function: Function) -> None:
         for hook in self.on_code_changed:
+            hook(function)
+
+    def _provisioned_changed(self, function: Function) -> None:
+        for hook in self.on_provisioned:
             hook(function)
 
     # Ids and time

@@ -90,15 +90,17 @@ class FunctionVersions(FunctionStore):
     def delete_alias(self, params: Parameters) -> Response:
         """Remove an alias and what is configured for it; one that is not there is no error, as on AWS."""
         function, name = self._function(params), params["Name"]
-        self._keep(
+        function = self._keep(
             replace(
                 function,
                 aliases=_without(function.aliases, name),
+                provisioned=_without(function.provisioned, name),
                 invoke_configs=_without(function.invoke_configs, name),
                 statements=_without(function.statements, name),
                 urls=_without(function.urls, name),
             )
         )
+        self._provisioned_changed(function)
         return {}
 
     def list_aliases(self, params: Parameters) -> Response:
@@ -120,7 +122,9 @@ class FunctionVersions(FunctionStore):
 
     def _keep_alias(self, function: Function, alias: Alias) -> Response:
         _check_routing(function, alias)
-        self._keep(replace(function, aliases={**function.aliases, alias.name: alias}))
+        function = self._keep(replace(function, aliases={**function.aliases, alias.name: alias}))
+        if alias.name in function.provisioned:
+            self._provisioned_changed(function)
         return _describe_alias(alias)
 
     def _choose(self, function: Function, qualifier: str | None) -> FunctionVersion | None:

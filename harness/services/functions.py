@@ -15,6 +15,7 @@ from stagefright.functions.code import Code
 from stagefright.services import lambda_limits as limits
 from stagefright.services.event_source_mappings import EventSourceMapping, EventSourceMappings
 from stagefright.services.function import LATEST, EventInvokeConfig, Function, FunctionVersion, Resolved
+from stagefright.services.function_concurrency import FunctionConcurrency
 from stagefright.services.function_names import conflict, not_found, refused
 from stagefright.services.function_options import FunctionOptions
 from stagefright.services.function_policies import FunctionPolicies
@@ -31,7 +32,9 @@ from stagefright.services.function_versions import FunctionVersions
 from stagefright.services.layers import Layers
 
 
-class FunctionService(FunctionVersions, FunctionOptions, FunctionPolicies, EventSourceMappings, Layers):
+class FunctionService(
+    FunctionVersions, FunctionOptions, FunctionConcurrency, FunctionPolicies, EventSourceMappings, Layers
+):
     """
     The Lambda API of a world, and what its deliveries ask of it.
 
@@ -237,8 +240,8 @@ class FunctionService(FunctionVersions, FunctionOptions, FunctionPolicies, Event
                 "TotalCodeSize": limits.CODE_STORAGE_BYTES,
                 "CodeSizeUnzipped": limits.UNZIPPED_BYTES_MAX,
                 "CodeSizeZipped": 50 * limits.MEBIBYTE,
-                "ConcurrentExecutions": limits.ACCOUNT_CONCURRENCY,
-                "UnreservedConcurrentExecutions": limits.ACCOUNT_CONCURRENCY - self._reserved_concurrency(),
+                "ConcurrentExecutions": self._world.account_concurrency,
+                "UnreservedConcurrentExecutions": self.unreserved_concurrency(),
             },
             "AccountUsage": {"TotalCodeSize": used, "FunctionCount": len(self._state.functions)},
         }

@@ -17,7 +17,7 @@ from stagefright.services.http_authorizers import Allowed, Refused, Verdict
 from stagefright.services.http_message import HttpRequest, HttpResponse, parse_request
 
 if TYPE_CHECKING:
-    from stagefright.functions.executor import Outcome
+    from stagefright.functions.outcome import Outcome
     from stagefright.services.function import Function, FunctionUrl
     from stagefright.tasks import Task
     from stagefright.world import World

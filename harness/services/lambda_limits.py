@@ -88,7 +88,15 @@ RESPONSE_BYTES_MAX = 6_291_556
 CLIENT_CONTEXT_BYTES_MAX = 3583
 
 ACCOUNT_CONCURRENCY = 1000
+"""An account's default per Region; a setting of the stage can say otherwise (§1.8)."""
 UNRESERVED_CONCURRENCY_MIN = 100
+NEW_ENVIRONMENTS_MAX = 1000
+NEW_ENVIRONMENTS_PERIOD_S = 10
+"""How fast a function grows: so many new environments in so many seconds (§1.8)."""
+REQUESTS_PER_CONCURRENCY_S = 10
+"""How many requests a second each unit of concurrency may serve, however short they are (§1.8)."""
+PROVISIONED_INIT_S = 130
+"""How long the init phase of a provisioned environment may take, or its function's timeout if that is longer (§1.6)."""
 
 ASYNC_RETRY_ATTEMPTS = (0, 2)
 ASYNC_RETRY_ATTEMPTS_DEFAULT = 2

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Protocol
 from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
 from stagefright.clock import Clock
+from stagefright.functions.lineage import header_behind
 from stagefright.journal import CURRENT, Journal
 from stagefright.services import queue_limits as limits
 from stagefright.services.queue_message import (
@@ -208,6 +209,9 @@ class Queue:
             self._journal("dropped", cause, reason="duplicate", ids=[], duplicate_of=first.id)
             return first._replace(duplicate=True)
         trace = (system_attributes or {}).get("AWSTraceHeader", {}).get("StringValue")
+        if trace is None:
+            journal = self._world.journal
+            trace = header_behind(journal, self._world.chance, journal.meant(cause))
         number = self._take_number()
         now = self._now()
         delay = self.delay_s if delay_s is None or self.fifo else delay_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stagefright.virtual import entropy, environ, event_loops, network, subprocesses, threads, timepieces
+from stagefright.virtual import entropy, environ, event_loops, network, process_ends, subprocesses, threads, timepieces
 
 _installers: list[Callable[[], Callable[[], None]]] = [
     timepieces.install,
@@ -13,6 +13,7 @@ _installers: list[Callable[[], Callable[[], None]]] = [
     threads.install,
     event_loops.install,
     subprocesses.install,
+    process_ends.install,
     network.install,
 ]
 _restorers: list[Callable[[], None]] = []

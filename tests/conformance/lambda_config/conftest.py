@@ -40,6 +40,7 @@ class World:
 
     account = "123456789012"
     region = "eu-west-1"
+    account_concurrency = 1000
 
     def __init__(self, code_dir):
         self.clock = Clock()

@@ -818,6 +818,7 @@ def every_call(content, changed):
     code = {"Runtime": "python3.12", "Handler": "app.handler", "Role": ROLE, "Code": {"ZipFile": content}}
     environment = {"Environment": {"Variables": {"TABLE": "t"}}, "DeadLetterConfig": {"TargetArn": QUEUE}}
     weights = {"RoutingConfig": {"AdditionalVersionWeights": {"2": 0.5}}}
+    alias_of = {**name, "Qualifier": "live"}
     return [
         ("publish_layer_version", {**layer, "Content": {"ZipFile": content}, "CompatibleRuntimes": ["python3.12"]}),
         ("publish_layer_version", {**layer, "Content": {"ZipFile": content}, "LicenseInfo": "MIT"}),
@@ -866,6 +867,10 @@ def every_call(content, changed):
         ("tag_resource", {"Resource": ARN, "Tags": {"c": "d"}}),
         ("list_tags", {"Resource": ARN}),
         ("untag_resource", {"Resource": ARN, "TagKeys": ["a"]}),
+        ("put_provisioned_concurrency_config", {**alias_of, "ProvisionedConcurrentExecutions": 1}),
+        ("get_provisioned_concurrency_config", alias_of),
+        ("list_provisioned_concurrency_configs", name),
+        ("delete_provisioned_concurrency_config", alias_of),
         ("put_function_recursion_config", {**name, "RecursiveLoop": "Allow"}),
         ("get_function_recursion_config", name),
         ("put_runtime_management_config", {**name, "UpdateRuntimeOn": "FunctionUpdate"}),

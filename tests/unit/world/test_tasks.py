@@ -264,7 +264,11 @@ class TestLoops:
         """
 
     def test_through_queues(self, systems):
-        """Two functions that feed each other through queues: `Ping -> PongQueue -> Pong -> PingQueue -> Ping`."""
+        """
+        Two functions that feed each other through queues, and tell AWS that they mean it, so that it does not stop them (§7).
+
+        The error draws the cycle: `Ping -> PongQueue -> Pong -> PingQueue -> Ping`.
+        """
         resources = {}
         for name in ("Ping", "Pong"):
             resources[f"{name}Queue"] = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": f"to-{name}"}}
@@ -275,9 +279,11 @@ class TestLoops:
                     "EventSourceArn": {"Fn::GetAtt": [f"{name}Queue", "Arn"]},
                 },
             }
-        stage = systems.open(
-            {"Ping": self.SEND.format(queue="to-Pong"), "Pong": self.SEND.format(queue="to-Ping")}, resources=resources
-        )
+        functions = {
+            name: {"app.py": self.SEND.format(queue=f"to-{other}"), "RecursiveLoop": "Allow"}
+            for name, other in (("Ping", "Pong"), ("Pong", "Ping"))
+        }
+        stage = systems.open(functions, resources=resources)
         stage.client("sqs").send_message(QueueUrl=stage.ref("PingQueue"), MessageBody="go")
 
         began = _real()
@@ -357,13 +363,14 @@ class TestLoops:
             stage.settle()
 
     def test_a_function_that_invokes_itself(self, systems):
-        """Asynchronously, so that no timeout ends it."""
+        """Asynchronously, so that no timeout ends it; without its trace header, so that AWS does not either (§7)."""
         stage = systems.open(
             {
                 "Again": """
-                import boto3
+                import boto3, os
                 client = boto3.client("lambda")
                 def handler(event, context):
+                    del os.environ["_X_AMZN_TRACE_ID"]
                     client.invoke(FunctionName="Again", InvocationType="Event", Payload=b"{}")
                 """
             }
