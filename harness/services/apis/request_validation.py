@@ -37,20 +37,27 @@ def _check_body(api: RestSnapshot, method: RestMethod, request: HttpRequest) -> 
     model = method.models.get(content_type) or method.models.get("$default")
     if model is None or model not in api.models:
         return
-    wrong = _wrong(json.loads(api.models[model]), api.models, request.body)
+    try:
+        models = {name: json.loads(text) for name, text in api.models.items()}
+    except ValueError as error:
+        raise GatewayRefusal("API_CONFIGURATION_ERROR", f"a model of the API is no JSON: {error}") from None
+    wrong = _wrong(models[model], models, request.body)
     if wrong is not None:
         raise GatewayRefusal("BAD_REQUEST_BODY", f"the body does not fit the model {model}: {wrong}")
 
 
-def _wrong(schema: dict[str, Any], models: Any, body: bytes) -> str | None:
+def _wrong(schema: dict[str, Any], models: dict[str, Any], body: bytes) -> str | None:
     """What is wrong with a body, by a JSON schema of draft 4; None if nothing is."""
     from jsonschema import Draft4Validator
+    from referencing.exceptions import Unresolvable
 
     try:
         value = json.loads(body)
     except ValueError as error:
         return str(error)
-    definitions = {name: json.loads(text) for name, text in models.items()}
-    validator = Draft4Validator({**schema, "definitions": {**definitions, **schema.get("definitions", {})}})
-    found = next(validator.iter_errors(value), None)
+    validator = Draft4Validator({**schema, "definitions": {**models, **schema.get("definitions", {})}})
+    try:
+        found = next(validator.iter_errors(value), None)
+    except Unresolvable as error:
+        raise GatewayRefusal("API_CONFIGURATION_ERROR", f"a model of the API refers to nothing: {error}") from None
     return None if found is None else str(found.message)

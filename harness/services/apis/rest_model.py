@@ -8,6 +8,7 @@ how-to-deploy-api).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -183,5 +184,10 @@ def _gateway_answer(answer: Any) -> GatewayAnswer:
     )
 
 
+_MODEL_URL = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/\"]+/models/")
+
+
 def _text(schema: Any) -> str:
-    return schema if isinstance(schema, str) else json.dumps(schema)
+    """A model's schema, whose references to other models stay within the API."""
+    text = schema if isinstance(schema, str) else json.dumps(schema)
+    return _MODEL_URL.sub("#/definitions/", text)
