@@ -1,6 +1,7 @@
 # make demo   a fresh machine with Python 3.11+ to a rehearsed system
 # make test   the project's own tests, then the scenarios
 # make check  lint, formatting, types, direction of imports (what CI runs, together with `make test`)
+# make conformance  AWS's rules with their tests, counted, and docs/semantics.md written from them
 # make fix    repair what the linter can
 # make bench  the table of measured comparisons (docs: benchmarks/README.md)
 
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup check test fix scenarios demo bench typed
+.PHONY: setup check test conformance fix scenarios demo bench typed
 
 setup: $(VENV)/.installed
 
@@ -34,8 +35,11 @@ typed:
 	@ln -s $(CURDIR)/harness/* $(CURDIR)/chaos $(CURDIR)/fixtures build/typed/stagefright/
 
 test: setup
-	$(BIN)/pytest tests -n auto
+	$(BIN)/pytest tests -n auto --rulebook=check
 	$(BIN)/pytest scenarios --stage=my-feature
+
+conformance: setup
+	$(BIN)/pytest tests -n auto -m rule --rulebook=write --quiet
 
 fix: setup
 	$(BIN)/ruff check --fix .

@@ -3,7 +3,7 @@ The settings of a stage: read once, from pyproject.toml, the environment and the
 
 Precedence: option (or keyword argument) > environment (`STAGEFRIGHT_REGION=...`) > the table of a stage pattern
 (`[tool.stagefright.stages."pr-*"]`) > `[tool.stagefright]` > default. Settings that are tables (`parameters`, `exports`,
-`executor`) are merged key by key along the same order, so a stage can change one parameter and keep the rest.
+`executor`, ...) are merged key by key along the same order, so a stage can change one parameter and keep the rest.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from stagefright import assumptions
 from stagefright.errors import SettingsError, nearest
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
@@ -33,7 +34,7 @@ _STAGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class _Refused(Exception):
-    """A value is not of the kind that a setting takes."""
+    """A value is not of the kind that a setting takes; the text, if there is one, says what is wrong inside it."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,31 @@ def _plain(value: object) -> str:
     return str(value)
 
 
+def _assumptions(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _Refused
+    return {name: _assumption(name, item) for name, item in value.items()}
+
+
+def _assumption(name: str, value: object) -> Any:
+    wanted = assumptions.KNOWN.get(name)
+    if wanted is None:
+        raise _Refused(f"there is no assumption {name!r}. {nearest(name, assumptions.KNOWN)}")
+    try:
+        return assumptions.fitting(name, _from_word(value, wanted))
+    except (TypeError, ValueError):
+        expected = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[wanted]
+        floor = "" if wanted in (bool, str) else ", not below zero"
+        raise _Refused(f"{name} is {expected}{floor}; received {value!r}.") from None
+
+
+def _from_word(value: object, wanted: type) -> object:
+    """What an environment variable or an option says as text."""
+    if not isinstance(value, str) or wanted is str:
+        return value
+    return _switch_from_text(value) if wanted is bool else wanted(value)
+
+
 def _executors(value: object) -> dict[str, str]:
     return _table({"*": value} if isinstance(value, str) else value)
 
@@ -146,6 +172,7 @@ SWITCH = Kind("true or false", _switch, _switch_from_text)
 SEED = Kind("a whole number", _seed, _seed_from_text)
 TEXTS = Kind("a list of texts", _texts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
+ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
 EXECUTORS = Kind("an executor's name, or a table of function = executor", _executors, _executors_from_text)
 
 
@@ -201,6 +228,8 @@ class Settings:
     """What all chance depends on."""
     executor: Mapping[str, str] = _table_key(EXECUTORS)
     """How functions run, by logical id or pattern."""
+    assumptions: Mapping[str, Any] = _table_key(ASSUMPTIONS)
+    """What a local stage takes for AWS's where AWS does not say, by the names of `stagefright.assumptions.Assumptions`."""
     exports: Mapping[str, str] = _table_key(TABLE)
     """Answers for `Fn::ImportValue`."""
     ssm_parameters: Mapping[str, str] = _table_key(TABLE)
@@ -360,6 +389,8 @@ def _accepted(key: str, raw: object, layer: _Layer) -> Any:
         raise SettingsError(f"{where}: there is no setting {key!r}. {nearest(key, KINDS)}")
     try:
         value = kind.read(raw)
-    except _Refused:
+    except _Refused as refused:
+        if refused.args:
+            raise SettingsError(f"{where}: {refused}") from None
         raise SettingsError(f"{where}: {key} is {kind.expected}; received {raw!r} ({type(raw).__name__}).") from None
     return layer.base.resolve() / value if isinstance(value, Path) else value

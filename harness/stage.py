@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from stagefright.assumptions import Assumptions
 from stagefright.clock import StageClock
 from stagefright.deployment.endpoints import api_endpoints
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
@@ -319,7 +320,12 @@ def open_stage(
 
 
 def _deploy(name: str, settings: Settings, template: Template, stack_name: str) -> Stage:
-    world = World(account=settings.account, region=settings.region, seed=settings.seed)
+    world = World(
+        account=settings.account,
+        region=settings.region,
+        seed=settings.seed,
+        assumptions=Assumptions(**settings.assumptions),
+    )
     world.allow_hosts = settings.allow_hosts
     world.open()
     try:

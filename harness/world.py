@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from stagefright.assumptions import Assumptions
 from stagefright.aws_api import door, moto_hooks, moto_state, sessions
 from stagefright.aws_api.errors import ApiError
 from stagefright.aws_api.invoke import Invoke
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.async_invoke import AsyncInvoke
+from stagefright.delivery.backoff import Backoff
 from stagefright.delivery.destinations import Destinations
 from stagefright.delivery.mappings import Mappings
 from stagefright.errors import EndlessLoop, UnsupportedOperation
@@ -70,11 +72,20 @@ class _Outside:
 class World:
     """A simulated AWS account in one region."""
 
-    def __init__(self, *, account: str = "123456789012", region: str = "us-east-1", seed: int | str = 0) -> None:
+    def __init__(
+        self,
+        *,
+        account: str = "123456789012",
+        region: str = "us-east-1",
+        seed: int | str = 0,
+        assumptions: Assumptions | None = None,
+    ) -> None:
         self.account = account
         self.region = region
         self.clock = Clock()
         self.chance = Chance(seed)
+        self.assumptions = assumptions or Assumptions()
+        self.backoff = Backoff(self.assumptions, self.chance)
         self.kernel = Kernel(self.clock, self.chance)
         self.kernel.world = self
         self.journal = Journal(self.clock, self.kernel.cause)

@@ -115,7 +115,7 @@ class AsyncInvoke:
             )
         except ApiError as refusal:
             event.throttles += 1
-            return backoff.async_throttle_delay(event.throttles), refusal_reason(refusal)
+            return self._world.backoff.async_throttle(event.throttles, event.request_id), refusal_reason(refusal)
         event.attempts += 1
         event.last = outcome
         if not outcome.failed:

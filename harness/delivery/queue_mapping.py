@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.delivery import backoff
 from stagefright.delivery.async_invoke import refusal_reason
 from stagefright.delivery.batch_response import failed_items
 from stagefright.patterns import compile_mapping_filter
@@ -273,7 +272,7 @@ class QueuePoller:
                 )
             except ApiError as refusal:
                 refusals += 1
-                wait_s = backoff.async_throttle_delay(refusals)
+                wait_s = self._world.backoff.async_throttle(refusals, self._mapping.uuid, cause)
                 if kernel.now() + wait_s >= gives_up_at:
                     return refusal
                 await kernel.sleep(wait_s)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.delivery import backoff
 from stagefright.delivery.async_invoke import refusal_reason
 from stagefright.delivery.batch_response import WHOLE_BATCH, failed_items
 from stagefright.delivery.destinations import stream_record
@@ -37,6 +36,7 @@ class StreamBatch:
         self._poller = poller
         self._shard = shard
         self._source = world.name_of(shard.source_arn)
+        self._wait_s = world.backoff
 
     @property
     def _mapping(self) -> EventSourceMapping:
@@ -57,7 +57,9 @@ class StreamBatch:
             outcome, delivery = await self._invoke(batch, retries + 1)
             if isinstance(outcome, ApiError):
                 refusals += 1
-                await self._pause(batch, delivery, backoff.async_throttle_delay(refusals), refusal_reason(outcome))
+                await self._pause(
+                    batch, delivery, self._wait_s.async_throttle(refusals, delivery), refusal_reason(outcome)
+                )
                 continue
             failed_from, in_half = self._verdict(outcome, batch)
             self._poller.done(self._shard, batch[:failed_from])
@@ -67,7 +69,9 @@ class StreamBatch:
             if failed_from > 0:
                 batch, retries, failures = batch[failed_from:], 0, 1
             elif in_half and self._mapping.bisect_on_error and len(batch) > 1:
-                await self._pause(batch, outcome.record, backoff.stream_retry_delay(failures), "Bisected")
+                await self._pause(
+                    batch, outcome.record, self._wait_s.stream_retry(failures, outcome.record), "Bisected"
+                )
                 await self.deliver(batch[: len(batch) // 2], retries=retries)
                 await self.deliver(batch[len(batch) // 2 :], retries=retries)
                 return
@@ -78,7 +82,7 @@ class StreamBatch:
                 retries += 1
             self._world.limit_attempts(failures, self._mapping.function_arn, outcome.record, limit=STREAM_ATTEMPTS_MAX)
             reason = "FunctionError" if outcome.failed else "BatchItemFailure"
-            await self._pause(batch, outcome.record, backoff.stream_retry_delay(failures), reason)
+            await self._pause(batch, outcome.record, self._wait_s.stream_retry(failures, outcome.record), reason)
 
     def _verdict(self, outcome: Outcome, batch: Sequence[StreamRecord]) -> tuple[int, bool]:
         """

@@ -8,18 +8,19 @@ is invoked asynchronously, so what it does with the event never comes back here 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.delivery import backoff
+from stagefright.delivery import backoff, targets
 from stagefright.services.input_transform import MISSING, RuleContext, read_path, target_input, to_json
 from stagefright.services.peers import World
-from stagefright.services.topic_delivery import is_retriable
 
 Event = Mapping[str, Any]
+
+DELIVERED_SERVICES = targets.SERVICES | {"events"}
+"""The kinds of target that the local stage delivers to, by the service in the target's ARN."""
 
 FORWARDS_MAX = 1
 """An event may go from bus to bus once; from there it is not forwarded to a third (AWS guide, eb-bus-to-bus)."""
@@ -38,12 +39,12 @@ class Target:
     @property
     def service(self) -> str:
         """The service that the ARN names."""
-        return self.arn.split(":")[2]
+        return targets.service_of(self.arn)
 
     @property
     def resource(self) -> str:
         """The last part of the ARN, which may itself contain colons."""
-        return self.arn.split(":", 5)[-1]
+        return targets.resource_of(self.arn)
 
     @property
     def dead_letter_arn(self) -> str | None:
@@ -84,7 +85,7 @@ class TargetDelivery:
     def start(self) -> None:
         """Hand over now; what must be retried goes on as a task of its own."""
         error = self._attempt(1)
-        if error is not None and is_retriable(error):
+        if error is not None and targets.is_retriable(error):
             name = f"EventBridge retries of rule {self._target.context.rule_name} to {self._consumer}"
             self._world.kernel.spawn(self._retry(error), name=name, cause=self._cause)
         elif error is not None:
@@ -93,7 +94,7 @@ class TargetDelivery:
     async def _retry(self, error: ApiError) -> None:
         """Repeat until it works, the attempts are used up, or the next one would come too late."""
         first_at = self._world.clock.now()
-        for retries, delay in enumerate(backoff.eventbridge_delays()):
+        for retries, delay in enumerate(self._world.backoff.eventbridge(*self._ids, self._target.arn)):
             due = self._world.clock.now() + delay
             condition = self._exhausted(retries, due - first_at)
             if condition is not None:
@@ -105,7 +106,7 @@ class TargetDelivery:
             if failed is None:
                 return
             error = failed
-            if not is_retriable(error):
+            if not targets.is_retriable(error):
                 self._give_up(error)
                 return
 
@@ -126,48 +127,20 @@ class TargetDelivery:
         return None
 
     def _hand_over(self, text: str, cause: int) -> None:
-        hand_over = HANDED_OVER[self._target.service]
-        hand_over(self, text, cause)
+        target = self._target
+        if target.service == "events":
+            # A bus gets the event itself; its targets have inputs of their own.
+            self._forward(target.arn, self._event, cause)
+            return
+        group: str | None = (target.settings.get("SqsParameters") or {}).get("MessageGroupId")
+        key = self._partition_key() if target.service == "kinesis" else None
+        targets.hand_over(self._world, target.arn, text, cause=cause, group_id=group, partition_key=key)
 
-    def _to_function(self, text: str, cause: int) -> None:
-        try:
-            event = json.loads(text)
-        except ValueError as error:
-            raise ApiError("INVALID_JSON", f"The input of the target is not JSON: {text}") from error
-        self._world.async_invoke.submit(self._target.arn, event, cause=cause)
-
-    def _to_queue(self, text: str, cause: int) -> None:
-        queue = self._world.queues.by_arn(self._target.arn)
-        if queue is None:
-            raise _no_resource(self._target.arn)
-        group: str | None = (self._target.settings.get("SqsParameters") or {}).get("MessageGroupId")
-        queue.send(text, group_id=group, cause=cause)
-
-    def _to_topic(self, text: str, cause: int) -> None:
-        self._world.topics.deliver(self._target.arn, text, cause=cause)
-
-    def _to_stream(self, text: str, cause: int) -> None:
-        from botocore.exceptions import ClientError
-
+    def _partition_key(self) -> str:
+        event_id: str = self._event["id"]
         path = (self._target.settings.get("KinesisParameters") or {}).get("PartitionKeyPath")
-        key = read_path(path, self._event) if path else self._event["id"]
-        partition_key = self._event["id"] if key is MISSING else key if isinstance(key, str) else to_json(key)
-        try:
-            with self._world.kernel.blame(cause):
-                self._world.streams.put(self._target.arn, text.encode(), partition_key)
-        except ClientError as error:
-            # Streams are moto's, so a refusal of theirs has been through botocore.
-            reply: Any = error.response
-            status = reply["ResponseMetadata"]["HTTPStatusCode"]
-            raise ApiError(reply["Error"]["Code"], reply["Error"]["Message"], status=status) from error
-
-    def _to_log_group(self, text: str, cause: int) -> None:
-        with self._world.kernel.blame(cause):
-            self._world.logs_put(self._target.resource.removeprefix("log-group:").removesuffix(":*"), text)
-
-    def _to_bus(self, text: str, cause: int) -> None:
-        del text  # a bus gets the event itself; its targets have inputs of their own
-        self._forward(self._target.arn, self._event, cause)
+        key = read_path(path, self._event) if path else event_id
+        return event_id if key is MISSING else key if isinstance(key, str) else to_json(key)
 
     def _give_up(self, error: ApiError, *, condition: str | None = None, retries: int = 0) -> None:
         arn = self._target.dead_letter_arn
@@ -178,7 +151,7 @@ class TargetDelivery:
             return
         record = self._write(
             "dead_letter", self._world.name_of(arn), source=self._source, ids=self._ids, consumer=self._consumer,
-            condition=condition or error_code(error), attempts=1 + retries, error_message=error.message,
+            condition=condition or targets.error_code(error), attempts=1 + retries, error_message=error.message,
         )  # fmt: skip
         try:
             queue.send(to_json(self._event), attributes=self._why(error, condition, retries), cause=record)
@@ -189,7 +162,7 @@ class TargetDelivery:
         facts = {
             "RULE_ARN": self._target.context.rule_arn,
             "TARGET_ARN": self._target.arn,
-            "ERROR_CODE": error_code(error),
+            "ERROR_CODE": targets.error_code(error),
             "ERROR_MESSAGE": error.message,
         }
         if condition is not None:
@@ -210,38 +183,3 @@ class TargetDelivery:
 
     def _write(self, kind: str, resource: str, **detail: Any) -> int:
         return self._world.journal.write(kind, resource, cause=self._cause, **detail).n
-
-
-HANDED_OVER: Mapping[str, Callable[[TargetDelivery, str, int], None]] = {
-    "lambda": TargetDelivery._to_function,
-    "sqs": TargetDelivery._to_queue,
-    "sns": TargetDelivery._to_topic,
-    "kinesis": TargetDelivery._to_stream,
-    "logs": TargetDelivery._to_log_group,
-    "events": TargetDelivery._to_bus,
-}
-"""The kinds of target that the local stage delivers to, by the service in the target's ARN."""
-
-_GONE = ("NotFound", "NonExistent", "DoesNotExist", "NO_RESOURCE")
-
-
-def error_code(error: ApiError) -> str:
-    """
-    The `ERROR_CODE` that EventBridge gives a refusal; which refusal has which code is UNSOURCED, the codes are AWS's.
-
-    >>> error_code(ApiError("TooManyRequestsException", "Rate exceeded", status=429))
-    'THROTTLING'
-    """
-    if error.code == "INVALID_JSON":
-        return error.code
-    if error.status == 429:
-        return "THROTTLING"
-    if error.status >= 500:
-        return "INTERNAL_ERROR"
-    if any(part in error.code for part in _GONE):
-        return "NO_RESOURCE"
-    return "NO_PERMISSIONS" if "AccessDenied" in error.code else "SDK_CLIENT_ERROR"
-
-
-def _no_resource(arn: str) -> ApiError:
-    return ApiError("NO_RESOURCE", f"The resource {arn} does not exist.")

@@ -17,7 +17,7 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.journal import CURRENT
 from stagefright.patterns import compile_pattern
 from stagefright.services import bus_rules as rules
-from stagefright.services.bus_delivery import FORWARDS_MAX, HANDED_OVER, Event, Target, TargetDelivery
+from stagefright.services.bus_delivery import DELIVERED_SERVICES, FORWARDS_MAX, Event, Target, TargetDelivery
 from stagefright.services.input_transform import RuleContext, validate_target
 from stagefright.services.peers import World
 
@@ -183,7 +183,7 @@ class BusService:
     def _deliver(self, target: Target, event: Event, record: int, forwards: int) -> None:
         if _is_archive(target):
             self._archive(target, event)
-        elif target.service not in HANDED_OVER or target.resource.startswith("api-destination/"):
+        elif target.service not in DELIVERED_SERVICES or target.resource.startswith("api-destination/"):
             self._warn_once(target, record)
         else:
             TargetDelivery(self._world, target, event, partial(self._forward, forwards), record).start()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
 from stagefright.clock import Clock
+from stagefright.delivery.backoff import Backoff
 from stagefright.journal import Journal
 from stagefright.tasks import Kernel
 
@@ -65,6 +67,10 @@ class World(Protocol):
     def clock(self) -> Clock: ...
     @property
     def chance(self) -> Chance: ...
+    @property
+    def assumptions(self) -> Assumptions: ...
+    @property
+    def backoff(self) -> Backoff: ...
     @property
     def journal(self) -> Journal: ...
     @property

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.delivery import backoff
+from stagefright.delivery import targets
 from stagefright.patterns import SnsFilter, compile_sns_filter
 from stagefright.services.peers import QueuePeer, World
 from stagefright.services.topic_message import Message, envelope_text, lambda_event
@@ -79,7 +79,7 @@ class SubscriptionDelivery:
             self._drop(f"filtered out by the subscription's filter policy: {refused}")
             return
         error = self._attempt(1)
-        if error is not None and is_retriable(error):
+        if error is not None and targets.is_retriable(error):
             name = f"SNS retries of {self._source} to {self._consumer}"
             self._world.kernel.spawn(self._retry(error), name=name, cause=self._cause)
         elif error is not None:
@@ -94,7 +94,7 @@ class SubscriptionDelivery:
 
     async def _retry(self, error: ApiError) -> None:
         attempt = 1
-        for delay in backoff.sns_managed_delays():
+        for delay in self._world.backoff.sns_managed(self._message.id, self._subscription.arn):
             due = self._world.clock.now() + delay
             self._write("retry", self._consumer, source=self._source, due=due, reason=str(error), ids=self._ids)
             await self._world.kernel.sleep(delay)
@@ -103,7 +103,7 @@ class SubscriptionDelivery:
             if failed is None:
                 return
             error = failed
-            if not is_retriable(error):
+            if not targets.is_retriable(error):
                 break
         self._give_up(error, attempts=attempt)
 
@@ -173,8 +173,3 @@ class SubscriptionDelivery:
 
     def _write(self, kind: str, resource: str, **detail: Any) -> int:
         return self._world.journal.write(kind, resource, cause=self._cause, **detail).n
-
-
-def is_retriable(error: ApiError) -> bool:
-    """Whether the other side failed (throttled or unavailable), so that another attempt may succeed."""
-    return error.status == 429 or error.status >= 500

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from itertools import accumulate, islice
 
+from stagefright.assumptions import Assumptions
+from stagefright.chance import Chance
 from stagefright.delivery import backoff
+
+LADDERS = backoff.Backoff(Assumptions(), Chance(0))
 
 
 class TestLadders:
@@ -12,20 +16,20 @@ class TestLadders:
 
     def test_async_throttles(self):
         """§2.1: from 1 s to at most 5 min, however often."""
-        delays = [backoff.async_throttle_delay(attempt) for attempt in (1, 2, 3, 9, 10, 10_000)]
+        delays = [LADDERS.async_throttle(attempt) for attempt in (1, 2, 3, 9, 10, 10_000)]
 
         assert delays == [1, 2, 4, 256, 300, 300]
 
     def test_streams(self):
         """§4.3: about eight attempts within a minute, then one a minute."""
-        starts = accumulate((backoff.stream_retry_delay(attempt) for attempt in range(1, 20)), initial=0.0)
+        starts = accumulate((LADDERS.stream_retry(attempt) for attempt in range(1, 20)), initial=0.0)
 
         assert sum(start <= 30 for start in starts) == 9
-        assert backoff.stream_retry_delay(10_000) == 60
+        assert LADDERS.stream_retry(10_000) == 60
 
     def test_eventbridge(self):
         """§6.4: 185 retries fill 24 hours."""
-        delays = list(islice(backoff.eventbridge_delays(), backoff.EVENTBRIDGE_ATTEMPTS_MAX))
+        delays = list(islice(LADDERS.eventbridge(), backoff.EVENTBRIDGE_ATTEMPTS_MAX))
 
         assert delays[:4] == [1, 2, 4, 8]
         assert delays == sorted(delays)
@@ -33,9 +37,22 @@ class TestLadders:
 
     def test_sns(self):
         """§5.2: 100,015 retries over 23 days, in four phases."""
-        delays = list(backoff.sns_managed_delays())
+        delays = list(LADDERS.sns_managed())
 
         assert len(delays) == 100_015
         assert delays[:5] == [0, 0, 0, 1, 1]
         assert (delays[5], round(delays[14], 9), delays[15], delays[-1]) == (1, 20, 20, 20)
         assert 23 < sum(delays) / 86_400 < 24
+
+
+class TestJitter:
+    """What AWS adds to its ladders, in an amount that it does not say."""
+
+    def test_it_shortens_by_no_more_than_its_share_and_depends_on_the_key_alone(self):
+        """§5.2, §6.4: seeded and keyed, so a run is the same every time."""
+        jittered = backoff.Backoff(Assumptions(retry_jitter=0.5), Chance(0))
+
+        first, again, other = (list(islice(jittered.eventbridge(key), 50)) for key in ("a", "a", "b"))
+
+        assert first == again != other
+        assert all(plain / 2 <= wait <= plain for plain, wait in zip(LADDERS.eventbridge(), first, strict=False))

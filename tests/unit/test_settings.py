@@ -110,6 +110,7 @@ class TestOrigins:
         ("STAGEFRIGHT_SHARED", "yes", "shared", True),
         ("STAGEFRIGHT_STRICT_TEMPLATE", "0", "strict_template", False),
         ("STAGEFRIGHT_ALLOW_HOSTS", "a.example, b.example", "allow_hosts", ("a.example", "b.example")),
+        ("STAGEFRIGHT_ASSUMPTIONS", "retry_jitter=0.5", "assumptions", {"retry_jitter": 0.5}),
         ("STAGEFRIGHT_EXPORTS", '{"VpcId": "vpc-1"}', "exports", {"VpcId": "vpc-1"}),
         ("STAGEFRIGHT_EXECUTOR", "subprocess", "executor", {"*": "subprocess"}),
         ("STAGEFRIGHT_EXECUTOR", "Worker=container", "executor", {"Worker": "container"}),
@@ -133,6 +134,21 @@ def test_the_environment_is_text_and_is_read_as_what_the_setting_is(project, var
         ("", {"STAGEFRIGHT_SEED": "many"}, ["STAGEFRIGHT_SEED: seed is a whole number; received 'many' (str)"]),
         ("", {"STAGEFRIGHT_SHARED": "maybe"}, ["STAGEFRIGHT_SHARED: shared is true or false; received 'maybe'"]),
         ("", {"STAGEFRIGHT_EXPORTS": "{broken"}, ["STAGEFRIGHT_EXPORTS: exports is a table"]),
+        (
+            "assumptions = {stream_retry_frist_s = 1}",
+            {},
+            ["pyproject.toml: there is no assumption 'stream_retry_frist_s'. Did you mean stream_retry_first_s?"],
+        ),
+        (
+            "assumptions = {stream_retry_first_s = -1}",
+            {},
+            ["stream_retry_first_s is a number, not below zero; received -1."],
+        ),
+        (
+            "",
+            {"STAGEFRIGHT_ASSUMPTIONS": "retry_jitter=x"},
+            ["retry_jitter is a number, not below zero; received 'x'."],
+        ),
         ("", {"STAGEFRIGHT_REGOIN": "x"}, ["STAGEFRIGHT_REGOIN: there is no setting 'regoin'", "region"]),
     ],
 )
@@ -191,7 +207,7 @@ def test_every_setting_of_the_design_exists():
     """The keys are a contract with users' pyproject.toml files."""
     keys = (
         "template parameters target service region account profile deploy remove image endpoint_url allow_hosts protected "
-        "accounts strict_template shared seed executor exports ssm_parameters secrets"
+        "accounts strict_template shared seed executor assumptions exports ssm_parameters secrets"
     )
 
     assert set(KINDS) == set(keys.split())

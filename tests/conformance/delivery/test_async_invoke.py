@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 class TestRetries:
     """§2.1: how often, and when."""
 
+    @pytest.mark.rule("2.1/function-error-ladder")
     def test_a_failing_function_is_tried_three_times(self, system):
         """§2.1: attempts at 0, 60 and 180 s, all with one request id."""
         system.up(Worker=system.function(system.FAILS))

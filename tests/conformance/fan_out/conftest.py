@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from stagefright.assumptions import Assumptions
 from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
 from stagefright.clock import Clock
+from stagefright.delivery.backoff import Backoff
 from stagefright.journal import Journal, Record
 from stagefright.services.buses import BusService
 from stagefright.services.topics import TopicService
@@ -90,6 +92,8 @@ class FanOutWorld:
     def __init__(self) -> None:
         self.clock = Clock()
         self.chance = Chance(1)
+        self.assumptions = Assumptions()
+        self.backoff = Backoff(self.assumptions, self.chance)
         self.journal = Journal(self.clock)
         self.kernel = FakeKernel(self.clock)
         self.async_invoke = FakeFunctions()

@@ -10,7 +10,8 @@ import pytest
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.errors import Deadlock, EndlessLoop, HandlerStuck, HarnessError
-from stagefright.tasks import CANCELLED_TIMERS_MAX, Actor, Future, Kernel, Signal, is_debugged
+from stagefright.tasks import Actor, Future, Kernel, Signal, is_debugged
+from stagefright.tasks.timers import CANCELLED_TIMERS_MAX
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""
+What AWS does not say, and a world needs a number for all the same.
+
+Each field stands for something that no page and no recording of AWS settles ("UNSOURCED" in docs/semantics.md). The default is the likeliest, or the
+plainest where nothing is likely; none of them is a fact. A project that knows better sets it:
+
+    [tool.stagefright.assumptions]
+    stream_retry_first_s = 1.0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumptions:
+    """
+    The values that stand in for what AWS does not say; numbers unless a field says otherwise.
+
+    >>> Assumptions(recursion_invocations_max=8).recursion_invocations_max
+    8
+    """
+
+    async_throttle_factor: float = 2.0
+    """How a throttled event's wait in Lambda's asynchronous queue grows from 1 s to 300 s (§2.1: both ends are AWS's)."""
+    stream_retry_first_s: float = 0.5
+    """The wait after the first failure of a stream's batch (§4.3: about 8 attempts in a minute were seen on AWS)."""
+    stream_retry_factor: float = 1.5
+    """How that wait grows (§4.3)."""
+    stream_retry_cap_s: float = 60.0
+    """Where it stops growing (§4.3)."""
+    eventbridge_retry_first_s: float = 1.0
+    """The wait before the first retry of a rule's target (§6.4: 185 retries in 24 hours are AWS's)."""
+    eventbridge_retry_factor: float = 2.0
+    """How that wait grows (§6.4)."""
+    eventbridge_retry_cap_s: float = 488.0
+    """Where it stops growing (§6.4): doubling from a second to this cap puts the 185th retry at the end of the 24 hours."""
+    retry_jitter: float = 0.0
+    """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
+
+
+KNOWN: Mapping[str, type] = MappingProxyType({field.name: type(field.default) for field in fields(Assumptions)})
+"""Each assumption, with the type of its value."""
+
+
+def fitting(name: str, value: object) -> Any:
+    """
+    The value as the assumption `name` keeps it.
+
+    Raises `TypeError` if it is not of the default's type (a whole number does for a number with a fraction), `ValueError` for a number
+    below zero.
+
+    >>> fitting("stream_retry_cap_s", 30)
+    30.0
+    """
+    wanted = KNOWN[name]
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise TypeError(name)
+    if isinstance(value, int | float) and value < 0:
+        raise ValueError(name)
+    return value
