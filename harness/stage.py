@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from stagefright.assumptions import Assumptions
 from stagefright.clock import StageClock
-from stagefright.deployment.endpoints import api_endpoints
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
+from stagefright.deployment.endpoints import api_endpoints
 from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.functions import payloads

@@ -32,9 +32,9 @@ from stagefright.functions.executor import Executor
 from stagefright.functions.log import LogSink
 from stagefright.functions.output import RuntimeLogHandler
 from stagefright.journal import Journal
+from stagefright.services.apis.endpoints import EndpointService
 from stagefright.services.buses import BusService
 from stagefright.services.functions import FunctionService
-from stagefright.services.apis.endpoints import EndpointService
 from stagefright.services.queues import QueueService
 from stagefright.services.streams import StreamService
 from stagefright.services.topics import TopicService

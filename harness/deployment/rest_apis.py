@@ -74,7 +74,9 @@ def read_document(maker: Maker, properties: Properties) -> dict[str, Any] | None
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise TemplateError(f"BodyS3Location names {local or location['Key']}, which is no YAML or JSON: {error}") from None
+        raise TemplateError(
+            f"BodyS3Location names {local or location['Key']}, which is no YAML or JSON: {error}"
+        ) from None
     if not isinstance(document, dict):
         raise TemplateError(f"BodyS3Location names {local or location['Key']}, which is no OpenAPI document.")
     return document

@@ -15,7 +15,17 @@ REST_KEYS = frozenset({"isBase64Encoded", "statusCode", "headers", "multiValueHe
 """All that an answer to a REST API may have; any other key makes it malformed (§8.2)."""
 
 REMAPPED = frozenset(
-    {"authorization", "connection", "content-length", "content-md5", "date", "host", "server", "user-agent", "www-authenticate"}
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "content-md5",
+        "date",
+        "host",
+        "server",
+        "user-agent",
+        "www-authenticate",
+    }
 )
 """Headers that a REST API does not let through: they come out with a prefix (API Gateway guide, api-gateway-known-issues)."""
 REMAPPED_PREFIX = "x-amzn-Remapped-"
@@ -52,6 +62,12 @@ def of_rest_api(payload: bytes, *, binary: bool) -> HttpResponse | None:
         return HttpResponse(status, _typed(headers, "application/json"), _body(answer, decode=binary))
     except (TypeError, ValueError):
         return None
+
+
+def has_object_body(payload: bytes) -> bool:
+    """Whether an answer is malformed because its body is an object or a list instead of text (§8.2)."""
+    answer = json.loads(payload)
+    return isinstance(answer, dict) and answer.keys() <= REST_KEYS and isinstance(answer.get("body"), dict | list)
 
 
 def _remapped(name: str) -> str:

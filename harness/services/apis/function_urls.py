@@ -50,9 +50,7 @@ class FunctionUrls:
         match = Match("$default", "$default", request.path, {}, {}, url.arn, "2.0", None, url.auth_type)
         caller = judge_signature(request, world.account) if url.auth_type == "AWS_IAM" else None
         account = world.account if isinstance(caller, Allowed) else "anonymous"
-        event = events.event(
-            match, request, account=account, host=host, request_id=request_id, now=world.clock.now()
-        )
+        event = events.event(match, request, account=account, host=host, request_id=request_id, now=world.clock.now())
         record = gateway.accept(name, request, request_id=request_id, route=match.route_key, path=match.path)
         if isinstance(caller, Refused):
             return gateway.note(caller.response, record, request_id, caller.reason)

@@ -50,9 +50,9 @@ class Gateway:
 
     def accept(self, resource: str, request: HttpRequest, *, request_id: str, route: str, path: str) -> int:
         """The API accepted a request; what follows is caused by this record."""
-        journal = self.world.journal
-        given = {"id": request_id, "route": route, "method": request.method, "path": path, "body": request.text}
-        return journal.write("event", resource, **given).n
+        write = self.world.journal.write
+        method, body = request.method, request.text
+        return write("event", resource, id=request_id, route=route, method=method, path=path, body=body).n
 
     def note(self, response: HttpResponse, cause: int, request_id: str, reason: str) -> HttpResponse:
         """API Gateway never retries: the request is lost, and the client is told."""
@@ -72,7 +72,14 @@ class Gateway:
     # -- functions ---------------------------------------------------------------------------------------------------
 
     async def invoke(
-        self, function_arn: str, event: dict[str, Any], *, request_id: str, cause: int, name: str, timeout_s: float | None
+        self,
+        function_arn: str,
+        event: dict[str, Any],
+        *,
+        request_id: str,
+        cause: int,
+        name: str,
+        timeout_s: float | None,
     ) -> Outcome:
         """
         A function's answer to an event.

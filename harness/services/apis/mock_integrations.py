@@ -48,7 +48,9 @@ def answer(
 
 
 def _refuses_others(integration: RestIntegration) -> bool:
-    return integration.passthrough == "NEVER" or (integration.passthrough == "WHEN_NO_TEMPLATES" and bool(integration.templates))
+    return integration.passthrough == "NEVER" or (
+        integration.passthrough == "WHEN_NO_TEMPLATES" and bool(integration.templates)
+    )
 
 
 def _status(text: str) -> int:

@@ -23,9 +23,7 @@ def check(api: RestSnapshot, method: RestMethod, request: HttpRequest, path_para
 def _check_parameters(method: RestMethod, request: HttpRequest, path_parameters: dict[str, str]) -> None:
     required = [name for name, is_required in method.parameters.items() if is_required]
     missing = [
-        name.rpartition(".")[2]
-        for name in required
-        if not expressions.value_of(name, request, {}, {}, path_parameters)
+        name.rpartition(".")[2] for name in required if not expressions.value_of(name, request, {}, {}, path_parameters)
     ]
     if missing:
         message = f"Missing required request parameters: [{', '.join(missing)}]"

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from stagefright.functions.executor import Outcome
 
 HEADERS_BYTES_MAX = 20_480
+FUNCTION_FAILED = 502
+"""The status for a function's error and for an answer that is none (§8.4)."""
 
 FORBIDDEN = HttpResponse(
     403, (("x-amzn-ErrorType", "ForbiddenException"), ("Content-Type", "application/json")), b'{"message":"Forbidden"}'
@@ -77,7 +79,9 @@ class RestApis:
         """Answer one request to a custom domain name: its base path mappings say which API and stage is meant."""
         mappings = backend.base_path_mappings.get(host, {})
         first, _, rest = request.raw_path.lstrip("/").partition("/")
-        mapping, path = (mappings[first], f"/{rest}") if first in mappings else (mappings.get("(none)"), request.raw_path)
+        mapping, path = (
+            (mappings[first], f"/{rest}") if first in mappings else (mappings.get("(none)"), request.raw_path)
+        )
         if mapping is None:
             return self._forbid(host, f"no base path of {host} is for {request.raw_path}")
         stage = mapping.stage
@@ -120,15 +124,13 @@ class RestApis:
         try:
             exchange = self._exchange(host, api, stage, path, request, request_id)
         except GatewayRefusal as refusal:
-            response = _said(refusal, api, request, known, {})
+            response = self._said(refusal, api, request, known, {})
             return self._gateway.lose(response, name, request_id, refusal.reason)
-        record = self._gateway.accept(
-            name, request, request_id=request_id, route=exchange.route, path=request.path
-        )
+        record = self._gateway.accept(name, request, request_id=request_id, route=exchange.route, path=request.path)
         try:
             return await self._through(exchange, backend, record)
         except GatewayRefusal as refusal:
-            response = _said(refusal, api, request, exchange.context, exchange.variables)
+            response = self._said(refusal, api, request, exchange.context, exchange.variables)
             return self._gateway.note(response, record, request_id, refusal.reason)
 
     def _exchange(
@@ -182,19 +184,20 @@ class RestApis:
 
     def _admit(self, exchange: Exchange, backend: Any, usage_key: str | None) -> None:
         """Hold a request against its usage plan, its stage's throttles and the account's, in this order (§8.4)."""
+        if not exchange.match.method.needs_key:
+            self._check_limits(exchange, _stage_limits(exchange))
+            return
         api, stage, match = exchange.api, exchange.stage, exchange.match
-        plan = key = None
-        limits = []
-        if match.method.needs_key:
-            value = usage_key if api.key_source == "AUTHORIZER" else exchange.request.header("x-api-key")
-            key, plan = usage_plans.find(backend, value, api.api_id, stage.name)
-            limits = usage_plans.limits(plan, key, api.api_id, stage.name, match.resource.path, match.method.name)
-            exchange.context["identity"] |= {"apiKey": value, "apiKeyId": key.id}
-        limits += _stage_limits(exchange)
+        value = usage_key if api.key_source == "AUTHORIZER" else exchange.request.header("x-api-key")
+        key, plan = usage_plans.find(backend, value, api.api_id, stage.name, self._world.name_of)
+        limits = usage_plans.limits(plan, key, api.api_id, stage.name, match.resource.path, match.method.name)
+        exchange.context["identity"] |= {"apiKey": value, "apiKeyId": key.id}
+        self._check_limits(exchange, limits + _stage_limits(exchange))
+        self._plans.count(plan, key, self._world.clock.now(), self._world.name_of(key.id))
+
+    def _check_limits(self, exchange: Exchange, limits: list[tuple[tuple[str, ...], Limit]]) -> None:
         if not self._gateway.admit(*limits):
             raise GatewayRefusal("THROTTLED", f"{exchange.route} has more requests than its limits")
-        if plan is not None:
-            self._plans.count(plan, key, self._world.clock.now())
 
     # -- what stands behind a method ---------------------------------------------------------------------------------
 
@@ -215,7 +218,9 @@ class RestApis:
 
     def _not_served(self, exchange: Exchange, what: str) -> GatewayRefusal:
         """Say by name what the local stage does not do."""
-        reason = f"{exchange.route} has {what}, which the local stage does not serve; it serves AWS_PROXY and plain MOCK"
+        reason = (
+            f"{exchange.route} has {what}, which the local stage does not serve; it serves AWS_PROXY and plain MOCK"
+        )
         self._world.journal.write("warning", self._world.name_of(exchange.api.api_id), message=reason)
         return GatewayRefusal("API_CONFIGURATION_ERROR", reason)
 
@@ -242,23 +247,27 @@ class RestApis:
         response = None if failure else answers.of_rest_api(outcome.payload, binary=exchange.wants_binary)
         if response is not None:
             return response
-        refusal = GatewayRefusal("DEFAULT_5XX", failure or "the function's answer is malformed", status=502)
-        response = _said(refusal, exchange.api, exchange.request, exchange.context, exchange.variables)
+        not_text = not failure and answers.has_object_body(outcome.payload)
+        status = self._world.assumptions.rest_object_body_status if not_text else FUNCTION_FAILED
+        refusal = GatewayRefusal("DEFAULT_5XX", failure or "the function's answer is malformed", status=status)
+        response = self._said(refusal, exchange.api, exchange.request, exchange.context, exchange.variables)
         return self._gateway.note(response, outcome.record, exchange.request_id, refusal.reason)
 
-
-def _said(
-    refusal: GatewayRefusal,
-    api: RestSnapshot,
-    request: HttpRequest,
-    context: dict[str, Any],
-    variables: dict[str, str],
-) -> HttpResponse:
-    """A refusal as the API words it; a gateway response whose template has logic is AWS's own instead."""
-    try:
-        return gateway_responses.response(refusal, api.gateway_answers, request, context, variables)
-    except expressions.NotServed:
-        return gateway_responses.response(refusal, {}, request, context, variables)
+    def _said(
+        self,
+        refusal: GatewayRefusal,
+        api: RestSnapshot,
+        request: HttpRequest,
+        context: dict[str, Any],
+        variables: dict[str, str],
+    ) -> HttpResponse:
+        """A refusal as the API words it; where its gateway response has a template with logic, as AWS does."""
+        try:
+            return gateway_responses.response(refusal, api.gateway_answers, request, context, variables)
+        except expressions.NotServed as logic:
+            message = f"its gateway response for {refusal.kind} has {logic}, which the local stage does not serve"
+            self._world.journal.write("warning", self._world.name_of(api.api_id), message=message)
+            return gateway_responses.response(refusal, {}, request, context, variables)
 
 
 def _stage_limits(exchange: Exchange) -> list[tuple[tuple[str, ...], Limit]]:

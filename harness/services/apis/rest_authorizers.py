@@ -108,9 +108,7 @@ class RestAuthorizers:
         _hold_against(authorizer, said.policy, exchange.arn)
         return Caller({**said.context, "integrationLatency": latency_ms}, usage_key=said.usage_key)
 
-    async def _ask(
-        self, authorizer: RestAuthorizer, identity: list[str], exchange: Exchange, record: int
-    ) -> bytes:
+    async def _ask(self, authorizer: RestAuthorizer, identity: list[str], exchange: Exchange, record: int) -> bytes:
         function = routes.function_arn(authorizer.uri, exchange.variables)
         if function is None:
             raise _misconfigured(authorizer, f"{authorizer.uri} is not a function")

@@ -157,7 +157,10 @@ def _integration(integration: Any) -> RestIntegration:
 def _answer(answer: Any) -> IntegrationAnswer:
     parameters = answer.response_parameters or {}
     return IntegrationAnswer(
-        int(answer.status_code), answer.selection_pattern or None, dict(parameters), dict(answer.response_templates or {})
+        int(answer.status_code),
+        answer.selection_pattern or None,
+        dict(parameters),
+        dict(answer.response_templates or {}),
     )
 
 

@@ -48,7 +48,7 @@ def path_parameters(template: str, path: str) -> dict[str, str] | None:
     {'proxy': 'a/b'}
     """
     wanted, given = _parts(template), _parts(path)
-    found = {}
+    found: dict[str, str] = {}
     for place, part in enumerate(wanted):
         if place >= len(given):
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ class UsagePlans:
     def restore(self, state: Mapping[tuple[str, str, str], int]) -> None:
         self._used = dict(state)
 
-    def count(self, plan: Any, key: Any, now: float) -> None:
+    def count(self, plan: Any, key: Any, now: float, name: str) -> None:
         """Count one request against the plan's quota; raises `GatewayRefusal` when it is used up."""
         quota = plan.quota
         if not quota or quota.get("limit") is None:
@@ -34,8 +34,8 @@ class UsagePlans:
         used = self._used.get(counter, begins_at)
         limit = int(quota["limit"])
         if used >= limit:
-            said = f"the key {key.name or key.id} has used its quota of {limit} requests"
-            raise GatewayRefusal("QUOTA_EXCEEDED", f"{said}, counted by the {quota.get('period', 'DAY').lower()} ({period})")
+            by = f"counted by the {str(quota.get('period', 'DAY')).lower()} ({period})"
+            raise GatewayRefusal("QUOTA_EXCEEDED", f"the API key {name} has used its quota of {limit} requests, {by}")
         self._used[counter] = used + 1
 
 
@@ -52,7 +52,7 @@ def _period(kind: str, now: float) -> str:
     return str(day - timedelta(days=day.weekday()) if kind == "WEEK" else day)
 
 
-def find(backend: Any, value: str | None, api_id: str, stage: str) -> tuple[Any, Any]:
+def find(backend: Any, value: str | None, api_id: str, stage: str, name_of: Callable[[str], str]) -> tuple[Any, Any]:
     """
     The enabled key of this value, and the usage plan that lets it into a stage.
 
@@ -63,7 +63,7 @@ def find(backend: Any, value: str | None, api_id: str, stage: str) -> tuple[Any,
     key = next((key for key in backend.keys.values() if key.value == value), None)
     if key is None:
         raise GatewayRefusal("INVALID_API_KEY", "there is no API key of the value that the request has")
-    named = key.name or key.id
+    named = name_of(key.id)
     if not key.enabled:
         raise GatewayRefusal("INVALID_API_KEY", f"the API key {named} is not enabled")
     for plan in backend.usage_plans.values():
@@ -80,7 +80,7 @@ def _stage_of(plan: Any, api_id: str, stage: str) -> Mapping[str, Any] | None:
 def limits(plan: Any, key: Any, api_id: str, stage: str, path: str, method: str) -> list[tuple[tuple[str, ...], Limit]]:
     """The throttles of a plan for one of its keys: that of the plan, and that of the method if it has one."""
     of_method = ((_stage_of(plan, api_id, stage) or {}).get("throttle") or {}).get(f"{path}/{method}")
-    found = []
+    found: list[tuple[tuple[str, ...], Limit]] = []
     if of_method:
         found.append((("plan", plan.id, key.id, stage, path, method), limit_of(of_method)))
     if plan.throttle:
