@@ -40,4 +40,6 @@ class Buckets:
 
     def _level(self, key: tuple[str, ...], limit: Limit, now: float) -> float:
         level, at = self._levels.get(key, (limit.burst, now))
-        return min(limit.burst, level + (now - at) * limit.rate_per_s)
+        # Whole microseconds, as the clock has them: the difference of two epochs is not exact.
+        elapsed_us = round((now - at) * 1_000_000)
+        return min(limit.burst, round(level + elapsed_us * limit.rate_per_s / 1_000_000, 6))
