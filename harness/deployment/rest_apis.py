@@ -110,15 +110,16 @@ def _put_integration(maker: Maker, where: Mapping[str, Any], integration: Mappin
 
 @makes("AWS::ApiGateway::Deployment")
 def deployment(maker: Maker, properties: Properties) -> Made:
-    made = _call(maker, "CreateDeployment", properties)
-    api_id, stage = properties["RestApiId"], properties.get("StageName")
     described = properties.get("StageDescription") or {}
-    if stage:
-        _set_up(maker, api_id, stage, described)
-    for name, value in (described.get("Variables") or {}).items() if stage else ():
-        _patch(maker, api_id, str(stage), f"/variables/{name}", str(value))
-    known_as = (f"{api_id}/{stage}",) if stage else ()
-    return Made(made["id"], {"DeploymentId": made["id"]}, known_as)
+    given = {name: value for name, value in properties.items() if name != "StageDescription"}
+    if "Variables" in described:
+        given["Variables"] = described["Variables"]
+    made = _call(maker, "CreateDeployment", given)
+    if "StageName" not in properties:
+        return Made(made["id"], {"DeploymentId": made["id"]})
+    api_id, stage = properties["RestApiId"], str(properties["StageName"])
+    _set_up(maker, api_id, stage, described)
+    return Made(made["id"], {"DeploymentId": made["id"]}, (f"{api_id}/{stage}",))
 
 
 @makes("AWS::ApiGateway::Stage")

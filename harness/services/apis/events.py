@@ -72,6 +72,7 @@ def _version_2(
         "headers": _joined(pair for pair in lowered if pair[0] != "cookie"),
         "requestContext": {
             **identity,
+            "authentication": None,
             "http": {
                 "method": request.method,
                 "path": match.path,

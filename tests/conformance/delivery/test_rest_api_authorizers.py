@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from stagefright.errors import StagefrightWarning
+
 ECHO = """
     import json
     def handler(event, context):
@@ -61,6 +63,7 @@ def guarded(system, rest):
             "x-amazon-apigateway-authorizer": {"type": kind, **authorizer},
             **(scheme or {}),
         }
+        guard = {name: value for name, value in guard.items() if value is not None}
         return rest(
             ECHO,
             "GET /a",
@@ -216,13 +219,9 @@ class TestRequestAuthorizers:
         resources = {one["path"]: one["id"] for one in client.get_resources(restApiId=api_id)["items"]}
         method = {"restApiId": api_id, "resourceId": resources["/a"], "httpMethod": "GET"}
         given = client.get_method(**method)
-        client.put_method(
-            **method, authorizationType="CUSTOM", authorizerId=given["authorizerId"], apiKeyRequired=True
-        )
+        client.put_method(**method, authorizationType="CUSTOM", authorizerId=given["authorizerId"], apiKeyRequired=True)
         integration = given["methodIntegration"]
-        client.put_integration(
-            **method, type="AWS_PROXY", uri=integration["uri"], integrationHttpMethod="POST"
-        )
+        client.put_integration(**method, type="AWS_PROXY", uri=integration["uri"], integrationHttpMethod="POST")
         client.create_deployment(restApiId=api_id, stageName="prod")
         assert http.get("/a", headers={"X-User": "amy"}).status_code == 403
 
@@ -294,9 +293,7 @@ class TestIamAuthorization:
 
     def test_signed_requests_only(self, system, guarded):
         """403 without a signature; with one, the function learns whose."""
-        http = guarded(
-            scheme={"x-amazon-apigateway-authtype": "awsSigv4", "x-amazon-apigateway-authorizer": None}
-        )
+        http = guarded(scheme={"x-amazon-apigateway-authtype": "awsSigv4", "x-amazon-apigateway-authorizer": None})
         signature = "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/execute-api/aws4_request, Signature=0"
         refused, allowed = http.get("/a"), http.get("/a", headers={"Authorization": signature})
 
@@ -310,8 +307,6 @@ class TestUnknownGuards:
 
     def test_it_is_named(self, system, guarded):
         """A warning at deployment, as for HTTP APIs."""
-        from stagefright import StagefrightWarning
-
-        with pytest.warns(StagefrightWarning, match="requests to GET /a are let through without asking guard"):
+        with pytest.warns(StagefrightWarning, match="are let through without asking guard"):
             http = guarded(scheme={"x-amazon-apigateway-authorizer": None, "name": "X-Other"})
         assert http.get("/a").status_code == 200
