@@ -21,6 +21,12 @@ class NotServed(Exception):
     """A template that needs more of the Velocity language than is served here."""
 
 
+def logic_in(template: str) -> str | None:
+    """The first thing in a template that is not served here, or None."""
+    found = _LOGIC.search(template)
+    return None if found is None else found[0]
+
+
 def fill(template: str, context: Mapping[str, Any], variables: Mapping[str, str]) -> str:
     """
     A template with what it names; raises `NotServed` if it has logic.
@@ -28,9 +34,9 @@ def fill(template: str, context: Mapping[str, Any], variables: Mapping[str, str]
     >>> fill('{"id": "$context.requestId"}', {"requestId": "r1"}, {})
     '{"id": "r1"}'
     """
-    logic = _LOGIC.search(template)
+    logic = logic_in(template)
     if logic is not None:
-        raise NotServed(logic[0])
+        raise NotServed(logic)
 
     def value(found: re.Match[str]) -> str:
         return _named(found[1] or found[3], found[2] or found[4], context, variables) or ""

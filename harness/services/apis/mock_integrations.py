@@ -35,7 +35,8 @@ def answer(
     template = integration.templates.get(given)
     if template is None and _refuses_others(integration):
         raise GatewayRefusal("UNSUPPORTED_MEDIA_TYPE", f"the integration has no request template for {given}")
-    status = _status(expressions.fill(template or "", context, variables))
+    # A body that no template is for passes through as it is, and then has to give the status itself.
+    status = _status(request.text if template is None else expressions.fill(template, context, variables))
     chosen = _chosen(integration, status)
     content_type, body = next(iter(chosen.templates.items()), ("application/json", None))
     headers = [("Content-Type", content_type)]

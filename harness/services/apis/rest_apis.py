@@ -37,6 +37,8 @@ HEADERS_BYTES_MAX = 20_480
 FUNCTION_FAILED = 502
 """The status for a function's error and for an answer that is none (§8.4)."""
 
+SERVED = "the local stage serves AWS_PROXY of functions, and MOCK whose templates have no logic"
+
 FORBIDDEN = HttpResponse(
     403, (("x-amzn-ErrorType", "ForbiddenException"), ("Content-Type", "application/json")), b'{"message":"Forbidden"}'
 )
@@ -64,7 +66,15 @@ class RestApis:
 
     def deploy(self, api: Any, deployment_id: str) -> None:
         """Keep one of moto's APIs as it is now."""
-        self._deployed[api.id, deployment_id] = snapshot_of(api)
+        kept = self._deployed[api.id, deployment_id] = snapshot_of(api)
+        unserved = [
+            f"{method.name} {resource.path} has {what}"
+            for resource in kept.resources
+            for method in resource.methods.values()
+            if method.integration and (what := _unserved(method.integration))
+        ]
+        if unserved:
+            self._warn(api.id, f"{'; '.join(unserved)}: requests to them are answered 500; {SERVED}")
 
     # -- which API and stage -----------------------------------------------------------------------------------------
 
@@ -202,27 +212,22 @@ class RestApis:
     # -- what stands behind a method ---------------------------------------------------------------------------------
 
     async def _integrate(self, exchange: Exchange, integration: RestIntegration, record: int) -> HttpResponse:
-        if integration.type == "AWS_PROXY":
-            function = routes.function_arn(integration.uri, exchange.variables)
-            if function is not None:
-                return await self._invoke(exchange, function, integration.timeout_s, record)
-        if integration.type == "MOCK":
-            try:
-                parameters = exchange.match.path_parameters
-                return mock_integrations.answer(
-                    integration, exchange.request, exchange.context, exchange.variables, parameters
-                )
-            except expressions.NotServed as logic:
-                raise self._not_served(exchange, f"a template with {logic}") from None
-        raise self._not_served(exchange, f"an integration of type {integration.type} ({integration.uri or 'no URI'})")
+        what = _unserved(integration)
+        function = routes.function_arn(integration.uri, exchange.variables)
+        if what is None and integration.type == "MOCK":
+            parameters = exchange.match.path_parameters
+            return mock_integrations.answer(
+                integration, exchange.request, exchange.context, exchange.variables, parameters
+            )
+        if what is None and function is not None:
+            return await self._invoke(exchange, function, integration.timeout_s, record)
+        reason = f"{exchange.route} has {what or f'the URI {integration.uri}, which names no function'}; {SERVED}"
+        self._warn(exchange.api.api_id, reason)
+        raise GatewayRefusal("API_CONFIGURATION_ERROR", reason)
 
-    def _not_served(self, exchange: Exchange, what: str) -> GatewayRefusal:
+    def _warn(self, api_id: str, message: str) -> None:
         """Say by name what the local stage does not do."""
-        reason = (
-            f"{exchange.route} has {what}, which the local stage does not serve; it serves AWS_PROXY and plain MOCK"
-        )
-        self._world.journal.write("warning", self._world.name_of(exchange.api.api_id), message=reason)
-        return GatewayRefusal("API_CONFIGURATION_ERROR", reason)
+        self._world.journal.write("warning", self._world.name_of(api_id), message=message)
 
     async def _invoke(self, exchange: Exchange, function: str, timeout_s: float, record: int) -> HttpResponse:
         """The function's answer; what goes wrong becomes API Gateway's own (§8.4)."""
@@ -265,9 +270,20 @@ class RestApis:
         try:
             return gateway_responses.response(refusal, api.gateway_answers, request, context, variables)
         except expressions.NotServed as logic:
-            message = f"its gateway response for {refusal.kind} has {logic}, which the local stage does not serve"
-            self._world.journal.write("warning", self._world.name_of(api.api_id), message=message)
+            self._warn(
+                api.api_id, f"its gateway response for {refusal.kind} has {logic}, which the local stage does not serve"
+            )
             return gateway_responses.response(refusal, {}, request, context, variables)
+
+
+def _unserved(integration: RestIntegration) -> str | None:
+    """What of an integration the local stage does not do, or None."""
+    if integration.type not in ("AWS_PROXY", "MOCK"):
+        return f"an integration of type {integration.type} ({integration.uri or 'no URI'})"
+    answers = (text or "" for answer in integration.answers for text in answer.templates.values())
+    templates = [*integration.templates.values(), *answers] if integration.type == "MOCK" else []
+    logic = next(filter(None, map(expressions.logic_in, templates)), None)
+    return None if logic is None else f"a template with {logic}"
 
 
 def _stage_limits(exchange: Exchange) -> list[tuple[tuple[str, ...], Limit]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 
 import pytest
 import requests
 
 from stagefright import open_stage
-from stagefright.errors import TemplateError, UsageError
+from stagefright.errors import StagefrightWarning, TemplateError, UsageError
 
 SAM = """
 AWSTemplateFormatVersion: '2010-09-09'
@@ -386,14 +387,16 @@ class TestNotServed:
         ],
     )
     def test_it_is_named(self, system, plain, integration, what):
-        """500 to the client, a warning in the journal."""
-        answer = plain(integration).get("/things/7")
+        """A warning at deployment; 500 to the client, and a warning in the journal."""
+        with pytest.warns(
+            StagefrightWarning, match=re.escape(f"GET /things/{{id}} has {what}: requests to them are answered 500")
+        ):
+            http = plain(integration)
+        answer = http.get("/things/7")
 
         assert (answer.status_code, answer.text) == (500, '{"message": "Internal server error"}')
         (warning,) = system.records("warning", "Api")
-        assert warning.detail["message"].startswith(
-            f"GET /things/{{id}} has {what}, which the local stage does not serve"
-        )
+        assert warning.detail["message"].startswith(f"GET /things/{{id}} has {what}; the local stage serves AWS_PROXY")
 
 
 class TestApiCalls:
