@@ -36,7 +36,7 @@ def import_document(api: Any, document: Mapping[str, Any], *, overwrite: bool) -
         api.put_gateway_response(kind, given.get("statusCode"), parameters, templates)
     for path, methods in (document.get("paths") or {}).items():
         resource = _resource(api, path)
-        for method, operation in methods.items():
+        for method, operation in (methods or {}).items():
             if method.lower() in METHODS and isinstance(operation, Mapping):
                 name = "ANY" if method.lower() == ANY_METHOD else method.upper()
                 yield from _import_method(api, resource, name, operation, document, validators, guards)

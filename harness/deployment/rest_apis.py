@@ -52,7 +52,8 @@ def rest_api(maker: Maker, properties: Properties) -> Made:
     api_id = made["id"]
     maker.world.give_name(maker.logical_id, api_id)
     if document is not None:
-        body = json.dumps(document).encode()
+        # YAML makes dates of what looks like one, such as the version of a document.
+        body = json.dumps(document, default=str).encode()
         maker.client("apigateway").put_rest_api(restApiId=api_id, mode="merge", body=body)
     return Made(api_id, {"RestApiId": api_id, "RootResourceId": _root_of(maker, api_id)}, (api_id,))
 

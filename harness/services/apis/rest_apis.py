@@ -130,7 +130,12 @@ class RestApis:
         if request.headers_size > HEADERS_BYTES_MAX:
             reason = f"the headers have more than {HEADERS_BYTES_MAX} bytes"
             return self._gateway.lose(LONG_HEADERS, name, request_id, reason)
-        known = {"requestId": request_id, "stage": stage.name, "apiId": api.api_id, "path": request.raw_path}
+        known = {
+            **events.request_context(request, request_id, self._world.clock.now()),
+            "apiId": api.api_id,
+            "path": request.raw_path,
+            "stage": stage.name,
+        }
         try:
             exchange = self._exchange(host, api, stage, path, request, request_id)
         except GatewayRefusal as refusal:

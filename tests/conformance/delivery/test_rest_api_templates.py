@@ -311,6 +311,65 @@ class TestCloudFormation:
 
         assert system.stage.http.get("/ping").json() == {"pong": True}
 
+    def test_a_document_of_an_http_api_in_a_file(self, system, tmp_path):
+        """AWS::ApiGatewayV2::Api reads BodyS3Location too; what looks like a date may stand for a version."""
+        uri = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+        integration = {"type": "aws_proxy", "uri": uri, "payloadFormatVersion": "2.0"}
+        paths = {"/ping": {"get": {"x-amazon-apigateway-integration": integration}}}
+        (tmp_path / "api.yaml").write_text(
+            f"openapi: 3.0.1\ninfo: {{title: x, version: 2024-01-01}}\npaths: {json.dumps(paths)}"
+        )
+        system.up(
+            Worker=system.function("def handler(event, context): return 'pong'", FunctionName="worker"),
+            Api=system.resource("ApiGatewayV2::Api", BodyS3Location="api.yaml"),
+            Stage=system.resource("ApiGatewayV2::Stage", ApiId=system.ref("Api"), StageName="$default"),
+            Rest=system.resource("ApiGateway::RestApi", BodyS3Location="api.yaml"),
+        )
+
+        assert system.stage.http.to("Api").get("/ping").text == "pong"
+
+    def test_a_file_that_is_no_document(self, system, tmp_path):
+        """The error names it."""
+        (tmp_path / "api.yaml").write_text("- just\n- a list\n")
+        with pytest.raises(TemplateError, match=r"api\.yaml, which is no OpenAPI document"):
+            system.up(Api=system.resource("ApiGateway::RestApi", BodyS3Location="api.yaml"))
+
+
+class TestPowertools:
+    """A framework that reads the event finds what it looks for."""
+
+    def test_the_rest_resolver(self, rest):
+        """aws-lambda-powertools: routes, queries, headers, CORS, binary answers."""
+        code = """
+            from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+            app = APIGatewayRestResolver(cors=CORSConfig(allow_origin="https://shop.example"))
+
+            @app.get("/posts/<post_id>")
+            def post(post_id):
+                event = app.current_event
+                return {
+                    "id": post_id,
+                    "tags": event.multi_value_query_string_parameters["tag"],
+                    "user": event.headers["x-user"],
+                    "stage": event.request_context.stage,
+                }
+
+            @app.get("/image")
+            def image():
+                return Response(200, "image/png", b"\\x00\\xff")
+
+            def handler(event, context):
+                return app.resolve(event, context)
+        """
+        http = rest(code, BinaryMediaTypes=["image/png"])
+        found = http.get("/posts/7?tag=a&tag=b", headers={"X-User": "amy", "Origin": "https://shop.example"})
+        image = http.get("/image", headers={"Accept": "image/png"})
+
+        assert found.json() == {"id": "7", "tags": ["a", "b"], "user": "amy", "stage": "prod"}
+        assert found.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert (image.content, image.headers["Content-Type"]) == (b"\x00\xff", "image/png")
+        assert http.get("/nowhere").status_code == 404
+
 
 class TestMocks:
     """MOCK integrations: a status from the request's template, the rest from the response's."""
