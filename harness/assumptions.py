@@ -39,6 +39,8 @@ class Assumptions:
     """How that wait grows (§6.4)."""
     eventbridge_retry_cap_s: float = 488.0
     """Where it stops growing (§6.4): doubling from a second to this cap puts the 185th retry at the end of the 24 hours."""
+    rest_object_body_status: int = 502
+    """What a REST API's client gets when the function returns a `body` that is an object instead of text (§8.2)."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
     recursion_invocations_max: int = 16

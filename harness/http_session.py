@@ -11,6 +11,9 @@ from requests.adapters import HTTPAdapter
 
 from stagefright.errors import UsageError
 
+IMPLICIT_APIS = ("ServerlessHttpApi", "ServerlessRestApi")
+"""The APIs that SAM makes of events which name none; they come first among several."""
+
 
 class _StageAdapter(HTTPAdapter):
     """
@@ -55,10 +58,11 @@ class StageSession(requests.Session):
             return endpoints[api]
         if api is None and len(endpoints) == 1:
             return next(iter(endpoints.values()))
-        if api is None and "ServerlessHttpApi" in endpoints:
-            return endpoints["ServerlessHttpApi"]
+        for implicit in IMPLICIT_APIS if api is None else ():
+            if implicit in endpoints:
+                return endpoints[implicit]
         asked = f"no API {api!r}" if api else "no single API to which a relative URL could go"
         known = ", ".join(f"{name} ({endpoint})" for name, endpoint in endpoints.items()) or "none"
         raise UsageError(
-            f'The stage has {asked}. Its HTTP APIs: {known}. Use stage.http.to("LogicalId"), or an absolute URL.'
+            f'The stage has {asked}. Its APIs: {known}. Use stage.http.to("LogicalId"), or an absolute URL.'
         )

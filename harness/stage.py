@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from stagefright.assumptions import Assumptions
 from stagefright.clock import StageClock
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
+from stagefright.deployment.endpoints import api_endpoints
 from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.functions import payloads
@@ -172,12 +173,10 @@ class Stage:
         return resource.physical_id
 
     def _api_endpoints(self) -> dict[str, str]:
-        """The stage's HTTP APIs, by logical id."""
-        return {
-            logical_id: str(resource.made.attributes["ApiEndpoint"])
-            for logical_id, resource in self.resources.items()
-            if "ApiEndpoint" in resource.made.attributes
-        }
+        """The URLs of the stage's APIs, by logical id."""
+        made = {logical_id: resource.made for logical_id, resource in self.resources.items()}
+        types = {logical_id: resource.type for logical_id, resource in self.resources.items()}
+        return api_endpoints(made, types, self.world.region)
 
     # -- time --------------------------------------------------------------------------------------------------------
 

@@ -32,9 +32,9 @@ from stagefright.functions.executor import Executor
 from stagefright.functions.log import LogSink
 from stagefright.functions.output import RuntimeLogHandler
 from stagefright.journal import Journal
+from stagefright.services.apis.endpoints import EndpointService
 from stagefright.services.buses import BusService
 from stagefright.services.functions import FunctionService
-from stagefright.services.http_apis import HttpApiService
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.services.queues import QueueService
 from stagefright.services.streams import StreamService
@@ -111,14 +111,14 @@ class World:
         self.buses: BusService = BusService(self)
         self.streams: StreamService = StreamService(self)
         self.functions: FunctionService = FunctionService(self)
-        self.http_apis: HttpApiService = HttpApiService(self)
+        self.endpoints: EndpointService = EndpointService(self)
         self.executor: Executor = Executor(self)
         self.invoke: Invoke = Invoke(self)
         self.async_invoke: AsyncInvoke = AsyncInvoke(self)
         self.destinations: Destinations = Destinations(self)
         self.mappings: Mappings = Mappings(self)
-        self.kernel.serves_host = self.http_apis.serves_host
-        self.kernel.serve_http = self.http_apis.serve
+        self.kernel.serves_host = self.endpoints.serves_host
+        self.kernel.serve_http = self.endpoints.serve
         self.kernel.allows_host = lambda host: host in self.allow_hosts
         self._apis: dict[str, list[Any]] = {
             "sqs": [self.queues],
@@ -242,7 +242,7 @@ class World:
             "buses": self.buses,
             "streams": self.streams,
             "functions": self.functions,
-            "http_apis": self.http_apis,
+            "endpoints": self.endpoints,
             "mappings": self.mappings,
         }
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from stagefright.aws_api import rest_api_hooks
 from stagefright.errors import StagefrightWarning, UsageError
 from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
@@ -45,6 +46,7 @@ def before(world: World, service: str, operation: str, params: Mapping[str, Any]
 def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, Any]], None]]:
     """Calls that moto stores without judging them as AWS does."""
     return {
+        ("apigateway", "PutIntegration"): lambda params: rest_api_hooks.check_integration(world, params),
         ("events", "PutRule"): world.buses.validate_rule,
         ("events", "PutTargets"): world.buses.validate_targets,
         ("sns", "Subscribe"): world.topics.validate_subscription,
@@ -59,6 +61,8 @@ def after(world: World, service: str, operation: str, params: Mapping[str, Any],
         world.streams.retention_s[arn] = params["RetentionPeriodHours"] * 3600
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
+    elif service == "apigateway" and operation == "CreateRestApi" and "Error" not in answer:
+        rest_api_hooks.created(world, answer["id"], params)
 
 
 def _quick_create(world: World, api_id: str, params: Mapping[str, Any]) -> None:
@@ -108,6 +112,8 @@ def _hook_service(service: str) -> None:
         _hook_replays()
     elif service == "ssm":
         _load_without_ec2()
+    elif service == "apigateway":
+        rest_api_hooks.hook(_patches)
 
 
 def refusing_in_worlds(start: Callable[..., None]) -> Callable[..., None]:

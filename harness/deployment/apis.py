@@ -7,6 +7,7 @@ from typing import Any
 
 from stagefright.deployment.coercion import parameters
 from stagefright.deployment.resource import Made, Maker, Properties, makes
+from stagefright.deployment.rest_apis import read_document
 from stagefright.errors import TemplateError
 
 INTEGRATION = "x-amazon-apigateway-integration"
@@ -19,7 +20,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", 
 @makes("AWS::ApiGatewayV2::Api")
 def api(maker: Maker, properties: Properties) -> Made:
     client = maker.client("apigatewayv2")
-    body = properties.get("Body")
+    body = read_document(maker, properties)
     title = ((body or {}).get("info") or {}).get("title")
     given = {"ProtocolType": "HTTP", "Name": title or maker.logical_id, **properties}
     cors = (body or {}).get("x-amazon-apigateway-cors")

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from stagefright.templates import Resource
 
 ADVICE = {
-    "AWS::ApiGateway": "No request reaches the functions behind them: use an HTTP API (in SAM: `Type: HttpApi`), or call the "
-    "functions with stage.invoke(...).",
+    "AWS::ApiGateway": "REST APIs are served as if they were not there.",
     "AWS::CloudFormation": "Nested stacks are not deployed: stand them up as stages of their own.",
     "AWS::Scheduler": "Nothing fires: call the functions with stage.invoke(...).",
     "AWS::StepFunctions": "No execution starts: call the functions with stage.invoke(...).",

@@ -10,6 +10,37 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 PROPERTIES: dict[str, str] = {
+    "AWS::ApiGateway::Account": "CloudWatchRoleArn",
+    "AWS::ApiGateway::ApiKey": "CustomerId Description Enabled GenerateDistinctId Name StageKeys Tags Value",
+    "AWS::ApiGateway::Authorizer": (
+        "AuthType AuthorizerCredentials AuthorizerResultTtlInSeconds AuthorizerUri IdentitySource "
+        "IdentityValidationExpression Name ProviderARNs RestApiId Type"
+    ),
+    "AWS::ApiGateway::BasePathMapping": "BasePath DomainName RestApiId Stage",
+    "AWS::ApiGateway::Deployment": "DeploymentCanarySettings Description RestApiId StageDescription StageName",
+    "AWS::ApiGateway::DomainName": (
+        "CertificateArn DomainName EndpointAccessMode EndpointConfiguration MutualTlsAuthentication "
+        "OwnershipVerificationCertificateArn RegionalCertificateArn RoutingMode SecurityPolicy Tags"
+    ),
+    "AWS::ApiGateway::GatewayResponse": "ResponseParameters ResponseTemplates ResponseType RestApiId StatusCode",
+    "AWS::ApiGateway::Method": (
+        "ApiKeyRequired AuthorizationScopes AuthorizationType AuthorizerId HttpMethod Integration MethodResponses "
+        "OperationName RequestModels RequestParameters RequestValidatorId ResourceId RestApiId"
+    ),
+    "AWS::ApiGateway::Model": "ContentType Description Name RestApiId Schema",
+    "AWS::ApiGateway::RequestValidator": "Name RestApiId ValidateRequestBody ValidateRequestParameters",
+    "AWS::ApiGateway::Resource": "ParentId PathPart RestApiId",
+    "AWS::ApiGateway::RestApi": (
+        "ApiKeySourceType BinaryMediaTypes Body BodyS3Location CloneFrom Description DisableExecuteApiEndpoint "
+        "EndpointAccessMode EndpointConfiguration FailOnWarnings MinimumCompressionSize Mode Name Parameters Policy "
+        "SecurityPolicy Tags"
+    ),
+    "AWS::ApiGateway::Stage": (
+        "AccessLogSetting CacheClusterEnabled CacheClusterSize CanarySetting ClientCertificateId DeploymentId "
+        "Description DocumentationVersion MethodSettings RestApiId StageName Tags TracingEnabled Variables"
+    ),
+    "AWS::ApiGateway::UsagePlan": "ApiStages Description Quota Tags Throttle UsagePlanName",
+    "AWS::ApiGateway::UsagePlanKey": "KeyId KeyType UsagePlanId",
     "AWS::ApiGatewayV2::Api": (
         "ApiKeySelectionExpression BasePath Body BodyS3Location CorsConfiguration CredentialsArn Description "
         "DisableExecuteApiEndpoint DisableSchemaValidation FailOnWarnings IpAddressType Name ProtocolType "

@@ -357,7 +357,7 @@ class TestTheTestItself:
         """A relative URL needs an API; the message says that there is none."""
         stage = project(function(), ECHO)()
 
-        with pytest.raises(UsageError, match="no single API to which a relative URL could go. Its HTTP APIs: none"):
+        with pytest.raises(UsageError, match="no single API to which a relative URL could go. Its APIs: none"):
             stage.http.get("/posts")
 
 
@@ -499,7 +499,9 @@ class TestTypesThatAreNotHere:
 
         assert "Did you mean AWS::Serverless::Function?" in message
 
-    @pytest.mark.parametrize("real", ["AWS::ApiGateway::Stage", "AWS::ApiGateway::Deployment", "AWS::S3::BucketPolicy"])
+    @pytest.mark.parametrize(
+        "real", ["AWS::ApiGateway::DocumentationPart", "AWS::ApiGateway::VpcLink", "AWS::S3::BucketPolicy"]
+    )
     def test_a_real_type_that_looks_like_a_known_one(self, project, real):
         """It is a placeholder, and no typo."""
         with pytest.warns(StagefrightWarning, match=real):

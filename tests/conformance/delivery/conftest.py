@@ -202,3 +202,62 @@ def system(tmp_path):
     made = System(tmp_path)
     yield made
     made.close()
+
+
+ECHO_HTTP = """
+    import json
+    def handler(event, context):
+        return {"statusCode": 200, "body": json.dumps(event)}
+"""
+
+
+def invocations_of(function):
+    """The URI by which API Gateway names a function."""
+    path = "lambda:path/2015-03-31/functions/${" + function + ".Arn}/invocations"
+    return {"Fn::Sub": "arn:aws:apigateway:${AWS::Region}:" + path}
+
+
+def rest_method(function="Worker", *, integration=None, **more):
+    """A method of an OpenAPI document that goes to a function."""
+    given = {"type": "aws_proxy", "httpMethod": "POST", "uri": invocations_of(function), **(integration or {})}
+    return {"x-amazon-apigateway-integration": given, **more}
+
+
+@pytest.fixture
+def rest(system):
+    """Deploys a REST API with some routes to `Worker`, and returns the session of its client, whose relative URLs go to the stage `prod`."""
+
+    def up(
+        code=ECHO_HTTP,
+        *routes,
+        function=None,
+        integration=None,
+        method=None,
+        document=None,
+        stage=None,
+        resources=None,
+        **api,
+    ):
+        paths = {}
+        for route in routes or ("ANY /{proxy+}", "ANY /"):
+            name, _, path = route.partition(" ")
+            key = "x-amazon-apigateway-any-method" if name == "ANY" else name.lower()
+            paths.setdefault(path, {})[key] = rest_method(integration=integration, **(method or {}))
+        body = {"openapi": "3.0.1", "info": {"title": "shop", "version": "1"}, "paths": paths, **(document or {})}
+        api_id = system.ref("Api")
+        system.up(
+            Worker=system.function(code, **(function or {})),
+            Api=system.resource("ApiGateway::RestApi", Body=body, **api),
+            Deployed=system.resource("ApiGateway::Deployment", RestApiId=api_id),
+            Stage=system.resource(
+                "ApiGateway::Stage",
+                RestApiId=api_id,
+                DeploymentId=system.ref("Deployed"),
+                StageName="prod",
+                **(stage or {}),
+            ),
+            **(resources or {}),
+        )
+        return system.stage.http
+
+    return up

@@ -8,6 +8,8 @@ import json
 import pytest
 import requests
 
+from stagefright.services.apis import throttling
+
 ECHO = """
     import json
     def handler(event, context):
@@ -66,11 +68,17 @@ def api(system):
 class TestPayload2:
     """§8.3: payload format 2.0."""
 
+    @pytest.mark.rule("8.3/payload-2-keys")
+    @pytest.mark.rule("8.3/payload-2-context")
+    @pytest.mark.rule("8.3/header-names-lower")
+    @pytest.mark.rule("8.3/repeated-joined")
     def test_every_key(self, system, api):
         """§8.3: names in lower case; empty maps are left out."""
         http = api(ECHO, "GET /users/{id}", variables={"color": "blue"})
         event = http.get(
-            "/users/amy?a=1&b=2&b=3", headers={"X-One": "1", "User-Agent": "tests"}, cookies={"c": "1"}
+            "/users/amy?a=1&b=2&b=3",
+            headers={"X-One": "1", "User-Agent": "tests", "X-Forwarded-For": "1.2.3.4"},
+            cookies={"c": "1"},
         ).json()
 
         api_id = system.stage.ref("Api")
@@ -83,6 +91,7 @@ class TestPayload2:
         assert event["stageVariables"] == {"color": "blue"}
         assert event["cookies"] == ["c=1"]
         assert event["headers"]["x-one"] == "1"
+        assert all(name == name.lower() for name in event["headers"])
         assert "cookie" not in event["headers"]
         assert event["isBase64Encoded"] is False
         assert "body" not in event
@@ -101,7 +110,27 @@ class TestPayload2:
         assert context["time"] == "01/Jan/2026:00:00:00 +0000"
         assert context["timeEpoch"] == 1767225600000
         assert context["requestId"]
+        assert context["authentication"] is None
 
+    @pytest.mark.rule("8.3/repeated-joined")
+    def test_repeated_headers(self, system, api):
+        """§8.3: joined by commas; a function's client may well repeat one."""
+        code = """
+            import http.client, json
+            def handler(event, context):
+                if event["rawPath"] == "/echo":
+                    return event["headers"]
+                client = http.client.HTTPSConnection(event["requestContext"]["domainName"])
+                client.putrequest("GET", "/echo")
+                client.putheader("X-Many", "1")
+                client.putheader("x-many", "2")
+                client.endheaders()
+                return json.loads(client.getresponse().read())
+        """
+
+        assert api(code).get("/").json()["x-many"] == "1,2"
+
+    @pytest.mark.rule("8.3/empty-maps-omitted")
     def test_what_is_empty_is_left_out(self, api):
         """§8.3: no cookies, query, path or stage variables, no body."""
         event = api().get("/").json()
@@ -110,6 +139,7 @@ class TestPayload2:
         assert not names & set(event)
         assert event["rawQueryString"] == ""
 
+    @pytest.mark.rule("8.3/text-body-plain")
     def test_text_bodies(self, api):
         """§8.3: text arrives plain."""
         http = api()
@@ -119,6 +149,7 @@ class TestPayload2:
         assert (json.loads(event["body"]), event["isBase64Encoded"]) == ({"ä": 1}, False)
         assert (form["body"], form["isBase64Encoded"]) == ("a=1", False)
 
+    @pytest.mark.rule("8.3/binary-body-base64")
     def test_binary_bodies(self, api):
         """§8.3: anything else arrives as base64."""
         event = api().post("/", data=b"\x00\xff", headers={"Content-Type": "image/png"}).json()
@@ -137,6 +168,7 @@ class TestPayload2:
 class TestPayload1:
     """§8.3: payload format 1.0 is REST's, with a version."""
 
+    @pytest.mark.rule("8.3/payload-1-version")
     def test_every_key(self, api):
         """§8.3: multi-value maps; what is absent is null."""
         event = api(ECHO, "GET /users/{id}", version="1.0").get("/users/amy?b=2&b=3").json()
@@ -201,6 +233,7 @@ class TestRouting:
         assert (event["rawPath"], event["requestContext"]["stage"]) == ("/prod/posts", "prod")
         assert http.get("/posts").status_code == 404
 
+    @pytest.mark.rule("8.4/http-unknown-route")
     def test_no_route(self, system, api):
         """§8.4: 404 `Not Found`, and nothing is invoked."""
         answer = api(ECHO, "GET /posts").get("/nowhere")
@@ -212,6 +245,7 @@ class TestRouting:
 class TestAnswers:
     """§8.3: what a function's answer becomes."""
 
+    @pytest.mark.rule("8.3/inferred-answer")
     @pytest.mark.parametrize(
         ("value", "text"),
         [("{'a': 1}", '{"a":1}'), ("'plain'", "plain"), ("[1, 2]", "[1,2]"), ("7", "7"), ("None", "null")],
@@ -223,6 +257,8 @@ class TestAnswers:
         assert (answer.status_code, answer.text) == (200, text)
         assert answer.headers["content-type"] == "application/json"
 
+    @pytest.mark.rule("8.3/explicit-answer")
+    @pytest.mark.rule("8.3/cookies")
     def test_status_headers_and_cookies(self, api):
         """§8.3: as given; each of `cookies` is a Set-Cookie."""
         code = """
@@ -235,6 +271,16 @@ class TestAnswers:
         assert (answer.headers["x-one"], answer.headers["x-two"]) == ("1", "true")
         assert answer.cookies.get_dict() == {"a": "1", "b": "2"}
 
+    @pytest.mark.rule("8.3/no-multi-value-headers")
+    def test_multi_value_headers_are_not_used(self, api):
+        """§8.3: format 2.0 does not know them."""
+        code = """
+            def handler(event, context):
+                return {"statusCode": 200, "multiValueHeaders": {"X-Many": ["1"]}, "body": "x"}
+        """
+
+        assert "x-many" not in api(code).get("/").headers
+
     def test_binary_answers(self, api):
         """§8.3: isBase64Encoded bodies are decoded."""
         code = """
@@ -245,6 +291,7 @@ class TestAnswers:
 
         assert (answer.content, answer.headers["content-type"]) == (b"\x00\xff", "image/png")
 
+    @pytest.mark.rule("8.4/http-function-error")
     @pytest.mark.parametrize(
         "value",
         [
@@ -264,6 +311,8 @@ class TestAnswers:
 class TestErrors:
     """§8.4: API Gateway's own answers; it never retries."""
 
+    @pytest.mark.rule("8.4/http-function-error")
+    @pytest.mark.rule("8.4/http-no-retries")
     def test_a_function_error(self, system, api):
         """§8.4: 500, and one invocation."""
         answer = api(system.FAILS).get("/")
@@ -280,6 +329,9 @@ class TestErrors:
         assert answer.status_code == 500
         assert system.elapsed() == 2
 
+    @pytest.mark.rule("8.4/http-timeout")
+    @pytest.mark.rule("8.4/http-on-timeout")
+    @pytest.mark.rule("8.4/function-runs-on")
     def test_thirty_seconds(self, system, api):
         """§8.4: 503 after 30 s; the function runs on to its own end."""
         answer = api("import time\ndef handler(event, context): time.sleep(40); print('done')", timeout=60).get("/")
@@ -296,12 +348,14 @@ class TestErrors:
         assert api(code, timeout=60, integration={"TimeoutInMillis": 2000}).get("/").status_code == 503
         assert system.elapsed() == 2
 
+    @pytest.mark.rule("8.4/http-lambda-throttle")
     def test_a_throttled_function(self, api):
         """§8.4: 503."""
         answer = api(function={"ReservedConcurrentExecutions": 0}).get("/")
 
         assert (answer.status_code, answer.text) == (503, '{"message":"Service Unavailable"}')
 
+    @pytest.mark.rule("8.4/http-lambda-refusal")
     def test_a_deleted_function(self, system, api):
         """§8.4: a refusal of Lambda is a 500."""
         http = api()
@@ -317,9 +371,57 @@ class TestErrors:
 
         assert system.elapsed() == 5
 
+    @pytest.mark.rule("8.4/http-headers")
     def test_headers_over_10_kb(self, api):
         """§8.4: 10,240 bytes of headers in all."""
         assert api().get("/", headers={"X-Long": "x" * 10_240}).status_code == 431
+
+
+class TestThrottles:
+    """§8.4: token buckets in virtual time, and how much a request may carry."""
+
+    @pytest.fixture
+    def limited(self, system, api):
+        """An API whose stage lets 2 requests a second through, 3 at once, and `GET /a` one."""
+
+        def up():
+            http = api(ECHO, "GET /a", "GET /b")
+            limits = {"ThrottlingRateLimit": 2, "ThrottlingBurstLimit": 3}
+            own = {"GET /a": {"ThrottlingRateLimit": 1, "ThrottlingBurstLimit": 1}}
+            given = {"ApiId": system.stage.ref("Api"), "StageName": "$default"}
+            system.client("apigatewayv2").delete_stage(**given)
+            system.client("apigatewayv2").create_stage(**given, DefaultRouteSettings=limits, RouteSettings=own)
+            return http
+
+        return up
+
+    @pytest.mark.rule("8.4/http-throttle")
+    def test_the_stages_limits(self, system, limited):
+        """§8.4: 429 with `Too Many Requests`; a route's own limit goes before the default."""
+        http = limited()
+        assert [http.get("/a").status_code for _ in range(2)] == [200, 429]
+        assert [http.get("/b").status_code for _ in range(4)] == [200, 200, 200, 429]
+        assert http.get("/b").json() == {"message": "Too Many Requests"}
+
+        system.advance(1)
+        assert [http.get("/b").status_code for _ in range(3)] == [200, 200, 429]
+
+    @pytest.mark.rule("8.4/http-account-throttle")
+    def test_the_accounts_limit(self, api, monkeypatch):
+        """§8.4: for all routes together."""
+        monkeypatch.setattr(throttling, "ACCOUNT_BURST", 2)
+        http = api(ECHO, "GET /a", "GET /b")
+
+        assert [http.get(path).status_code for path in ("/a", "/b", "/a")] == [200, 200, 429]
+
+    @pytest.mark.rule("8.4/http-payload")
+    def test_ten_megabytes(self, system, api):
+        """§8.4: 413 above 10 MB; below it Lambda's 6 MB refuse, as any refusal of Lambda does."""
+        http = api()
+
+        assert http.post("/", data=b"x" * (10 * 1024 * 1024 + 1)).status_code == 413
+        assert http.post("/", data=b"x" * 7 * 1024 * 1024).status_code == 500
+        assert system.attempts() == []
 
 
 class TestCors:
@@ -600,6 +702,31 @@ class TestLambdaAuthorizers:
 
         assert guarded(settings, judge=judge, route=self.ROUTE).get("/posts/1", headers={"Authorization": "x"}).ok
 
+    def test_its_answer_is_remembered(self, system, guarded):
+        """For AuthorizerResultTtlInSeconds, by the identity, in virtual time; without that it is asked anew."""
+        http = guarded(self.settings(system, AuthorizerResultTtlInSeconds=60), judge=self.JUDGE, route=self.ROUTE)
+        for given, status in (("ok", 200), ("ok", 200), ("bad", 403), ("bad", 403)):
+            assert http.get("/posts/1", headers={"Authorization": given}).status_code == status
+        assert len(system.invocations("Judge")) == 2
+
+        system.advance(60)
+        assert http.get("/posts/1", headers={"Authorization": "ok"}).status_code == 200
+        assert len(system.invocations("Judge")) == 3
+
+    def test_a_remembered_policy_is_held_against_each_route(self, system, guarded):
+        """What it allows on one path it need not allow on another."""
+        judge = """
+            def handler(event, context):
+                statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": event["routeArn"]}
+                return {"principalId": "amy", "policyDocument": {"Statement": [statement]}}
+        """
+        settings = self.settings(system, AuthorizerResultTtlInSeconds=60, EnableSimpleResponses=False)
+        http = guarded(settings, judge=judge, route=self.ROUTE)
+        answers = [http.get(f"/posts/{n}", headers={"Authorization": "ok"}).status_code for n in (1, 1, 2)]
+
+        assert answers == [200, 200, 403]
+        assert len(system.invocations("Judge")) == 1
+
     @pytest.mark.parametrize("judge", ["def handler(event, context): raise ValueError('no')", ECHO])
     def test_a_failing_authorizer(self, system, guarded, judge):
         """An error, and an answer that is no verdict, are 500."""
@@ -662,6 +789,7 @@ def url(system):
 class TestFunctionUrls:
     """§1.9: a function's own URL."""
 
+    @pytest.mark.rule("1.9/event")
     def test_the_event(self, system, url):
         """Payload 2.0, and a record of the event on the function."""
         address = url()
@@ -681,6 +809,9 @@ class TestFunctionUrls:
         assert system.invocations()[0].cause == record.n
         assert record.detail["id"] == context["requestId"]
 
+    @pytest.mark.rule("1.9/values-are-200")
+    @pytest.mark.rule("1.9/strings-raw")
+    @pytest.mark.rule("1.9/response-inference")
     @pytest.mark.parametrize(("answer", "text"), [("'hi'", "hi"), ("{'a': 1}", '{"a":1}'), ("[1]", "[1]"), ("3", "3")])
     def test_inferred_answers(self, url, answer, text):
         """§1.9: any value is the body of a 200."""
@@ -688,6 +819,7 @@ class TestFunctionUrls:
 
         assert (found.status_code, found.text, found.headers["content-type"]) == (200, text, "application/json")
 
+    @pytest.mark.rule("1.9/response-inference")
     def test_an_explicit_answer(self, url):
         """As in format 2.0 of an HTTP API."""
         code = "def handler(event, context): return {'statusCode': 201, 'body': 'x', 'headers': {'X-A': 'b'}}"
@@ -695,6 +827,7 @@ class TestFunctionUrls:
 
         assert (found.status_code, found.text, found.headers["x-a"]) == (201, "x", "b")
 
+    @pytest.mark.rule("1.9/exception")
     def test_an_exception(self, system, url):
         """§1.9: 502 with plain text."""
         found = requests.get(url(system.FAILS))

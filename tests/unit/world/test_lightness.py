@@ -98,6 +98,33 @@ class TestLoading:
 
         assert "False\nTrue\n" == done.stdout, done.stderr
 
+    def test_apis_are_loaded_for_those_who_have_one(self, systems):
+        """moto's REST APIs and what validates their requests take a quarter of a second."""
+        systems.write(".", {"use.py": self.NO_API})
+
+        done = subprocess.run(
+            [sys.executable, systems.directory / "use.py"], capture_output=True, text=True, check=False
+        )
+
+        assert "404\n[]\n" == done.stdout, done.stderr
+
+    NO_API = textwrap.dedent("""
+        import sys
+        from urllib.error import HTTPError
+        from urllib.request import urlopen
+        import stagefright.deployment.deployer
+        from stagefright.world import World
+
+        world = World()
+        world.open()
+        try:
+            urlopen("https://nobody.execute-api.us-east-1.amazonaws.com/x")
+        except HTTPError as error:
+            print(error.code)
+        print([name for name in ("moto.apigateway.models", "jsonschema") if name in sys.modules])
+        world.close()
+        """)
+
     PROGRAM = textwrap.dedent("""
         import sys
         from stagefright.world import World

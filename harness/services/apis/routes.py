@@ -1,13 +1,13 @@
-"""Which integration of an HTTP API a request goes to, and its CORS rules."""
+"""Which integration of an HTTP API a request goes to."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from stagefright.services.http_message import HttpRequest, HttpResponse
+from stagefright.services.apis.message import HttpRequest
 
 DEFAULT_STAGE = "$default"
 _FUNCTION_ARN = re.compile(r"(arn:aws[\w-]*:lambda:[\w-]*:\d+:function:[^/]+?)(?:/invocations)?$")
@@ -98,8 +98,7 @@ def _match(api: Any, route: Any, stage: Any, path: str, route_key: str, paramete
     if integration is None:
         return None
     variables = {str(name): str(value) for name, value in (stage.stage_variables or {}).items()}
-    uri = re.sub(r"\$\{stageVariables\.(\w+)\}", lambda m: variables.get(m[1], ""), integration.integration_uri or "")
-    function = function_arn(uri)
+    function = function_arn(integration.integration_uri or "", variables)
     if function is None:
         return None
     timeout_ms = integration.timeout_in_millis
@@ -118,53 +117,13 @@ def _match(api: Any, route: Any, stage: Any, path: str, route_key: str, paramete
     )
 
 
-def function_arn(uri: str) -> str | None:
-    """The function that the URI of an integration or an authorizer names."""
-    found = _FUNCTION_ARN.search(uri)
+def function_arn(uri: str, variables: Mapping[str, str]) -> str | None:
+    """
+    The function that the URI of an integration or an authorizer names, with the stage's variables in it.
+
+    >>> function_arn("arn:aws:lambda:us-east-1:1:function:${stageVariables.fn}", {"fn": "shop:live"})
+    'arn:aws:lambda:us-east-1:1:function:shop:live'
+    """
+    filled = re.sub(r"\$\{stageVariables\.(\w+)\}", lambda m: variables.get(m[1], ""), uri)
+    found = _FUNCTION_ARN.search(filled)
     return found[1] if found else None
-
-
-# -- CORS ------------------------------------------------------------------------------------------------------------
-
-
-def preflight(cors: Mapping[str, Any] | None, request: HttpRequest) -> HttpResponse | None:
-    """API Gateway's own answer to a preflight request, if CORS is configured."""
-    asked = request.header("access-control-request-method")
-    if not cors or request.method != "OPTIONS" or asked is None:
-        return None
-    return with_cors(cors, request, HttpResponse(204))
-
-
-def with_cors(cors: Mapping[str, Any] | None, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """
-    A response with the CORS headers of the API.
-
-    An API that has CORS settings ignores the function's own headers (AWS guide, http-api-cors), also for origins that it does not allow.
-    """
-    if not cors:
-        return response
-    kept = tuple(pair for pair in response.headers if not pair[0].lower().startswith("access-control-"))
-    return replace(response, headers=(*kept, *_cors_headers(cors, request.header("origin"))))
-
-
-def _cors_headers(cors: Mapping[str, Any], origin: str | None) -> list[tuple[str, str]]:
-    allowed = _option(cors, "allowOrigins") or []
-    if origin is None or ("*" not in allowed and origin not in allowed):
-        return []
-    headers = [("access-control-allow-origin", "*" if "*" in allowed else origin)]
-    lists = (
-        ("access-control-allow-methods", "allowMethods"),
-        ("access-control-allow-headers", "allowHeaders"),
-        ("access-control-expose-headers", "exposeHeaders"),
-    )
-    headers += [(header, ",".join(values)) for header, name in lists if (values := _option(cors, name))]
-    if _option(cors, "allowCredentials"):
-        headers.append(("access-control-allow-credentials", "true"))
-    if (age := _option(cors, "maxAge")) is not None:
-        headers.append(("access-control-max-age", str(age)))
-    return headers
-
-
-def _option(cors: Mapping[str, Any], name: str) -> Any:
-    """CORS settings come in lower camel case from the API, and in upper from CloudFormation."""
-    return cors.get(name, cors.get(name[0].upper() + name[1:]))

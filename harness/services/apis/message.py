@@ -7,23 +7,37 @@ import http.client
 import io
 import json
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
+"""Headers that say how a message travels; whoever sends it writes them anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request; header names are lower case, repeated ones are in order."""
+    """A request; header names are as the client wrote them, repeated ones are in order."""
 
     method: str
-    path: str
+    raw_path: str
+    """As the client wrote it, without decoding."""
     query: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+        return unquote(self.raw_path)
+
     def header(self, name: str) -> str | None:
-        """The values of a header, joined by commas, or None."""
-        values = [value for key, value in self.headers if key == name]
+        """The values of a header, joined by commas, or None; names differ in case as they like."""
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
         return ",".join(values) if values else None
+
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        """The query's names and values, decoded, in order."""
+        return parse_qsl(self.query, keep_blank_values=True)
 
     @property
     def headers_size(self) -> int:
@@ -56,7 +70,7 @@ class HttpResponse:
         """The response on the wire; the connection ends with it."""
         reason = http.client.responses.get(self.status, "Unknown")
         lines = [f"HTTP/1.1 {self.status} {reason}"]
-        lines += [f"{name}: {value}" for name, value in self.headers]
+        lines += [f"{name}: {value}" for name, value in self.headers if name.lower() not in HOP_BY_HOP]
         lines += [f"Content-Length: {len(self.body)}", "Connection: close", "", ""]
         return "\r\n".join(lines).encode("latin-1", "replace") + (b"" if head_only else self.body)
 
@@ -71,11 +85,10 @@ def parse_request(raw: bytes) -> HttpRequest:
     head, _, rest = raw.partition(b"\r\n\r\n")
     request_line, _, header_lines = head.partition(b"\r\n")
     method, target, _ = request_line.decode("latin-1").split(" ", 2)
-    parsed = http.client.parse_headers(io.BytesIO(header_lines + b"\r\n\r\n"))
-    headers = tuple((name.lower(), value) for name, value in parsed.items())
-    chunked = any(name == "transfer-encoding" and "chunked" in value.lower() for name, value in headers)
+    headers = tuple(http.client.parse_headers(io.BytesIO(header_lines + b"\r\n\r\n")).items())
+    chunked = any(name.lower() == "transfer-encoding" and "chunked" in value.lower() for name, value in headers)
     parts = urlsplit(target)
-    return HttpRequest(method, unquote(parts.path), parts.query, headers, _unchunked(rest) if chunked else rest)
+    return HttpRequest(method, parts.path or "/", parts.query, headers, _unchunked(rest) if chunked else rest)
 
 
 def _unchunked(raw: bytes) -> bytes:
