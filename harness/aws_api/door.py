@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import inspect
 import io
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from stagefright.aws_api import moto_hooks, moto_state
 from stagefright.aws_api.errors import ApiError
@@ -238,12 +240,13 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
         from moto.core.botocore_stubber import MockRawResponse
         from moto.core.models import botocore_stubber
 
+        _leave_the_endpoint(actor.kernel.endpoint_port, endpoint, request)
         with actor.kernel.blame(actor.call):
             answer = botocore_stubber.process_request(request)
         if answer is None:
             raise NotInWorld(
                 f"{actor.name} sent an SDK call to {request.url}, which is not an AWS endpoint that the stage answers for. "
-                "Leave endpoint_url unset in tests; the stage answers for AWS's own endpoints."
+                "Leave endpoint_url unset in tests, or set it to stage.endpoint_url; the stage answers for AWS's own endpoints."
             )
         status, headers, body = answer
         if status == 404 and body == "Not yet implemented":
@@ -252,6 +255,21 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
         return AWSResponse(request.url, status, headers, raw)
 
     return send
+
+
+def _leave_the_endpoint(port: int | None, endpoint: Any, request: Any) -> None:
+    """A client that was made for the stage's own endpoint goes straight in, as all clients of this process do."""
+    url = urlsplit(request.url)
+    if port is not None and url.port == port and (url.hostname or "").endswith(LOOPBACK_NAMES):
+        region = SCOPE.search(str(request.headers.get("Authorization", "")))
+        name = region[1] if region else "us-east-1"
+        host = f"{endpoint._endpoint_prefix}.{name}.amazonaws.com"
+        request.url = url._replace(scheme="https", netloc=host).geturl()
+
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/")
+"""Where a signature names its region."""
 
 
 # -- answers ---------------------------------------------------------------------------------------------------------

@@ -73,6 +73,11 @@ def deployment_client(region: str, service: str) -> Any:
         return session_for(region).client(service)
 
 
+def shared_loader() -> Any:
+    """botocore's loader of service models, the one that all sessions share."""
+    return _shared()[0]
+
+
 @lru_cache(maxsize=1)
 def _shared() -> tuple[Any, Any]:
     import botocore.session
