@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
-from stagefright.virtual.timepieces import real_timer as _real_time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stagefright.aws_api.errors import ApiError
@@ -20,6 +19,7 @@ from stagefright.endpoint.gate import Gate
 from stagefright.endpoint.message import Answer, Request, parse_request
 from stagefright.endpoint.server import Server, start
 from stagefright.tasks import current_actor, outside_the_world
+from stagefright.virtual.timepieces import real_timer as _real_time
 
 if TYPE_CHECKING:
     from stagefright.world import World

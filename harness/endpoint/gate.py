@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from stagefright.virtual.timepieces import real_timer as _real_time
 from typing import TypeVar
 
 from stagefright.tasks import Actor, Future, Kernel, current_actor, outside_the_world
+from stagefright.virtual.timepieces import real_timer as _real_time
 
 T = TypeVar("T")
 

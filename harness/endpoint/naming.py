@@ -19,7 +19,12 @@ from stagefright.endpoint.message import Request
 SCOPE = re.compile(r"Credential=[^/]+/\d{8}/(?:([a-z0-9-]+)/)?([a-z0-9-]+)/aws4_request")
 """The scope of a signature; version 4A names no region."""
 
-SIGNED_AS = {"states": "stepfunctions", "monitoring": "cloudwatch", "s3express": "s3", "tagging": "resourcegroupstaggingapi"}
+SIGNED_AS = {
+    "states": "stepfunctions",
+    "monitoring": "cloudwatch",
+    "s3express": "s3",
+    "tagging": "resourcegroupstaggingapi",
+}
 """Services that sign by another name than botocore's; those that share one are told apart in `_told_apart`."""
 
 TARGETS = {
@@ -39,7 +44,13 @@ TARGETS = {
 }
 """How `X-Amz-Target` begins, for requests that are not signed."""
 
-VERSIONS = {"2012-11-05": "sqs", "2010-03-31": "sns", "2011-06-15": "sts", "2010-05-08": "iam", "2010-05-15": "cloudformation"}
+VERSIONS = {
+    "2012-11-05": "sqs",
+    "2010-03-31": "sns",
+    "2011-06-15": "sts",
+    "2010-05-08": "iam",
+    "2010-05-15": "cloudformation",
+}
 """The versions of the query protocol's services."""
 
 PATHS = ((re.compile(r"/20\d\d-\d\d-\d\d/(functions|event-source-mappings|layers|account-settings|tags)\b"), "lambda"),)
@@ -215,7 +226,9 @@ def _routes(service: str) -> tuple[_Route, ...]:
     """The routes of a service, the most particular first."""
     model = service_model(service)
     routes = [_route_of(model.operation_model(name)) for name in model.operation_names]
-    return tuple(sorted(routes, key=lambda route: (len(route.queries), len(route.required), route.literal), reverse=True))
+    return tuple(
+        sorted(routes, key=lambda route: (len(route.queries), len(route.required), route.literal), reverse=True)
+    )
 
 
 def _route_of(operation: Any) -> _Route:
@@ -250,5 +263,7 @@ def _route(service: str, request: Request, bucket: str) -> tuple[Any, dict[str, 
     for route in _routes(service):
         found = route.path.fullmatch(path) if route.method == request.method else None
         if found and route.fits(request):
-            return route.operation, {name.replace("__", "-"): unquote(value) for name, value in found.groupdict().items()}
+            return route.operation, {
+                name.replace("__", "-"): unquote(value) for name, value in found.groupdict().items()
+            }
     return None, {}

@@ -57,7 +57,9 @@ def _from_json(shape: Any, value: Any) -> Any:
         return value
     kind = shape.type_name
     if kind == "structure":
-        named = ((name, member, value.get(member.serialization.get("name", name))) for name, member in shape.members.items())
+        named = (
+            (name, member, value.get(member.serialization.get("name", name))) for name, member in shape.members.items()
+        )
         return {name: _from_json(member, given) for name, member, given in named if given is not None}
     if kind == "list":
         return [_from_json(shape.member, item) for item in value]
@@ -90,7 +92,8 @@ _FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
 
 
 def _from_text(shape: Any, text: str) -> Any:
-    return _FROM_TEXT.get(shape.type_name, _as_it_is)(text)
+    convert: Callable[[str], Any] = _FROM_TEXT.get(shape.type_name, _as_it_is)
+    return convert(text)
 
 
 # -- REST ------------------------------------------------------------------------------------------------------------
@@ -134,7 +137,9 @@ def _from_query(shape: Any, request: Request, key: str) -> Any:
     if key not in request.query:
         return None
     values = request.query[key]
-    return [_from_text(shape.member, one) for one in values] if shape.type_name == "list" else _from_text(shape, values[0])
+    return (
+        [_from_text(shape.member, one) for one in values] if shape.type_name == "list" else _from_text(shape, values[0])
+    )
 
 
 def _body(request: Request, shape: Any, *, is_xml: bool) -> Params:

@@ -83,14 +83,14 @@ def _xml_refusal(asked: Asked, refused: ApiError, request_id: str) -> bytes:
     for name, text in (("Type", _fault(refused)), ("Code", refused.code), ("Message", refused.message)):
         ET.SubElement(error, name).text = text
     ET.SubElement(root, "RequestId").text = request_id
-    return ET.tostring(root, "utf-8")
+    return bytes(ET.tostring(root, "utf-8"))
 
 
 def _s3_refusal(refused: ApiError, request_id: str) -> bytes:
     root = ET.Element("Error")
     for name, text in (("Code", refused.code), ("Message", refused.message), ("RequestId", request_id)):
         ET.SubElement(root, name).text = text
-    return ET.tostring(root, "utf-8")
+    return bytes(ET.tostring(root, "utf-8"))
 
 
 # -- json ------------------------------------------------------------------------------------------------------------
@@ -203,13 +203,19 @@ def _query_answer(asked: Asked, shape: Any, result: Mapping[str, Any], request_i
         wrapper = ET.SubElement(root, shape.serialization.get("resultWrapper", f"{name}Result"))
         _fill(wrapper, shape, result, is_sqs=asked.service == "sqs")
     ET.SubElement(ET.SubElement(root, "ResponseMetadata"), "RequestId").text = request_id
-    return ET.tostring(root, "utf-8")
+    return bytes(ET.tostring(root, "utf-8"))
 
 
 def _fill(node: ET.Element, shape: Any, value: Mapping[str, Any], *, is_sqs: bool = False) -> None:
     for name, member in shape.members.items():
         if value.get(name) is not None and "location" not in member.serialization:
-            _append(node, element(shape, name) if is_sqs else member.serialization.get("name", name), member, value[name], is_sqs)
+            _append(
+                node,
+                element(shape, name) if is_sqs else member.serialization.get("name", name),
+                member,
+                value[name],
+                is_sqs,
+            )
 
 
 def _append(node: ET.Element, name: str, shape: Any, value: Any, is_sqs: bool) -> None:

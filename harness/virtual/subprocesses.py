@@ -53,7 +53,9 @@ def _in_real_time(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(process, *args, **kwargs)
         refuse_the_abandoned(actor)
         if actor.kernel.gate is not None and process.returncode is None:
-            return actor.kernel.gate.wait_for(lambda: original(process, *args, **kwargs), f"child process {process.pid}")
+            return actor.kernel.gate.wait_for(
+                lambda: original(process, *args, **kwargs), f"child process {process.pid}"
+            )
         with outside_the_world():
             return original(process, *args, **kwargs)
 
