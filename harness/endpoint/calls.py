@@ -45,9 +45,10 @@ async def play(world: World, request: Request, caller: str) -> Answer:
 
 
 async def _call(world: World, request: Request, asked: Asked, record: Record) -> Answer:
-    if asked.operation is None:
+    if asked.operation is None and asked.service != "s3":
         return _unknown(world, request, asked, record)
-    operation = world.operation(asked.service, asked.name)
+    # What browsers send to S3 (forms, preflight requests) is no operation of an SDK.
+    operation = None if asked.operation is None else world.operation(asked.service, asked.name)
     if operation is None:
         return through_moto(world, request, asked, record)
     given = reading.params(request, asked)
@@ -86,7 +87,7 @@ def through_moto(world: World, request: Request, asked: Asked, record: Record) -
     from botocore.awsrequest import AWSPreparedRequest, HeadersDict
     from moto.core.models import botocore_stubber
 
-    params = _Late(lambda: reading.params(request, asked))
+    params = _Late(lambda: {} if asked.operation is None else reading.params(request, asked))
     with world.kernel.blame(record.n):
         moto_hooks.before(world, asked.service, asked.name, params)
         url = aws_url(request, asked)
@@ -124,6 +125,8 @@ def _headers(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _parsed(asked: Asked, played: Answer) -> Mapping[str, Any]:
     """moto's answer as boto3 would give it."""
+    if asked.operation is None:
+        return {}
     from botocore.awsrequest import HeadersDict
     from botocore.parsers import create_parser
 

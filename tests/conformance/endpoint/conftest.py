@@ -107,6 +107,12 @@ def environment(stage):
     }
 
 
+@pytest.fixture(name="environment_of")
+def environment_of_a_process():
+    """The variables of a process that is to take a stage for AWS."""
+    return environment
+
+
 @pytest.fixture
 def start(stage):
     """Starts Python in another process: `start(code, argument...)`; whatever still runs at the end is killed."""

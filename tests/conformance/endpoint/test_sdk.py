@@ -362,9 +362,9 @@ class TestInsideTheProcess:
         assert ["items"] == stage.client("dynamodb").list_tables()["TableNames"]
         assert stage.invoke("Worker", {"n": 1}).error is None
 
-    def test_a_handlers_child_process(self, stage, python):
+    def test_a_handlers_child_process(self, stage, environment_of):
         """A handler that waits for a child lets the child's calls in."""
-        stage.module("Worker").handler = _run_child(stage)
+        stage.module("Worker").handler = _run_child(environment_of(stage))
 
         answer = stage.invoke("Worker")
 
@@ -373,13 +373,9 @@ class TestInsideTheProcess:
         assert [{"id": {"S": "child"}}] == stage.client("dynamodb").scan(TableName="items")["Items"]
 
 
-def _run_child(stage):
+def _run_child(variables):
     import subprocess
     import sys
-
-    from tests.conformance.endpoint.conftest import environment
-
-    variables = environment(stage)
 
     def handler(event, context):
         code = "import boto3; boto3.client('dynamodb').put_item(TableName='items', Item={'id': {'S': 'child'}})"
