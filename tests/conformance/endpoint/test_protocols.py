@@ -293,6 +293,30 @@ class TestRest:
 
         assert content == stage.client("s3").get_object(Bucket="files", Key="bytes")["Body"].read()
 
+    def test_a_browser_posts_a_form(self, stage, send):
+        """What is no operation of an SDK is S3's all the same."""
+        parts = (("key", "posted"), ('file"; filename="a.txt', "content"))
+        body = "".join(
+            f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in parts
+        )
+
+        status, _, _ = send(
+            "POST", "/files", (body + "--x--\r\n").encode(), Content_Type="multipart/form-data; boundary=x"
+        )
+
+        assert status < 300
+        assert b"content" == stage.client("s3").get_object(Bucket="files", Key="posted")["Body"].read()
+
+    def test_a_functions_url(self, stage, send):
+        """It is known by its host."""
+        from urllib import parse
+
+        url = stage.client("lambda").create_function_url_config(FunctionName="worker", AuthType="NONE")["FunctionUrl"]
+
+        status, headers, _ = send("GET", "/some/path", Host=parse.urlsplit(url).hostname)
+
+        assert (201, "/some/path") == (status, headers["x-path"])
+
     def test_a_missing_object_is_refused_in_xml(self, send):
         """S3's errors have no wrapper."""
         status, _, body = send("GET", "/files/nowhere", Authorization=SCOPE.format("s3"))

@@ -6,6 +6,8 @@ import urllib.request
 
 import pytest
 
+import stagefright
+
 
 def test_both_processes_see_one_world(stage, python):
     """A message sent there triggers a function here, whose record that process then reads; what the test wrote is there too."""
@@ -361,6 +363,14 @@ class TestInsideTheProcess:
 
         assert ["items"] == stage.client("dynamodb").list_tables()["TableNames"]
         assert stage.invoke("Worker", {"n": 1}).error is None
+
+    def test_another_emulators_endpoint_in_the_environment(self, tmp_path, monkeypatch):
+        """Somebody's AWS_ENDPOINT_URL is not for the world's own clients."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
+        (tmp_path / "template.json").write_text('{"Resources": {"Files": {"Type": "AWS::S3::Bucket"}}}')
+
+        with stagefright.open_stage("other", template=tmp_path / "template.json") as stage:
+            assert 1 == len(stage.client("s3").list_buckets()["Buckets"])
 
     def test_a_handlers_child_process(self, stage, environment_of):
         """A handler that waits for a child lets the child's calls in."""

@@ -14,7 +14,7 @@ import pytest
 
 import stagefright
 from stagefright.endpoint import endpoint as endpoint_module
-from stagefright.errors import ConditionNeverHeld, NotInWorld, UsageError
+from stagefright.errors import ConditionNeverHeld, HandlerStuck, NotInWorld, UsageError
 from stagefright.tasks import outside_the_world
 
 SEND = """
@@ -142,6 +142,69 @@ class TestLettingIn:
         assert stage.endpoint_url
         with pytest.raises(ConditionNeverHeld, match=r"use stage.serve\(until=...\)"):
             stage.wait_until(lambda: count(stage))
+
+
+class TestWaitingForReal:
+    """More than one thing that is real at once."""
+
+    def test_handlers_children_run_side_by_side(self, stage):
+        """Threads of a test that wait for children wait together, and one of the children calls the stage."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        script = f"import urllib.request as u; u.urlopen('{stage.endpoint_url}/files').read()"
+        began = timeit.default_timer()
+        with ThreadPoolExecutor(4) as pool:
+            waits = [pool.submit(subprocess.run, ["sleep", "1"], check=True) for _ in range(3)]
+            waits.append(pool.submit(subprocess.run, [sys.executable, "-c", script], check=True))
+            codes = [wait.result().returncode for wait in waits]
+
+        assert [0] * 4 == codes
+        assert timeit.default_timer() - began < 2.9
+
+    def test_a_call_meanwhile_does_not_disturb_one_that_takes_long(self, stage, start):
+        """A function that sleeps for one caller is asleep while another is served."""
+        slow = start(
+            "import boto3; print(boto3.client('lambda').invoke(FunctionName='worker', Payload=b'{\"sleep\": 50}')['StatusCode'])"
+        )
+        quick = start(SEND, stage.ref("Idle"))
+
+        assert 0 == quick.wait(timeout=30)
+        assert "200\n" == slow.communicate(timeout=30)[0]
+        assert 1 == len(stage.client("sqs").receive_message(QueueUrl=stage.ref("Idle"))["Messages"])
+
+    def test_a_handler_whose_child_never_ends(self, stage):
+        """It is stopped like every handler that is stuck, and the stage goes on after the next reset."""
+        assert stage.endpoint_url
+        stage.world.kernel.real_time_allowance_s = 0.5
+        stage.module("Worker").handler = lambda event, context: subprocess.run(["sleep", "4"], check=True)
+
+        with pytest.raises(HandlerStuck):
+            stage.invoke("Worker")
+        time.sleep(1)
+        stage.reset()
+
+        began = stage.clock.now()
+        time.sleep(60)
+        assert 60 == pytest.approx(stage.clock.now() - began)
+        assert stage.invoke("Worker", {"n": 1}).error is None
+
+    def test_a_child_is_interrupted(self, stage):
+        """Ctrl-C while a child runs reaches the test, and the child is killed."""
+        import _thread
+
+        assert stage.endpoint_url
+        with outside_the_world():
+            alarm = threading.Timer(0.5, _thread.interrupt_main)
+            alarm.start()
+        began = timeit.default_timer()
+
+        with pytest.raises(KeyboardInterrupt):
+            subprocess.run(["sleep", "20"], check=False)
+
+        with outside_the_world():
+            alarm.join()
+        assert timeit.default_timer() - began < 10
+        assert stage.invoke("Worker", {"n": 1}).error is None
 
 
 class TestTurningAway:
