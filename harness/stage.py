@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SERVE_UNTIL_S = 30.0
+"""How long `serve` waits for its condition, in real time, unless told."""
+
 FUNCTION_TYPE = "AWS::Lambda::Function"
 INVOCABLE_TYPES = (FUNCTION_TYPE, "AWS::Lambda::Alias", "AWS::Lambda::Version")
 
@@ -247,14 +250,15 @@ class Stage:
         """
         Let other processes in, in real time, until `until()` is true (and return what it returned), or for the span `within`.
 
-        Without either, it serves until Ctrl-C. Meanwhile virtual time passes `pace` times as fast as real time; it jumps
-        ahead for a call that waits. Raises `ConditionNeverHeld` if `until()` is not true in time.
+        With a condition the span is 30 s unless given; without either, it serves until Ctrl-C. Meanwhile virtual time passes `pace`
+        times as fast as real time, and jumps ahead for a call that waits. Raises `ConditionNeverHeld` if `until()` is not true in time.
         """
         self._refuse_absence("stage.serve()")
         refuse_travellers()
         if not pace >= 0:
             raise UsageError(f"serve(pace={pace!r}): the pace is how fast virtual time passes, 0 (not at all) or more.")
-        within_s = math.inf if within is None else parse_span(within)
+        default_s = math.inf if until is None else SERVE_UNTIL_S
+        within_s = default_s if within is None else parse_span(within)
         try:
             value = self.world.endpoint().serve_until(until or _never, within_s, pace)
         except KeyboardInterrupt:

@@ -45,6 +45,8 @@ async def play(world: World, request: Request, caller: str) -> Answer:
 
 
 async def _call(world: World, request: Request, asked: Asked, record: Record) -> Answer:
+    if naming.spoken(request, asked.service) == "cbor":
+        return _unsupported(world, request, asked, record, _CBOR)
     if asked.operation is None and asked.service != "s3":
         return _unknown(world, request, asked, record)
     # What browsers send to S3 (forms, preflight requests) is no operation of an SDK.
@@ -58,6 +60,12 @@ async def _call(world: World, request: Request, asked: Asked, record: Record) ->
         name = f"{asked.service}.{asked.name}"
         result = await world.kernel.spawn(result, name=name, cause=record.n)  # type: ignore[arg-type]
     return writing.answer(request, asked, result or {}, world.chance.uuid("request", record.n))
+
+
+_CBOR = (
+    "the request is in CBOR, which the local stage does not read. Let the SDK speak JSON: AWS_CBOR_DISABLE=true for the CLI and older "
+    "SDKs, -Daws.cborEnabled=false for Java."
+)
 
 
 def _unknown(world: World, request: Request, asked: Asked, record: Record) -> Answer:
@@ -120,7 +128,8 @@ def aws_url(request: Request, asked: Asked) -> str:
 
 
 def _headers(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((str(name), str(value)) for name, value in given.items())
+    """moto's headers but for the date, which is virtual: SDKs compare it to their own clock."""
+    return tuple((str(name), str(value)) for name, value in given.items() if name.lower() not in ("date", "server"))
 
 
 def _parsed(asked: Asked, played: Answer) -> Mapping[str, Any]:

@@ -181,6 +181,23 @@ def _bucket(host: str) -> str:
     return local["first"] if local and local["first"] != "s3" else ""
 
 
+def spoken(request: Request, service: str) -> str:
+    """
+    The protocol that a request speaks: `json`, `query`, `rest-json`, `rest-xml` or `cbor`.
+
+    A model names the newest of a service; older SDKs speak an older one, such as SQS's of before 2023.
+    """
+    if "cbor" in request.header("content-type") or "cbor" in request.header("smithy-protocol"):
+        return "cbor"
+    model = service_model(service)
+    if model is None:
+        return "json"
+    modelled = str(model.metadata["protocol"])
+    if modelled.startswith("rest"):
+        return modelled
+    return "json" if request.header("x-amz-target") else "query"
+
+
 # -- botocore's models -----------------------------------------------------------------------------------------------
 
 

@@ -14,16 +14,10 @@ from xml.etree import ElementTree as ET
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.endpoint.message import Request
-from stagefright.endpoint.naming import Asked
+from stagefright.endpoint.naming import Asked, spoken
 from stagefright.endpoint.sqs_names import element, entry_names
 
 Params = dict[str, Any]
-
-
-def is_query(request: Request, asked: Asked) -> bool:
-    """Whether a request speaks the query protocol; SQS is spoken to in it by SDKs of before 2023."""
-    protocol = asked.operation.service_model.metadata["protocol"] if asked.operation is not None else ""
-    return protocol in ("query", "ec2") or (protocol == "json" and not request.header("x-amz-target"))
 
 
 def params(request: Request, asked: Asked) -> Params:
@@ -38,12 +32,12 @@ def params(request: Request, asked: Asked) -> Params:
 
 
 def _read(request: Request, asked: Asked, shape: Any) -> Params:
-    if is_query(request, asked):
+    protocol = spoken(request, asked.service)
+    if protocol == "query":
         found = _Query(request.form, asked.service == "sqs").structure(shape, "")
         if asked.service == "sqs" and "QueueUrl" in shape.members:
             found.setdefault("QueueUrl", f"https://sqs.{asked.region}.amazonaws.com{request.path}")
         return found
-    protocol = asked.operation.service_model.metadata["protocol"]
     if protocol == "json":
         return dict(_from_json(shape, json.loads(request.body or b"{}")))
     return _located(request, asked, shape) | _body(request, shape, is_xml=protocol == "rest-xml")

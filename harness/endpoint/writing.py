@@ -14,8 +14,7 @@ from xml.etree import ElementTree as ET
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.endpoint.message import Answer, Headers, Request, as_base64
-from stagefright.endpoint.naming import Asked, service_model
-from stagefright.endpoint.reading import is_query
+from stagefright.endpoint.naming import Asked, service_model, spoken
 from stagefright.endpoint.sqs_names import XML_NAMESPACE, element, entry_names
 from stagefright.services.queues import ERROR_SHAPES
 
@@ -25,10 +24,10 @@ SQS_PREFIX = "com.amazonaws.sqs#"
 def answer(request: Request, asked: Asked, result: Mapping[str, Any], request_id: str) -> Answer:
     """What an operation of ours gave, on the wire."""
     shape, metadata = asked.operation.output_shape, asked.operation.service_model.metadata
-    given = (("x-amzn-RequestId", request_id),)
-    if is_query(request, asked):
+    given, protocol = (("x-amzn-RequestId", request_id),), spoken(request, asked.service)
+    if protocol == "query":
         return Answer(200, (*given, ("Content-Type", "text/xml")), _query_answer(asked, shape, result, request_id))
-    if metadata["protocol"] == "json":
+    if protocol == "json":
         body = _to_json(shape, result) if shape is not None else {}
         return Answer(200, (*given, _json_type(metadata)), json.dumps(body).encode())
     return _rest_answer(asked, shape, result, given)
@@ -43,14 +42,12 @@ def _json_type(metadata: Mapping[str, Any]) -> tuple[str, str]:
 
 def refusal(request: Request, asked: Asked, refused: ApiError, request_id: str) -> Answer:
     """A refusal in the form of the protocol, so that an SDK raises the exception that it has for it."""
-    model = service_model(asked.service)
-    protocol = str(model.metadata["protocol"]) if model is not None else "json"
-    given = (("x-amzn-RequestId", request_id),)
-    if protocol == "query" or (protocol == "json" and "Action" in request.form):
+    given, protocol = (("x-amzn-RequestId", request_id),), spoken(request, asked.service)
+    if protocol == "query":
         return Answer(refused.status, (*given, ("Content-Type", "text/xml")), _xml_refusal(asked, refused, request_id))
     if protocol == "rest-xml":
         return Answer(refused.status, (*given, ("Content-Type", "application/xml")), _s3_refusal(refused, request_id))
-    return _json_refusal(asked, model, refused, given)
+    return _json_refusal(asked, service_model(asked.service), refused, given)
 
 
 def _json_refusal(asked: Asked, model: Any, refused: ApiError, given: Headers) -> Answer:

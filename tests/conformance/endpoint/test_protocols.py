@@ -192,6 +192,15 @@ class TestJson:
 
         assert 200 == status
 
+    def test_a_body_in_cbor(self, send):
+        """It is refused with the setting that avoids it."""
+        status, _, answer = send(
+            "POST", "/", b"\xa0", X_Amz_Target="Kinesis_20131202.ListStreams", Content_Type="application/x-amz-cbor-1.1"
+        )
+
+        assert 501 == status
+        assert "aws.cborEnabled=false" in json.loads(answer)["message"]
+
     def test_table_streams_share_the_name_of_tables(self, send):
         """They are told apart by the target."""
         status, _, answer = send(
