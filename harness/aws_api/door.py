@@ -23,7 +23,7 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.errors import NotInWorld, UnsupportedOperation
 from stagefright.functions.variables import ACCESS_KEY_ID
 from stagefright.services.queues import ERROR_SHAPES
-from stagefright.tasks import current_actor, expect_errors
+from stagefright.tasks import Kernel, current_actor, expect_errors
 from stagefright.virtual.patching import Patches
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
         from moto.core.botocore_stubber import MockRawResponse
         from moto.core.models import botocore_stubber
 
-        _leave_the_endpoint(actor.kernel.endpoint_port, endpoint, request)
+        _leave_the_endpoint(actor.kernel, endpoint, request)
         with actor.kernel.blame(actor.call):
             answer = botocore_stubber.process_request(request)
         if answer is None:
@@ -257,17 +257,20 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
     return send
 
 
-def _leave_the_endpoint(port: int | None, endpoint: Any, request: Any) -> None:
+def _leave_the_endpoint(kernel: Kernel, endpoint: Any, request: Any) -> None:
     """A client that was made for the stage's own endpoint goes straight in, as all clients of this process do."""
+    if kernel.endpoint_port is None:
+        return
     url = urlsplit(request.url)
-    if port is not None and url.port == port and (url.hostname or "").endswith(LOOPBACK_NAMES):
-        region = SCOPE.search(str(request.headers.get("Authorization", "")))
-        name = region[1] if region else "us-east-1"
-        host = f"{endpoint._endpoint_prefix}.{name}.amazonaws.com"
+    local = LOOPBACK.fullmatch(url.hostname or "")
+    if url.port == kernel.endpoint_port and local:
+        scope = SCOPE.search(str(request.headers.get("Authorization", "")))
+        region = scope[1] if scope else kernel.world.region
+        host = f"{local['bucket'] or ''}{endpoint._endpoint_prefix}.{region}.amazonaws.com"
         request.url = url._replace(scheme="https", netloc=host).geturl()
 
 
-LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+LOOPBACK = re.compile(r"127\.0\.0\.1|(?P<bucket>.+\.)?localhost")
 SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/")
 """Where a signature names its region."""
 

