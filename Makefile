@@ -34,11 +34,11 @@ typed:
 	@rm -rf build/typed && mkdir -p build/typed/stagefright
 	@ln -s $(CURDIR)/harness/* $(CURDIR)/chaos $(CURDIR)/fixtures build/typed/stagefright/
 
-test: setup
+test: setup build/awscli/bin/aws
 	$(BIN)/pytest tests -n auto --rulebook=check
 	$(BIN)/pytest scenarios --stage=my-feature
 
-conformance: setup
+conformance: setup build/awscli/bin/aws
 	$(BIN)/pytest tests -n auto -m rule --rulebook=write --quiet
 
 fix: setup
@@ -59,3 +59,8 @@ bench: setup
 	@test -x build/ministack/bin/ministack || { $(PYTHON) -m venv build/ministack && \
 		build/ministack/bin/python -m pip --quiet install ministack boto3; } || echo "MiniStack could not be installed."
 	$(BIN)/python -m benchmarks
+
+# The AWS CLI, against which the endpoint is tested, lives in an environment of its own: it pins its botocore.
+build/awscli/bin/aws:
+	$(PYTHON) -m venv build/awscli
+	build/awscli/bin/python -m pip --disable-pip-version-check --quiet install awscli

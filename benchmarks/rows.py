@@ -24,6 +24,7 @@ ROWS = (
     Row("message", "one SQS -> function -> DynamoDB message, warm", budget=2.5),
     Row("message_cold", "  the first after a reset: a cold start"),
     Row("call_own", "one SDK call: sqs send_message", budget=0.5),
+    Row("call_http", "  the same from another process, over HTTP"),
     Row("call_kept", "one SDK call: dynamodb put_item", budget=1.5),
     Row("backlog_small", "cost per message, 100 in the queue"),
     Row("backlog_large", "cost per message, 10,000 in the queue", heavy=True),

@@ -9,6 +9,7 @@ A stage: one named copy of a system, and the object through which a test reaches
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from stagefright.assumptions import Assumptions
 from stagefright.clock import StageClock
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
 from stagefright.deployment.endpoints import api_endpoints
-from stagefright.errors import ConditionNeverHeld, UnsupportedOperation, UsageError, nearest
+from stagefright.errors import ConditionNeverHeld, NotInWorld, UnsupportedOperation, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.functions import payloads
 from stagefright.functions.performance import Instrument
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from stagefright.event import Event
 
 T = TypeVar("T")
+
+SERVE_UNTIL_S = 30.0
+"""How long `serve` waits for its condition, in real time, unless told."""
 
 FUNCTION_TYPE = "AWS::Lambda::Function"
 INVOCABLE_TYPES = (FUNCTION_TYPE, "AWS::Lambda::Alias", "AWS::Lambda::Version")
@@ -219,17 +223,61 @@ class Stage:
             return value
         due = self.world.kernel.next_due()
         why = "and nothing is due any more" if due is None else f"within {format_span(parse_span(within))}"
-        name = getattr(condition, "__qualname__", repr(condition))
-        if name.endswith("<lambda>"):
-            name = source_of(condition) or name
+        hint = "" if self.world.kernel.gate is None else " To wait for another process, use stage.serve(until=...)."
         raise ConditionNeverHeld(
-            f"The condition {name} did not hold {why}; it last returned {value!r}.\n{Flow(self.journal)}"
+            f"The condition {_name_of(condition)} did not hold {why}; it last returned {value!r}.{hint}\n{Flow(self.journal)}"
         )
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
         """Run the world until `condition()` is true, nothing is due, or the span is over; returns its last value."""
         refuse_travellers()
         return self.world.kernel.run_until(condition, self.clock.now() + within_s)
+
+    # -- other processes ---------------------------------------------------------------------------------------------
+
+    @property
+    def endpoint_url(self) -> str:
+        """
+        Where any AWS SDK and the AWS CLI, in another process, reach this stage: `http://127.0.0.1:...`.
+
+        Asking for it opens the stage to other processes, until the next reset. Their calls are worked on while the test waits:
+        in `subprocess.run` and its like, in `time.sleep`, `settle` and `wait_until`, and in `serve`.
+        """
+        self._refuse_absence("stage.endpoint_url")
+        return self.world.endpoint().url
+
+    def serve(self, until: Callable[[], T] | None = None, *, within: Span | None = None, pace: float = 1.0) -> T | None:
+        """
+        Let other processes in, in real time, until `until()` is true (and return what it returned), or for the span `within`.
+
+        With a condition the span is 30 s unless given; without either, it serves until Ctrl-C. Meanwhile virtual time passes `pace`
+        times as fast as real time, and jumps ahead for a call that waits. Raises `ConditionNeverHeld` if `until()` is not true in time.
+        """
+        self._refuse_absence("stage.serve()")
+        refuse_travellers()
+        if not pace >= 0:
+            raise UsageError(f"serve(pace={pace!r}): the pace is how fast virtual time passes, 0 (not at all) or more.")
+        default_s = math.inf if until is None else SERVE_UNTIL_S
+        within_s = default_s if within is None else parse_span(within)
+        try:
+            value = self.world.endpoint().serve_until(until or _never, within_s, pace)
+        except KeyboardInterrupt:
+            if until is None and within is None:
+                return None
+            raise
+        if until is not None and not value:
+            raise ConditionNeverHeld(
+                f"The condition {_name_of(until)} did not hold within {format_span(within_s)} of real time; it last returned "
+                f"{value!r}.\n{Flow(self.journal)}"
+            )
+        return value
+
+    def _refuse_absence(self, asked: str) -> None:
+        if not self.is_here:
+            raise NotInWorld(
+                f"{asked} was asked for while the stage {self.name!r} is not there: it was closed, or another stage was opened "
+                "since, or no test that uses it is running. Ask for it in a test or fixture that depends on `stage`."
+            )
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -351,6 +399,15 @@ def _furnish(world: World, settings: Settings) -> None:
 
 def _as_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, Path) else value for key, value in overrides.items()}
+
+
+def _never() -> None:
+    """The condition of whoever serves until interrupted."""
+
+
+def _name_of(condition: Callable[[], Any]) -> str:
+    name = str(getattr(condition, "__qualname__", repr(condition)))
+    return (source_of(condition) or name) if name.endswith("<lambda>") else name
 
 
 def _event_bytes(function: str, event: Any) -> bytes:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from stagefright.assumptions import Assumptions
 from stagefright.aws_api import door, moto_hooks, moto_state, sessions
@@ -41,6 +41,9 @@ from stagefright.services.streams import StreamService
 from stagefright.services.topics import TopicService
 from stagefright.tasks import Actor, Kernel
 from stagefright.virtual import close_doors, entropy, open_doors, timepieces
+
+if TYPE_CHECKING:
+    from stagefright.endpoint.endpoint import Endpoint
 
 T = TypeVar("T")
 
@@ -119,6 +122,7 @@ class World:
         self.mappings: Mappings = Mappings(self)
         self.kernel.serves_host = self.endpoints.serves_host
         self.kernel.serve_http = self.endpoints.serve
+        self._endpoint: Endpoint | None = None
         self.kernel.allows_host = lambda host: host in self.allow_hosts
         self._apis: dict[str, list[Any]] = {
             "sqs": [self.queues],
@@ -146,6 +150,9 @@ class World:
         self.executor.drop_environments()
         self.journal.clear()
         self.step_aside()
+        if self._endpoint is not None:
+            self._endpoint.close()
+            self._endpoint = None
         _Presence.open.remove(self)
         if self._opened_within in _Presence.open:
             self._opened_within.step_in()
@@ -184,6 +191,7 @@ class World:
         if _Presence.here is not self:
             return
         _Presence.here = None
+        self._shut_endpoint()
         self._root.release_current_thread()
         logging.getLogger().removeHandler(self._log_handler)
         self._moto = moto_state.current()
@@ -192,6 +200,22 @@ class World:
         random.setstate(self._outside.random)
         self._outside.restore_zone()
         self._outside.restore_names()
+
+    # -- other processes ---------------------------------------------------------------------------------------------
+
+    def endpoint(self) -> Endpoint:
+        """The way in for other processes, open until the next reset; its server starts when first asked for."""
+        if self._endpoint is None:
+            from stagefright.endpoint.endpoint import Endpoint
+
+            self._endpoint = Endpoint(self)
+            self.kernel.serve_endpoint = self._endpoint.serve
+        self._endpoint.open()
+        return self._endpoint
+
+    def _shut_endpoint(self) -> None:
+        if self._endpoint is not None:
+            self._endpoint.shut()
 
     # -- deployed state ----------------------------------------------------------------------------------------------
 
@@ -218,6 +242,7 @@ class World:
         # The name is part of what its draws depend on: those of the test must not repeat the deployment's.
         self._root.name = "the test"
         self.mappings.stop_all()
+        self._shut_endpoint()
         self.kernel.reset()
         self.executor.drop_environments()
         self.executor.instruments.clear()

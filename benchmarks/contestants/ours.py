@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import resource
+import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,21 @@ ITEMS = 200
 """Messages write the same items again and again, for a table that grows is no leak."""
 ATTEMPTS = 186
 """The first hand-over of a rule's target, and 185 retries."""
+
+
+ROOT = Path(__file__).parents[2]
+OVER_HTTP = """
+import json, sys
+import boto3
+url, queue, root = sys.argv[1:]
+sys.path.insert(0, root)
+from benchmarks.contest import samples
+from benchmarks.deploying import REGION, message
+keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
+sqs = boto3.client("sqs", endpoint_url=url, **keys)
+print(json.dumps(samples(200, lambda n: sqs.send_message(QueueUrl=queue, MessageBody=message(n)))))
+"""
+"""What another process does to measure a call over HTTP."""
 
 
 class Stagefright:
@@ -67,6 +83,14 @@ class Stagefright:
         self.stage.reset()
         queue, sqs = self.stage.ref("ParkedQueue"), self.stage.client("sqs")
         return samples(200, lambda n: sqs.send_message(QueueUrl=queue, MessageBody=message(n)))
+
+    def call_http(self) -> Sequence[float]:
+        """Measured by the other process."""
+        self.stage.reset()
+        arguments = [self.stage.endpoint_url, self.stage.ref("ParkedQueue"), str(ROOT)]
+        done = subprocess.run([sys.executable, "-c", OVER_HTTP, *arguments], capture_output=True, text=True, check=True)
+        timings: list[float] = json.loads(done.stdout)
+        return timings
 
     def call_kept(self) -> Sequence[float]:
         self.stage.reset()

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import inspect
 import io
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from stagefright.aws_api import moto_hooks, moto_state
 from stagefright.aws_api.errors import ApiError
@@ -22,7 +24,7 @@ from stagefright.errors import NotInWorld, UnsupportedOperation
 from stagefright.functions import lineage
 from stagefright.functions.variables import ACCESS_KEY_ID
 from stagefright.services.queues import ERROR_SHAPES
-from stagefright.tasks import current_actor, expect_errors
+from stagefright.tasks import Kernel, current_actor, expect_errors
 from stagefright.virtual.patching import Patches
 
 if TYPE_CHECKING:
@@ -247,12 +249,13 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
         from moto.core.botocore_stubber import MockRawResponse
         from moto.core.models import botocore_stubber
 
+        _leave_the_endpoint(actor.kernel, endpoint, request)
         with actor.kernel.blame(actor.call):
             answer = botocore_stubber.process_request(request)
         if answer is None:
             raise NotInWorld(
                 f"{actor.name} sent an SDK call to {request.url}, which is not an AWS endpoint that the stage answers for. "
-                "Leave endpoint_url unset in tests; the stage answers for AWS's own endpoints."
+                "Leave endpoint_url unset in tests, or set it to stage.endpoint_url; the stage answers for AWS's own endpoints."
             )
         status, headers, body = answer
         if status == 404 and body == "Not yet implemented":
@@ -261,6 +264,24 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
         return AWSResponse(request.url, status, headers, raw)
 
     return send
+
+
+def _leave_the_endpoint(kernel: Kernel, endpoint: Any, request: Any) -> None:
+    """A client that was made for the stage's own endpoint goes straight in, as all clients of this process do."""
+    if kernel.endpoint_port is None:
+        return
+    url = urlsplit(request.url)
+    local = LOOPBACK.fullmatch(url.hostname or "")
+    if url.port == kernel.endpoint_port and local:
+        scope = SCOPE.search(str(request.headers.get("Authorization", "")))
+        region = scope[1] if scope else kernel.world.region
+        host = f"{local['bucket'] or ''}{endpoint._endpoint_prefix}.{region}.amazonaws.com"
+        request.url = url._replace(scheme="https", netloc=host).geturl()
+
+
+LOOPBACK = re.compile(r"127\.0\.0\.1|(?P<bucket>.+\.)?localhost")
+SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/")
+"""Where a signature names its region."""
 
 
 # -- answers ---------------------------------------------------------------------------------------------------------

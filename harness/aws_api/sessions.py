@@ -53,8 +53,13 @@ def remove() -> None:
 def session_for(region: str) -> Any:
     """A boto3 session with the world's credentials."""
     import boto3
+    import botocore.session
 
+    base: Any = botocore.session.Session()
+    # Whoever sets AWS_ENDPOINT_URL means other processes, or other tools.
+    base.set_config_variable("ignore_configured_endpoint_urls", True)
     return boto3.Session(
+        botocore_session=base,
         aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key="stagefright",
         aws_session_token="stagefright",
@@ -71,6 +76,11 @@ def deployment_client(region: str, service: str) -> Any:
     """
     with outside_the_world():
         return session_for(region).client(service)
+
+
+def shared_loader() -> Any:
+    """botocore's loader of service models, the one that all sessions share."""
+    return _shared()[0]
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter as real_time
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from stagefright.chance import Chance
 from stagefright.clock import Clock
@@ -34,6 +34,22 @@ async def _no_http(host: str, _request: bytes) -> bytes:
     raise HarnessError(f"This world serves no HTTP, yet was asked for {host}.")
 
 
+class Gate(Protocol):
+    """Where what is real enters the world, as far as the kernel is concerned."""
+
+    def poll(self) -> bool:
+        """Take in what has arrived; true if there was something."""
+        ...
+
+    def rest(self) -> bool:
+        """Whether time must not move just now; then a moment of real time has passed."""
+        ...
+
+    def wait_for(self, work: Callable[[], T], name: str) -> T:
+        """Do blocking work outside the world, and let others in until it is done."""
+        ...
+
+
 class Kernel:
     """Runs the tasks of one world."""
 
@@ -47,6 +63,7 @@ class Kernel:
         self.allows_host: Callable[[str], bool] = lambda host: False
         """Whether user code may reach a host outside the world."""
         self.serve_http: Callable[[str, bytes], Coroutine[Any, Any, bytes]] = _no_http
+        self.serve_endpoint: Callable[[str, bytes], Coroutine[Any, Any, bytes]] = _no_http
         self.running: Task[Any] | None = None
         self.was_reset = False
         """Ids drawn while a stage is deployed stay in it, so those drawn after a reset must be others."""
@@ -56,6 +73,10 @@ class Kernel:
         self.real_time_allowance_s = REAL_TIME_ALLOWANCE_S
         self.pollers: list[Callable[[], bool]] = []
         """Asked before time moves: true if they made something ready (used for event loops that select)."""
+        self.gate: Gate | None = None
+        """Where other processes come in, once somebody has opened it."""
+        self.endpoint_port: int | None = None
+        """The port at which they do."""
         self._ready: deque[Callable[[], None]] = deque()
         self._timers = Timers()
         self._stepping = False
@@ -80,6 +101,11 @@ class Kernel:
     def is_stepping(self) -> bool:
         """Whether the calling thread does the kernel's work just now, not its own."""
         return self._stepping
+
+    @property
+    def is_with_test(self) -> bool:
+        """Whether the test runs code of its own, so that nobody does the kernel's work; asked by threads outside the world."""
+        return self._holder is self.root and not self._stepping
 
     @contextmanager
     def blame(self, record: int | None) -> Iterator[None]:
@@ -245,7 +271,7 @@ class Kernel:
 
     def next_due(self) -> float | None:
         """When the next thing is due that anybody waits for; None if the world is quiet."""
-        if self._ready or self._next_actor:
+        if self._ready or self._next_actor or (self.gate is not None and self.gate.poll()):
             return self.clock.now()
         timer = self._timers.first()
         return None if timer is None else timer.when
@@ -339,7 +365,7 @@ class Kernel:
             try:
                 if self._ready:
                     self._ready.popleft()()
-                elif not self._any_poller_ready() and not self._advance_to_next():
+                elif not self._any_poller_ready() and not self._rests() and not self._advance_to_next():
                     self._nothing_due()
             except Exception as error:
                 # Whoever's thread this is, the error is not its own.
@@ -364,6 +390,10 @@ class Kernel:
         self.clock.move_to(timer.when)
         timer.action()
         return True
+
+    def _rests(self) -> bool:
+        """Whether time stands still, since somebody waits for something real."""
+        return self.gate is not None and self.gate.rest()
 
     def _any_poller_ready(self) -> bool:
         # Each is asked, for each wakes its own waiter.

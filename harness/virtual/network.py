@@ -15,11 +15,11 @@ import ipaddress
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from stagefright.errors import NotInWorld
-from stagefright.tasks import Actor, current_actor, refuse_the_abandoned
+from stagefright.tasks import Actor, Kernel, current_actor, refuse_the_abandoned
 from stagefright.virtual.patching import Patches
 
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "0.0.0.0", "::"})  # noqa: S104 - refused or not, never bound
@@ -28,12 +28,17 @@ _DEFAULT_TIMEOUT: Any = socket._GLOBAL_DEFAULT_TIMEOUT  # type: ignore[attr-defi
 """What a connection has for a timeout if it was given none."""
 
 
+Server = Callable[[str, bytes], Coroutine[Any, Any, bytes]]
+"""Who answers the requests to a host, as bytes on the wire."""
+
+
 class WorldSocket:
     """The client's end of a connection to a stage's API."""
 
-    def __init__(self, actor: Actor, host: str, timeout: Any) -> None:
+    def __init__(self, actor: Actor, host: str, timeout: Any, serve: Server) -> None:
         self._actor = actor
         self._host = host
+        self._serve = serve
         if timeout is _DEFAULT_TIMEOUT:
             timeout = socket.getdefaulttimeout()
         self._timeout = timeout if isinstance(timeout, int | float) else None
@@ -63,7 +68,7 @@ class WorldSocket:
         refuse_the_abandoned(current_actor())
         kernel = self._actor.kernel
         request, self._sent = bytes(self._sent), bytearray()
-        task = kernel.spawn(kernel.serve_http(self._host, request), name=f"HTTP to {self._host}", cause=kernel.cause())
+        task = kernel.spawn(self._serve(self._host, request), name=f"HTTP to {self._host}", cause=kernel.cause())
         if self._timeout is None:
             return kernel.wait(task)
         if not kernel.wait(kernel.first(task, deadline=kernel.now() + self._timeout)):
@@ -96,15 +101,25 @@ class _Answer(io.RawIOBase):
         return self._body.readinto(buffer)
 
 
+def _server_of(kernel: Kernel, host: str, port: int) -> Server | None:
+    """Who in the world answers for a host; its own endpoint is reached without the detour through a real connection."""
+    if kernel.serves_host(host):
+        return kernel.serve_http
+    if port == kernel.endpoint_port and (_is_local(host) or host.endswith(".localhost")):
+        return kernel.serve_endpoint
+    return None
+
+
 def _connect_http(original: Callable[[Any], None]) -> Callable[[Any], None]:
     """`HTTPConnection.connect` that gives hosts of the stage a socket of ours."""
 
     def connect(connection: Any) -> None:
         actor = current_actor()
-        if actor is None or not actor.kernel.serves_host(connection.host):
+        serve = None if actor is None else _server_of(actor.kernel, connection.host, connection.port)
+        if actor is None or serve is None:
             original(connection)
             return
-        connection.sock = WorldSocket(actor, connection.host, connection.timeout)
+        connection.sock = WorldSocket(actor, connection.host, connection.timeout, serve)
         for mark in ("is_verified", "proxy_is_verified"):
             if hasattr(connection, mark):
                 setattr(connection, mark, True)

@@ -1,7 +1,8 @@
 """
 Child processes of user code.
 
-A child lives in real time, so waiting for it is a real wait, during which no virtual time passes. It inherits the variables of the function that
+A child lives in real time, so waiting for it is a real wait, during which no virtual time passes, except for calls that other processes, such
+as that child, make to the stage's endpoint. It inherits the variables of the function that
 starts it. `multiprocessing` is refused: its child would be a copy of the whole world, in the middle of a step.
 """
 
@@ -46,22 +47,28 @@ _ENV_POSITION = 10
 
 def _in_real_time(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def wait(*args: Any, **kwargs: Any) -> Any:
-        if current_actor() is None:
-            return original(*args, **kwargs)
+    def wait(process: Any, *args: Any, **kwargs: Any) -> Any:
+        actor = current_actor()
+        if actor is None:
+            return original(process, *args, **kwargs)
+        refuse_the_abandoned(actor)
+        if actor.kernel.gate is not None and process.returncode is None:
+            return actor.kernel.gate.wait_for(
+                lambda: original(process, *args, **kwargs), f"child process {process.pid}"
+            )
         with outside_the_world():
-            return original(*args, **kwargs)
+            return original(process, *args, **kwargs)
 
     return wait
 
 
 def _system(original: Callable[[Any], int]) -> Callable[[Any], int]:
-    """`os.system` with the function's variables."""
+    """`os.system` with the function's variables, and with calls of other processes let in meanwhile."""
 
     @functools.wraps(original)
     def system(command: Any) -> int:
         actor = current_actor()
-        if actor is None or actor.owner is None:
+        if actor is None or (actor.owner is None and actor.kernel.gate is None):
             return original(command)
         code = subprocess.call(command, shell=True)  # noqa: S602 - it is what os.system does
         return code << 8 if code >= 0 else -code

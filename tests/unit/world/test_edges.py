@@ -463,7 +463,7 @@ class TestSockets:
         socket.setdefaulttimeout(4)
         try:
             connection = http.client.HTTPConnection("api")
-            assert 4 == WorldSocket(None, "api", connection.timeout).gettimeout()
-            assert WorldSocket(None, "api", None).gettimeout() is None
+            assert 4 == WorldSocket(None, "api", connection.timeout, None).gettimeout()
+            assert WorldSocket(None, "api", None, None).gettimeout() is None
         finally:
             socket.setdefaulttimeout(before)

@@ -1,0 +1,1 @@
+"""AWS for other processes: an HTTP endpoint into the world."""
