@@ -16,7 +16,9 @@ from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.backoff import Backoff
 from stagefright.journal import Journal, Record
+from stagefright.services.archives import ArchiveService
 from stagefright.services.buses import BusService
+from stagefright.services.replays import ReplayService
 from stagefright.services.topics import TopicService
 from stagefright.tasks import Future
 
@@ -104,6 +106,8 @@ class FanOutWorld:
         self.log_lines: list[tuple[str, str]] = []
         self.topics = TopicService(self)
         self.buses = BusService(self)
+        self.archives = ArchiveService(self)
+        self.replays = ReplayService(self)
 
     def name_of(self, arn_or_name: str) -> str:
         return arn_or_name.rsplit(":", maxsplit=1)[-1].removeprefix("event-bus/")
