@@ -35,6 +35,10 @@ class Kept:
     at: float
     event: Mapping[str, Any]
 
+    def __deepcopy__(self, _memo: object) -> Kept:
+        """Nobody changes an event, so copies of an archive may share it."""
+        return self
+
 
 @dataclass(slots=True)
 class Archive:
@@ -114,7 +118,7 @@ class ArchiveService:
         """Keep an event that the managed rule of an archive has picked."""
         archive = self._archives.get(managed_rule.removeprefix(MANAGED_RULE.format("")))
         if archive is not None:
-            archive.kept.append(Kept(self._world.clock.now(), deepcopy(dict(event))))
+            archive.kept.append(Kept(self._world.clock.now(), event))
 
     def find(self, arn: str) -> Archive | None:
         """The archive of an ARN."""

@@ -178,12 +178,11 @@ def has_wildcard(pattern: str) -> bool:
 
 
 def _is_wildcard(entry: Any) -> bool:
-    """A match expression has one name, and its operand is text; the alternatives of `$or` have fields with lists and objects."""
+    """An object in a list is a match expression; the alternatives of an `$or` cannot have a field of that name."""
     if not isinstance(entry, dict):
         return False
-    operand = entry.get("anything-but", entry)
-    found = operand.get("wildcard") if isinstance(operand, dict) else None
-    return isinstance(found, str) or (isinstance(found, list) and operand is not entry)
+    inside = entry.get("anything-but")
+    return "wildcard" in entry or (isinstance(inside, dict) and "wildcard" in inside)
 
 
 def check_delivery(target: Mapping[str, Any], number: int, region: str) -> None:

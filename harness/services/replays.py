@@ -75,7 +75,8 @@ class ReplayService:
             )
         replay = self._made(params, archive, begin, end)
         self._replays[replay.name] = replay
-        self._world.kernel.spawn(self._run(replay, archive), name=f"EventBridge replay {replay.name}")
+        kernel = self._world.kernel
+        kernel.spawn(self._run(replay, archive), name=f"EventBridge replay {replay.name}", cause=kernel.cause())
         return {"ReplayArn": replay.arn, "State": replay.state, "ReplayStartTime": moment(replay.started_at)}
 
     def describe_replay(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +175,7 @@ class ReplayService:
         kept = self._world.assumptions.eventbridge_replay_keeps_ids
         event_id = event["id"] if kept else self._world.chance.uuid("replay", replay.name, event["id"])
         replay.last_replayed = instant(event["time"])
-        again = {**deepcopy(dict(event)), "id": event_id, "replay-name": replay.name}
+        again = {**event, "id": event_id, "replay-name": replay.name}
         self._world.buses.replay(replay.bus_arn, again, replay.rule_arns)
 
     def _slices(self, replay: Replay, events: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
