@@ -26,7 +26,9 @@ def archive(maker: Maker, properties: Properties) -> Made:
 def event_bus_policy(maker: Maker, properties: Properties) -> Made:
     """Kept with the bus, for `DescribeEventBus`; a local stage refuses nobody."""
     events, bus = maker.client("events"), str(properties.get("EventBusName") or "default")
-    known = json.loads(events.describe_event_bus(Name=bus).get("Policy") or '{"Version": "2012-10-17", "Statement": []}')
+    known = json.loads(
+        events.describe_event_bus(Name=bus).get("Policy") or '{"Version": "2012-10-17", "Statement": []}'
+    )
     known["Statement"].append(_statement(maker, properties, bus))
     events.put_permission(EventBusName=bus, Policy=json.dumps(known))
     return Made(maker.name())
