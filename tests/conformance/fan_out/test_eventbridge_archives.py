@@ -267,6 +267,17 @@ class TestReplays:
 
         assert refusal(world.replay, kept[0], EventStartTime=5, EventEndTime=4) == ("ValidationException", text)
 
+    def test_a_replay_of_nothing_says_so(self, world, kept):
+        """§6.5: it completes as any other, and the journal tells why nothing came."""
+        world.replay(kept[0], EventEndTime=START.timestamp() - 1)
+        world.kernel.run()
+
+        assert state(world) == "COMPLETED"
+        assert world.records("warning")[0].detail["message"] == (
+            "Replay again sends nothing: archive archive/all holds 3 events, none of them from 1970-01-01T00:00:00Z "
+            "to 2025-12-31T23:59:59Z."
+        )
+
     def put_at(self, world, *seconds):
         for second in seconds:
             world.put_event({"n": second}, Time=START.timestamp() + second)

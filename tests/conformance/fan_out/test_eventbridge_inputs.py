@@ -102,10 +102,12 @@ class TestTemplates:
         assert found == start + 'update-account"'
         assert missing == start + '"'
 
+    @pytest.mark.rule("6.3/template-json-or-text")
     def test_a_text_may_start_like_json(self):
         """§6.3: recorded: brackets inside of a text mean nothing."""
         assert fill('"{[/Check for event of <t> type"', t="$.source") == '"{[/Check for event of core type"'
 
+    @pytest.mark.rule("6.3/template-json-or-text")
     @pytest.mark.rule("6.3/unquoted")
     @pytest.mark.rule("6.3/quoted")
     @pytest.mark.rule("6.3/object-in-text")

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from stagefright.errors import UsageError
 from stagefright.patterns import InvalidPattern, compile_pattern, matches
 
 LAUNCH = {
@@ -350,3 +351,18 @@ class TestExplanations:
 
         assert compile_pattern(json.dumps(pattern)).matches(detail("bc"))
         assert compile_pattern(pattern).matches(detail("bc"))
+
+
+class TestEvents:
+    """The public function takes events as they come"""
+
+    def test_an_event_may_be_text(self):
+        """As `TestEventPattern` takes both."""
+        assert matches(json.dumps(one_of("a")), json.dumps(detail("a")))
+        assert not matches(one_of("a"), json.dumps(detail("b")))
+
+    @pytest.mark.parametrize("event", ["text", "[1]", "", None, [detail("a")], 5])
+    def test_what_is_no_event_is_said_so(self, event):
+        """A verdict about nothing would be a trap."""
+        with pytest.raises(UsageError, match="an object or its JSON text; received"):
+            matches(one_of("a"), event)
