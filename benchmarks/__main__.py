@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks.contest import Cannot
 from benchmarks.plugin_cost import plugin_unused
+from benchmarks.rows import ROWS
 from benchmarks.table import Cell, as_data, as_text
 
 CONTESTANTS = {"stagefright": "ours", "raw moto": "raw_moto", "MiniStack": "ministack"}
@@ -34,13 +35,14 @@ def main() -> int:
     for turn in range(options.rounds):
         for name in options.only:
             print(f"round {turn + 1} of {options.rounds}: {name}", file=sys.stderr, flush=True)
-            _measure(name, results[name], heavy=turn == 0 and not options.quick)
-    _measure_plugin(results)
+            _measure(name, results[name], options.row, heavy=turn == 0 and not options.quick)
+    if not options.row or "plugin_unused" in options.row:
+        _measure_plugin(results)
     for cells in results.values():
         _add_ratio(cells)
     machine["load_at_end"] = _load()
     print(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in machine.items()) + "\n")
-    print(as_text(results))
+    print(as_text(results, options.row))
     if options.json:
         options.json.write_text(json.dumps({"run": machine, "rows": as_data(results)}, indent=1) + "\n")
     return 0
@@ -67,14 +69,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each contestant runs (default 3)")
     parser.add_argument("--quick", action="store_true", help="leave out the rows that take many seconds")
     parser.add_argument("--only", action="append", choices=CONTESTANTS, help="measure this contestant; repeatable")
+    parser.add_argument(
+        "--row",
+        action="append",
+        choices=[row.key for row in ROWS],
+        default=[],
+        help="measure this row only; repeatable",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write medians and samples to FILE")
     options = parser.parse_args()
     options.only = options.only or list(CONTESTANTS)
     return options
 
 
-def _measure(name: str, cells: dict[str, Cell], *, heavy: bool) -> None:
-    command = [sys.executable, "-m", f"benchmarks.contestants.{CONTESTANTS[name]}", *(["--heavy"] if heavy else [])]
+def _measure(name: str, cells: dict[str, Cell], rows: list[str], *, heavy: bool) -> None:
+    module = f"benchmarks.contestants.{CONTESTANTS[name]}"
+    command = [sys.executable, "-m", module, *rows, *(["--heavy"] if heavy else [])]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     for line in done.stdout.splitlines():
         result = json.loads(line)

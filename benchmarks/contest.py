@@ -11,10 +11,10 @@ import json
 import sys
 import timeit
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from benchmarks.rows import ROWS
+from benchmarks.rows import ROWS, Row
 
 
 class Cannot(Exception):
@@ -60,26 +60,32 @@ def wait_for(condition: Callable[[], object], *, within_s: float = 30, every_s: 
     return answer
 
 
-def report(contestant: Contestant, *, heavy: bool) -> None:
-    """Measure every row and print one JSON line for each; the parent process reads them."""
+def report(contestant: Contestant, arguments: Sequence[str]) -> None:
+    """
+    Measure rows and print one JSON line for each; the parent process reads them.
+
+    `arguments` are the keys of the rows, none for all, and `--heavy` for the heavy ones, too.
+    """
+    keys = [argument for argument in arguments if argument != "--heavy"]
+    rows = [row for row in ROWS if (not keys or row.key in keys) and ("--heavy" in arguments or not row.heavy)]
     try:
         contestant.open()
     except Cannot as reason:
-        for row in ROWS:
+        for row in rows:
             if hasattr(contestant, row.key):
                 print(json.dumps({"row": row.key, "note": str(reason)}))
         return
     try:
-        for key, result in _results(contestant, heavy=heavy):
+        for key, result in _results(contestant, rows):
             print(json.dumps({"row": key, **result}), flush=True)
     finally:
         contestant.close()
 
 
-def _results(contestant: Contestant, *, heavy: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    for row in ROWS:
+def _results(contestant: Contestant, rows: Sequence[Row]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for row in rows:
         measure = getattr(contestant, row.key, None)
-        if measure is None or (row.heavy and not heavy):
+        if measure is None:
             continue
         try:
             yield row.key, {"samples": list(measure()), "note": contestant.notes.get(row.key, "")}

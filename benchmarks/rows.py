@@ -36,5 +36,6 @@ ROWS = (
     Row("stack_up", "15-resource stack up", budget=300),
     Row("reset", "reset to the deployed stack between tests", budget=5),
     Row("plugin_unused", "plugin loaded but unused, CPU time", budget=15),
+    Row("hours_of_throttles", "6 hours of an async throttle ladder", budget=50, yardstick="6 h on AWS"),
     Row("day_of_retries", "24 hours of EventBridge retries", budget=100, yardstick="24 h on AWS"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -32,12 +32,16 @@ Results = Mapping[str, Mapping[str, Cell]]
 """Cells by contestant, then by row."""
 
 
-def as_text(results: Results) -> str:
-    """The table for a terminal; the first contestant is the one that has a budget, the others are compared to it."""
+def as_text(results: Results, keys: Sequence[str] = ()) -> str:
+    """
+    The table for a terminal; the first contestant is the one that has a budget, the others are compared to it.
+
+    `keys` choose rows, none of them all.
+    """
     us, *rivals = results
     notes = Notes()
     head = ["median of one run", us, "budget", *rivals, ""]
-    lines = [head] + [_line(row, results, us, rivals, notes) for row in ROWS]
+    lines = [head] + [_line(row, results, us, rivals, notes) for row in ROWS if not keys or row.key in keys]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     lines.insert(1, ["-" * width for width in widths])
     table = [

@@ -41,6 +41,20 @@ class Assumptions:
     """Where it stops growing (§6.4): doubling from a second to this cap puts the 185th retry at the end of the 24 hours."""
     rest_object_body_status: int = 502
     """What a REST API's client gets when the function returns a `body` that is an object instead of text (§8.2)."""
+    eventbridge_aws_source_error: str = "NotAuthorizedForSourceException"
+    """The error code of an entry whose source starts with `aws.` (§6.1: users report this one)."""
+    eventbridge_dead_letter_has_input: bool = False
+    """Whether a rule's dead letter is the target's input instead of the event (§6.4)."""
+    eventbridge_archive_delay_s: float = 0.0
+    """How long an event is on its way into an archive (§6.5: AWS advises to wait about ten minutes before a replay)."""
+    eventbridge_replay_start_s: float = 10.0
+    """How long a replay is `STARTING` (§6.5)."""
+    eventbridge_replay_slice_s: float = 1.0
+    """How long a replay takes for each minute in which there are events (§6.5)."""
+    eventbridge_replay_shuffles: bool = False
+    """Whether chance orders the replayed events of a minute; else they keep the order of their arrival (§6.5: AWS keeps no order there)."""
+    eventbridge_replay_keeps_ids: bool = True
+    """Whether a replayed event has the `id` of the first time (§6.5)."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
     recursion_invocations_max: int = 16

@@ -33,10 +33,12 @@ from stagefright.functions.log import LogSink
 from stagefright.functions.output import RuntimeLogHandler
 from stagefright.journal import Journal
 from stagefright.services.apis.endpoints import EndpointService
+from stagefright.services.archives import ArchiveService
 from stagefright.services.buses import BusService
 from stagefright.services.functions import FunctionService
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.services.queues import QueueService
+from stagefright.services.replays import ReplayService
 from stagefright.services.streams import StreamService
 from stagefright.services.topics import TopicService
 from stagefright.tasks import Actor, Kernel
@@ -112,6 +114,8 @@ class World:
         self.queues: QueueService = QueueService(self)
         self.topics: TopicService = TopicService(self)
         self.buses: BusService = BusService(self)
+        self.archives: ArchiveService = ArchiveService(self)
+        self.replays: ReplayService = ReplayService(self)
         self.streams: StreamService = StreamService(self)
         self.functions: FunctionService = FunctionService(self)
         self.endpoints: EndpointService = EndpointService(self)
@@ -127,7 +131,7 @@ class World:
         self._apis: dict[str, list[Any]] = {
             "sqs": [self.queues],
             "sns": [self.topics],
-            "events": [self.buses],
+            "events": [self.buses, self.archives, self.replays],
             "lambda": [self.invoke, self.functions],
         }
 
@@ -265,6 +269,8 @@ class World:
             "queues": self.queues,
             "topics": self.topics,
             "buses": self.buses,
+            "archives": self.archives,
+            "replays": self.replays,
             "streams": self.streams,
             "functions": self.functions,
             "endpoints": self.endpoints,

@@ -177,4 +177,4 @@ def _start(home: str) -> tuple[subprocess.Popen[bytes], str]:
 
 
 if __name__ == "__main__":
-    report(MiniStack(), heavy="--heavy" in sys.argv)
+    report(MiniStack(), sys.argv[1:])

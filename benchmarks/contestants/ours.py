@@ -29,6 +29,9 @@ ITEMS = 200
 ATTEMPTS = 186
 """The first hand-over of a rule's target, and 185 retries."""
 
+THROTTLES = 79
+"""Waits of 1, 2, 4 ... 256 s and then of 300 s, until the next one would end after six hours."""
+
 
 ROOT = Path(__file__).parents[2]
 OVER_HTTP = """
@@ -144,6 +147,14 @@ class Stagefright:
             timings.append(timed(self.stage.reset))
         return timings
 
+    def hours_of_throttles(self) -> Sequence[float]:
+        """
+        An event for a function whose reserved concurrency is taken until the event is six hours old.
+
+        No invocation lasts that long, so the slot is taken in the executor's own count of what runs.
+        """
+        return [self._throttle_for_hours() for _ in range(10)]
+
     def day_of_retries(self) -> Sequence[float]:
         """
         A rule whose target queue refuses for a day.
@@ -207,6 +218,24 @@ class Stagefright:
         for _ in range(0, count, ITEMS):
             self._work_off(min(ITEMS, count))
 
+    def _throttle_for_hours(self) -> float:
+        self.stage.reset()
+        aws, name = self.stage.client("lambda"), self.stage.ref("FailingFunction")
+        aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+        running = self.stage.world.executor.running
+        began = self.stage.clock.now()
+        running[name] += 1
+        try:
+            aws.invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
+            cost = timed(self.stage.settle)
+        finally:
+            running[name] -= 1
+        hours = (self.stage.clock.now() - began) / 3600
+        throttles = len(self.stage.journal.of_kind("retry"))
+        assert (throttles, self._count("FailedEvents")) == (THROTTLES, 1), f"{throttles} retries"
+        assert 5.9 < hours <= 6, f"{hours} hours"
+        return cost
+
     def _refuse_for_a_day(self) -> float:
         self.stage.reset()
         events = self.stage.client("events")
@@ -269,4 +298,4 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    report(Stagefright(), heavy="--heavy" in sys.argv)
+    report(Stagefright(), sys.argv[1:])

@@ -109,4 +109,4 @@ def _work_off(sqs: Any, queue: str, count: int) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    report(RawMoto(), heavy="--heavy" in sys.argv)
+    report(RawMoto(), sys.argv[1:])

@@ -49,6 +49,10 @@ def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, A
         ("apigateway", "PutIntegration"): lambda params: rest_api_hooks.check_integration(world, params),
         ("events", "PutRule"): world.buses.validate_rule,
         ("events", "PutTargets"): world.buses.validate_targets,
+        **{
+            ("events", name): world.buses.validate_change
+            for name in ("DeleteRule", "DisableRule", "EnableRule", "RemoveTargets")
+        },
         ("sns", "Subscribe"): world.topics.validate_subscription,
         ("sns", "SetSubscriptionAttributes"): world.topics.validate_subscription,
     }
@@ -108,8 +112,6 @@ def _hook_service(service: str) -> None:
         _hook_policy_documents()
     elif service == "sns":
         _hook_filter_policies()
-    elif service == "events":
-        _hook_replays()
     elif service == "ssm":
         _load_without_ec2()
     elif service == "apigateway":
@@ -293,18 +295,6 @@ def _hook_filter_policies() -> None:
     from moto.sns.models import SNSBackend
 
     _patches.set(SNSBackend, "_validate_filter_policy", lambda _backend, _value, scope: None)
-
-
-def _hook_replays() -> None:
-    """What moto would send to a rule's targets (replays of archives) goes the world's way."""
-    from moto.events.models import Rule
-
-    def send_to_targets(rule: Any, event: Any, transform_input: bool = True) -> None:  # noqa: ARG001
-        world = _world()
-        if world is not None:
-            world.buses.send_to_rule(rule, event)
-
-    _patches.set(Rule, "send_to_targets", send_to_targets)
 
 
 def _keep_objects_in_memory() -> None:

@@ -72,9 +72,17 @@ PROPERTIES: dict[str, str] = {
         "ResourcePolicy SSESpecification StreamSpecification TableClass TableName Tags "
         "TimeToLiveSpecification VectorIndexes WarmThroughput"
     ),
+    "AWS::Events::ApiDestination": (
+        "ConnectionArn Description HttpMethod InvocationEndpoint InvocationRateLimitPerSecond Name"
+    ),
+    "AWS::Events::Archive": "ArchiveName Description EventPattern KmsKeyIdentifier RetentionDays SourceArn",
+    "AWS::Events::Connection": (
+        "AuthParameters AuthorizationType Description InvocationConnectivityParameters KmsKeyIdentifier Name"
+    ),
     "AWS::Events::EventBus": (
         "DeadLetterConfig Description EventSourceName KmsKeyIdentifier LogConfig Name Policy Tags"
     ),
+    "AWS::Events::EventBusPolicy": "Action Condition EventBusName Principal Statement StatementId",
     "AWS::Events::Rule": ("Description EventBusName EventPattern Name RoleArn ScheduleExpression State Tags Targets"),
     "AWS::IAM::ManagedPolicy": "Description Groups ManagedPolicyName Path PolicyDocument Roles Users",
     "AWS::IAM::Policy": "Groups PolicyDocument PolicyName Roles Users",

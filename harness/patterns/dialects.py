@@ -10,9 +10,11 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
+from stagefright.errors import UsageError
 from stagefright.patterns import wildcard
 from stagefright.patterns.engine import Branch, Pattern
 from stagefright.patterns.language import Dialect, InvalidPattern, load_json
+from stagefright.wording import shorten
 
 ALL_OPERATORS = frozenset(
     {"prefix", "suffix", "equals-ignore-case", "wildcard", "anything-but", "numeric", "cidr", "exists"}
@@ -83,12 +85,26 @@ def _compiled(pattern: str | Mapping[str, Any]) -> Pattern:
         return Pattern(EVENTBRIDGE.parse(pattern))
     except InvalidPattern as error:
         message = f"Event pattern is not valid. Reason: {error.reason}"
-        raise InvalidPattern(error.reason, message=message) from error
+        raise InvalidPattern(error.reason, message=message) from None
 
 
-def matches(pattern: str | Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    """Whether an EventBridge pattern matches an event."""
-    return compile_pattern(pattern).matches(event)
+def matches(pattern: str | Mapping[str, Any], event: str | Mapping[str, Any]) -> bool:
+    """
+    Whether an EventBridge pattern matches an event; both may be given as JSON text or as the object it stands for.
+
+    Raises `InvalidPattern` with AWS's text if the pattern is one that AWS refuses.
+
+    >>> matches({"detail": {"total": [{"numeric": [">", 100]}]}}, {"detail": {"total": 120}})
+    True
+    """
+    compiled = compile_pattern(pattern)
+    found = _json_or_none(event) if isinstance(event, str) else event
+    if not isinstance(found, Mapping):
+        raise UsageError(
+            f"A pattern is matched against an event, which is an object or its JSON text; received {shorten(event)}. "
+            'Give it the whole event, as in matches(pattern, {"source": "shop", "detail": {...}}).'
+        )
+    return compiled.matches(found)
 
 
 MESSAGE_ATTRIBUTES = "MessageAttributes"
@@ -142,7 +158,7 @@ def compile_sns_filter(
         return SnsFilter(_sns_pattern(policy, scope), scope)
     except InvalidPattern as error:
         where = "" if error.reason == NESTED else f"{refused_as}: "
-        raise InvalidPattern(error.reason, message=f"Invalid parameter: {where}{error.reason}") from error
+        raise InvalidPattern(error.reason, message=f"Invalid parameter: {where}{error.reason}") from None
 
 
 NESTED = "Filter policy scope MessageAttributes does not support nested filter policy"

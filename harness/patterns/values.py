@@ -122,4 +122,15 @@ def parse_address(text: str) -> Address | None:
 
 
 def _rounded(value: Any, decimals: int | None) -> Any:
+    if isinstance(value, Decimal):
+        # RULER compares doubles; a whole `Decimal` stays exact, as an `int` does.
+        value = int(value) if _is_whole(value) else float(value)
     return value if decimals is None else round(value, decimals)
+
+
+_WHOLE_DIGITS_MAX = 40
+"""More than DynamoDB's 38; `int` of a `Decimal` such as 1E+999999 would take for ever."""
+
+
+def _is_whole(value: Decimal) -> bool:
+    return value.is_finite() and value.adjusted() < _WHOLE_DIGITS_MAX and value == value.to_integral_value()

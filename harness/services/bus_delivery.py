@@ -154,9 +154,15 @@ class TargetDelivery:
             condition=condition or targets.error_code(error), attempts=1 + retries, error_message=error.message,
         )  # fmt: skip
         try:
-            queue.send(to_json(self._event), attributes=self._why(error, condition, retries), cause=record)
+            queue.send(self._dead_letter(), attributes=self._why(error, condition, retries), cause=record)
         except ApiError as refused:
             self._drop(f"its dead-letter queue refused it ({refused})")
+
+    def _dead_letter(self) -> str:
+        """The event, or what the target should have had of it: AWS does not say (§6.4)."""
+        if self._world.assumptions.eventbridge_dead_letter_has_input:
+            return target_input(self._target.settings, self._event, self._target.context)
+        return to_json(self._event)
 
     def _why(self, error: ApiError, condition: str | None, retries: int) -> dict[str, dict[str, str]]:
         facts = {

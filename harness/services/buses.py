@@ -7,9 +7,8 @@ reads them at every event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,8 @@ from stagefright.journal import CURRENT
 from stagefright.patterns import compile_pattern
 from stagefright.services import bus_rules as rules
 from stagefright.services.bus_delivery import DELIVERED_SERVICES, FORWARDS_MAX, Event, Target, TargetDelivery
+from stagefright.services.bus_state import bus_of
+from stagefright.services.event_time import timestamp
 from stagefright.services.input_transform import RuleContext, validate_target
 from stagefright.services.peers import World
 
@@ -48,22 +49,34 @@ class BusService:
 
     def validate_rule(self, params: Mapping[str, Any]) -> None:
         """Refuse a `PutRule` as AWS does; to be called before moto's."""
-        if params.get("EventPattern"):
-            rules.checked_pattern(params["EventPattern"])
-        bus = self._bus(self._bus_arn(params.get("EventBusName")))
-        if bus is not None and params.get("Name") not in bus.rules and len(bus.rules) >= rules.RULES_PER_BUS_MAX:
-            raise rules.limit_exceeded()
+        self.validate_change(params)
+        text = params.get("EventPattern")
+        if text:
+            rules.checked_pattern(text)
+            rules.check_pattern_quota(text)
+        bus = bus_of(self._bus_arn(params.get("EventBusName")))
+        if bus is not None:
+            others = [rule for name, rule in bus.rules.items() if name != params.get("Name")]
+            rules.check_rule_quotas(text, [rule.event_pattern.dump() for rule in others])
 
     def validate_targets(self, params: Mapping[str, Any]) -> None:
         """Refuse a `PutTargets` as AWS does; to be called before moto's."""
+        self.validate_change(params)
         targets = params.get("Targets") or []
-        for target in targets:
+        for number, target in enumerate(targets, 1):
             validate_target(target)
-        bus = self._bus(self._bus_arn(params.get("EventBusName")))
-        rule = bus.rules.get(params.get("Rule")) if bus is not None else None
+            rules.check_delivery(target, number, self._world.region)
+        rule = self._rule(params.get("EventBusName"), params.get("Rule"))
         known = {target["Id"] for target in rule.targets} if rule is not None else set()
         if len(known | {target.get("Id") for target in targets}) > rules.TARGETS_PER_RULE_MAX:
             raise rules.limit_exceeded()
+
+    def validate_change(self, params: Mapping[str, Any]) -> None:
+        """Refuse to change a rule that an AWS service manages, such as that of an archive; some calls have `Force`."""
+        name = params.get("Rule") or params.get("Name")
+        rule = self._rule(params.get("EventBusName"), name)
+        if rule is not None and rule.managed_by and not params.get("Force"):
+            raise rules.managed_rule(rule.name)
 
     def accept(
         self,
@@ -81,9 +94,8 @@ class BusService:
         Returns the event's id. Unlike a customer, a service is told that a bus does not exist.
         """
         arn = self._bus_arn(bus_arn)
-        if self._bus(arn) is None:
-            name = arn.rpartition("event-bus/")[2]
-            raise ApiError("ResourceNotFoundException", f"Event bus {name} does not exist.")
+        if bus_of(arn) is None:
+            raise rules.no_such_bus(arn)
         event = self._event(arn, source, detail_type, detail, resources=resources or [], time=None)
         self._publish(arn, event, cause, 0)
         return str(event["id"])
@@ -92,11 +104,16 @@ class BusService:
         """
         Send an event to the targets of one rule, if it matches the rule's pattern or the rule has none.
 
-        `rule` is moto's. Replays of archives come this way, and the events of scheduled rules.
+        `rule` is moto's. The events of scheduled rules come this way.
         """
         arn = self._bus_arn(rule.event_bus_name)
         if _applies(rule, event, without_pattern=True):
             self._send(arn, rule, event, self._record(arn, event, cause), 0)
+
+    def replay(self, bus_arn: str, event: Event, rule_arns: Sequence[str]) -> None:
+        """Send an archived event through a bus's rules once more, or through some of them; a bus that is gone gets nothing."""
+        if bus_of(bus_arn) is not None:
+            self._publish(bus_arn, event, CURRENT, 0, only=rule_arns)
 
     # State of our own; buses, rules and targets are in moto's
 
@@ -111,7 +128,7 @@ class BusService:
     # From an entry to the bus
 
     def _put_entry(self, entry: Mapping[str, Any]) -> dict[str, str]:
-        fault = rules.entry_fault(entry)
+        fault = rules.entry_fault(entry, self._world.assumptions.eventbridge_aws_source_error)
         if fault is not None:
             return fault
         arn = self._bus_arn(entry.get("EventBusName"))
@@ -136,14 +153,14 @@ class BusService:
             "detail-type": detail_type,
             "source": source,
             "account": self._world.account,
-            "time": _timestamp(self._world.clock.now() if time is None else time),
+            "time": timestamp(self._world.clock.now() if time is None else time),
             "region": arn.split(":")[3],
             "resources": resources,
             "detail": dict(detail),
         }
 
     def _put_on(self, arn: str, event: Event) -> None:
-        if self._bus(arn) is None:
+        if bus_of(arn) is None:
             # AWS answers with an event id all the same, and the event vanishes (recorded).
             reason = "there is no such event bus; AWS accepts the event, and it vanishes"
             self._write("dropped", arn, CURRENT, reason=reason, ids=[event["id"]])
@@ -152,7 +169,7 @@ class BusService:
 
     def _forward(self, forwards: int, arn: str, event: Event, cause: int) -> None:
         """Put an event on the bus that is the target of a rule."""
-        if self._bus(arn) is None:
+        if bus_of(arn) is None:
             raise ApiError("NO_RESOURCE", f"The event bus {arn} does not exist.")
         if forwards >= FORWARDS_MAX:
             reason = "it came from another event bus already, and EventBridge forwards it once only"
@@ -162,39 +179,32 @@ class BusService:
 
     # From the bus to the targets
 
-    def _publish(self, arn: str, event: Event, cause: int | None, forwards: int) -> None:
+    def _publish(self, arn: str, event: Event, cause: int | None, forwards: int, *, only: Sequence[str] = ()) -> None:
         record = self._record(arn, event, cause)
-        for rule in list(self._bus(arn).rules.values()):
-            if _applies(rule, event, without_pattern=False):
+        for rule in list(bus_of(arn).rules.values()):
+            if (not only or rule.arn in only) and _applies(rule, event, without_pattern=False):
                 self._send(arn, rule, event, record, forwards)
 
     def _record(self, arn: str, event: Event, cause: int | None) -> int:
+        replayed = {"replay-name": event["replay-name"]} if "replay-name" in event else {}
         return self._write(
             "event", arn, cause, id=event["id"], source=event["source"], detail_type=event["detail-type"],
-            detail=event["detail"], resources=event["resources"], time=event["time"],
+            detail=event["detail"], resources=event["resources"], time=event["time"], **replayed,
         )  # fmt: skip
 
     def _send(self, arn: str, rule: Any, event: Event, record: int, forwards: int) -> None:
-        context = RuleContext(rule.arn, rule.name, _timestamp(self._world.clock.now()))
+        context = RuleContext(rule.arn, rule.name, timestamp(self._world.clock.now()))
         for settings in list(rule.targets):
             target = Target(settings["Id"], settings["Arn"], settings, context, self._world.name_of(arn))
             self._deliver(target, event, record, forwards)
 
     def _deliver(self, target: Target, event: Event, record: int, forwards: int) -> None:
         if _is_archive(target):
-            self._archive(target, event)
+            self._world.archives.keep(target.context.rule_name, event)
         elif target.service not in DELIVERED_SERVICES or target.resource.startswith("api-destination/"):
             self._warn_once(target, record)
         else:
             TargetDelivery(self._world, target, event, partial(self._forward, forwards), record).start()
-
-    def _archive(self, target: Target, event: Event) -> None:
-        """The managed rule of an archive: keep the event where moto's control plane counts and replays it."""
-        _, _, _, region, account, *_ = target.context.rule_arn.split(":")
-        name = target.context.rule_name.removeprefix("Events-Archive-")
-        archive = _backend(account, region).archives.get(name)
-        if archive is not None:
-            archive.events.append(deepcopy(dict(event)))
 
     def _warn_once(self, target: Target, cause: int) -> None:
         if target.arn not in self._warned:
@@ -216,19 +226,10 @@ class BusService:
             return name_or_arn
         return f"arn:aws:events:{self._world.region}:{self._world.account}:event-bus/{name_or_arn or 'default'}"
 
-    def _bus(self, arn: str) -> Any:
-        """moto's event bus, or None."""
-        _, _, _, region, account, resource = arn.split(":", 5)
-        try:
-            return _backend(account, region).event_buses.get(resource.removeprefix("event-bus/"))
-        except KeyError:
-            return None
-
-
-def _backend(account: str, region: str) -> Any:
-    from moto.events.models import events_backends
-
-    return events_backends[account][region]
+    def _rule(self, bus_name: str | None, name: str | None) -> Any:
+        """moto's rule, or None."""
+        bus = bus_of(self._bus_arn(bus_name))
+        return bus.rules.get(name) if bus is not None else None
 
 
 def _applies(rule: Any, event: Event, *, without_pattern: bool) -> bool:
@@ -240,15 +241,5 @@ def _applies(rule: Any, event: Event, *, without_pattern: bool) -> bool:
 
 
 def _is_archive(target: Target) -> bool:
-    """moto points the managed rule of an archive at an ARN of EventBridge without a resource."""
+    """The managed rule of an archive points at an ARN of EventBridge without a resource."""
     return target.service == "events" and not target.resource.strip(":")
-
-
-def _timestamp(when: Any) -> str:
-    """EventBridge's timestamps have whole seconds."""
-    if isinstance(when, str):
-        when = datetime.fromisoformat(when)
-    elif not isinstance(when, datetime):
-        when = datetime.fromtimestamp(float(when), UTC)
-    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return str(aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))

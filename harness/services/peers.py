@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
@@ -11,6 +11,9 @@ from stagefright.clock import Clock
 from stagefright.delivery.backoff import Backoff
 from stagefright.journal import Journal
 from stagefright.tasks import Kernel
+
+if TYPE_CHECKING:
+    from stagefright.services.archives import Archive
 
 
 class QueuePeer(Protocol):
@@ -56,6 +59,26 @@ class TopicsPeer(Protocol):
         """Publish a message and return its id, or refuse it with an `ApiError`."""
 
 
+class ArchivesPeer(Protocol):
+    """The archives of the world, as buses and replays see them."""
+
+    def keep(self, managed_rule: str, event: Mapping[str, Any], /) -> None:
+        """Keep an event that the managed rule of an archive has picked."""
+
+    def find(self, arn: str, /) -> Archive | None:
+        """The archive of an ARN."""
+
+    def events_of(self, archive: Archive, /) -> list[Mapping[str, Any]]:
+        """What the archive holds now."""
+
+
+class BusesPeer(Protocol):
+    """The buses of the world, as a replay sees them."""
+
+    def replay(self, bus_arn: str, event: Mapping[str, Any], rule_arns: Sequence[str], /) -> None:
+        """Send an event through a bus's rules once more, or through some of them."""
+
+
 class World(Protocol):
     """The parts of the world that topics and buses use."""
 
@@ -83,6 +106,10 @@ class World(Protocol):
     def streams(self) -> StreamsPeer: ...
     @property
     def async_invoke(self) -> AsyncInvokePeer: ...
+    @property
+    def archives(self) -> ArchivesPeer: ...
+    @property
+    def buses(self) -> BusesPeer: ...
 
     def name_of(self, arn_or_name: str, /) -> str:
         """The logical id of a resource if a template gave one, else its physical name."""

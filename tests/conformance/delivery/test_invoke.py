@@ -278,7 +278,13 @@ class TestLogs:
         logs = system.client("logs")
 
         events = logs.filter_log_events(logGroupName=f"/aws/lambda/{system.stage.ref('Worker')}")["events"]
-        assert [event["message"].split(" ")[0].strip() for event in events] == ["INIT_START", "START", "hello", "END", "REPORT"]
+        assert [event["message"].split(" ")[0].strip() for event in events] == [
+            "INIT_START",
+            "START",
+            "hello",
+            "END",
+            "REPORT",
+        ]
         assert {event["timestamp"] for event in events} == {int(system.began * 1000)}
         other = logs.filter_log_events(logGroupName="/made/by/template", filterPattern="other")["events"]
         assert len(other) == 1

@@ -226,6 +226,8 @@ def put_event(system, detail=None, **more):
 class TestRules:
     """§6.1, §6.3, §6.4."""
 
+    @pytest.mark.rule("6.1/targets-get-the-event")
+    @pytest.mark.rule("6.4/function-errors")
     def test_to_a_function(self, system, rule):
         """§6.1: the whole event, asynchronously; a function error never comes back."""
         rule("Worker", system.FAILS, DeadLetterConfig={"Arn": system.att("Dead")})
@@ -246,6 +248,7 @@ class TestRules:
         assert system.attempts() == [0, 60, 180]
         assert system.messages() == []
 
+    @pytest.mark.rule("6.1/targets-get-the-event")
     def test_to_a_queue(self, system, rule):
         """§6.1: the event as the body."""
         rule()
@@ -255,6 +258,7 @@ class TestRules:
 
         assert [body["detail"] for body in system.bodies("Inbox")] == [{"n": 1}]
 
+    @pytest.mark.rule("6.1/own-bus-only")
     def test_on_a_custom_bus(self, system, rule):
         """§6.1: a rule sees the events of its own bus only."""
         rule(bus="orders")
@@ -264,6 +268,7 @@ class TestRules:
 
         assert [body["detail"]["n"] for body in system.bodies("Inbox")] == ["custom"]
 
+    @pytest.mark.rule("6.3/input-constant")
     @pytest.mark.parametrize(
         ("settings", "expected"),
         [
@@ -288,6 +293,8 @@ class TestRules:
 
         assert system.bodies("Inbox") == [expected]
 
+    @pytest.mark.rule("6.4/no-retry")
+    @pytest.mark.rule("6.4/dead-letter-attributes")
     def test_a_deleted_target(self, system, rule):
         """§6.4: no retry; the event goes to the target's dead-letter queue with the error as attributes."""
         rule("Worker", DeadLetterConfig={"Arn": system.att("Dead")})
@@ -303,8 +310,9 @@ class TestRules:
         assert names["ERROR_CODE"]["StringValue"] == "NO_RESOURCE"
         assert system.elapsed() == 0
 
+    @pytest.mark.rule("6.1/disable-rule")
     def test_a_disabled_rule(self, system, rule):
-        """A rule with State DISABLED sends nothing until it is enabled."""
+        """§6.1: a rule with State DISABLED sends nothing until it is enabled."""
         rule(state="DISABLED")
         put_event(system)
         system.settle()
@@ -315,6 +323,7 @@ class TestRules:
         system.settle()
         assert len(system.bodies("Inbox")) == 1
 
+    @pytest.mark.rule("6.1/targets-get-the-event")
     def test_to_a_stream(self, system):
         """§6.1: a Kinesis target gets the event as data, and what reads the stream goes on from there."""
         system.up(

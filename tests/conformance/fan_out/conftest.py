@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -16,7 +16,9 @@ from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.backoff import Backoff
 from stagefright.journal import Journal, Record
+from stagefright.services.archives import ArchiveService
 from stagefright.services.buses import BusService
+from stagefright.services.replays import ReplayService
 from stagefright.services.topics import TopicService
 from stagefright.tasks import Future
 
@@ -33,6 +35,9 @@ class FakeKernel:
     def spawn(self, coroutine, *, name, cause=None):
         self.spawned.append(coroutine)
 
+    def cause(self) -> int | None:
+        return None
+
     def blame(self, cause: int | None) -> AbstractContextManager[None]:
         return nullcontext()
 
@@ -41,6 +46,11 @@ class FakeKernel:
         slept: Future[None] = Future()
         slept.set_result(None)
         return slept
+
+    def drop(self) -> None:
+        """Forget the tasks that a test left."""
+        for coroutine in self.spawned:
+            coroutine.close()
 
     def run(self) -> None:
         """Run every task to its end."""
@@ -104,6 +114,8 @@ class FanOutWorld:
         self.log_lines: list[tuple[str, str]] = []
         self.topics = TopicService(self)
         self.buses = BusService(self)
+        self.archives = ArchiveService(self)
+        self.replays = ReplayService(self)
 
     def name_of(self, arn_or_name: str) -> str:
         return arn_or_name.rsplit(":", maxsplit=1)[-1].removeprefix("event-bus/")
@@ -156,6 +168,20 @@ class FanOutWorld:
         self.events.put_targets(name, bus, settings)
         return rule
 
+    def archive(self, name: str = "all", bus: str = "default", **settings: Any) -> str:
+        """The ARN of a new archive of a bus."""
+        source = self.events.describe_event_bus(bus).arn
+        given = {"ArchiveName": name, "EventSourceArn": source, **settings}
+        return str(self.archives.create_archive(given)["ArchiveArn"])
+
+    def replay(self, archive_arn: str, name: str = "again", *, rules: Sequence[str] = (), **settings: Any) -> Any:
+        """Start a replay of all that an archive holds, or of what the settings say."""
+        source = self.archives.find(archive_arn).source_arn
+        period = {"EventStartTime": 0, "EventEndTime": 4_000_000_000}
+        to = {"Arn": source} | ({"FilterArns": list(rules)} if rules else {})
+        given = {"ReplayName": name, "EventSourceArn": archive_arn, "Destination": to, **period, **settings}
+        return self.replays.start_replay(given)
+
     def put_event(self, detail: Any = None, **entry: Any) -> dict[str, Any]:
         """Put one event of the shop; the reply's only entry."""
         full = {"Source": "shop", "DetailType": "order", "Detail": json.dumps(detail or {}), **entry}
@@ -185,6 +211,7 @@ def world() -> Iterator[FanOutWorld]:
     made.sns.reset()
     made.events.reset()
     yield made
+    made.kernel.drop()
     made.sns.reset()
     made.events.reset()
 

@@ -42,10 +42,13 @@ class TestParts:
         """§6.3: the whole event as compact JSON."""
         assert target_input({}, EVENT, CONTEXT) == json.dumps(EVENT, separators=(",", ":"))
 
+    @pytest.mark.rule("6.3/input-constant")
     def test_a_constant_is_delivered_as_it_is(self):
         """§6.3: `Input` is not touched."""
         assert target_input({"Input": '{"a":  1}'}, EVENT, CONTEXT) == '{"a":  1}'
 
+    @pytest.mark.rule("6.3/input-path-scalar")
+    @pytest.mark.rule("6.3/missing-path")
     @pytest.mark.parametrize(
         ("path", "text"),
         [
@@ -85,6 +88,8 @@ class TestParts:
 class TestTemplates:
     """§6.3, `InputTransformer`"""
 
+    @pytest.mark.rule("6.3/quoted")
+    @pytest.mark.rule("6.3/missing-path")
     def test_a_text_template_keeps_its_quotes(self):
         """§6.3: recorded with all values found, and with one missing."""
         template = '"Event of <type> type, at time <time>, info extracted from detail <command>"'
@@ -97,10 +102,16 @@ class TestTemplates:
         assert found == start + 'update-account"'
         assert missing == start + '"'
 
+    @pytest.mark.rule("6.3/template-json-or-text")
     def test_a_text_may_start_like_json(self):
         """§6.3: recorded: brackets inside of a text mean nothing."""
         assert fill('"{[/Check for event of <t> type"', t="$.source") == '"{[/Check for event of core type"'
 
+    @pytest.mark.rule("6.3/template-json-or-text")
+    @pytest.mark.rule("6.3/unquoted")
+    @pytest.mark.rule("6.3/quoted")
+    @pytest.mark.rule("6.3/object-in-text")
+    @pytest.mark.rule("6.3/missing-path")
     @pytest.mark.parametrize(
         ("path", "unquoted", "quoted"),
         [
@@ -117,10 +128,12 @@ class TestTemplates:
         """§6.3: JSON outside of quotes; inside of them text, without quotes of its own."""
         assert fill('{"a": <v>, "b": "is <v>!"}', v=path) == f'{{"a": {unquoted}, "b": "is {quoted}!"}}'
 
+    @pytest.mark.rule("6.3/quoted")
     def test_escaped_quotes_do_not_end_a_text(self):
         """§6.3: a placeholder behind an escaped quote is still inside of the text."""
         assert fill(r'{"a": "say \"<v>\"", "b": <v>}', v="$.source") == r'{"a": "say \"core\"", "b": "core"}'
 
+    @pytest.mark.rule("6.3/predefined-rule")
     def test_the_rule_is_predefined(self):
         """§6.3: ARN, name and ingestion time."""
         template = '"<aws.events.rule-arn> <aws.events.rule-name> <aws.events.event.ingestion-time>"'
@@ -128,6 +141,8 @@ class TestTemplates:
         assert fill(template) == f'"{CONTEXT.rule_arn} r 2026-01-01T00:00:00Z"'
         assert fill('{"name": <aws.events.rule-name>}') == '{"name": "r"}'
 
+    @pytest.mark.rule("6.3/predefined-event")
+    @pytest.mark.rule("6.3/predefined-whole-event")
     def test_the_event_is_predefined(self):
         """§6.3: without its detail and with `detailType`, or whole."""
         filled = json.loads(fill('{"envelope": <aws.events.event>, "whole": <aws.events.event.json>}'))
@@ -140,6 +155,7 @@ class TestTemplates:
 class TestRefusals:
     """§6.3, `PutTargets`"""
 
+    @pytest.mark.rule("6.3/one-input")
     def test_one_kind_of_input_only(self, world, refusal):
         """§6.3: the recorded refusal of two."""
         targets = [{"Id": "t", "Arn": "a", "InputPath": "$.a", "Input": "{}"}]
@@ -149,6 +165,7 @@ class TestRefusals:
             "Only one of Input, InputPath, or InputTransformer must be provided for target t.",
         )
 
+    @pytest.mark.rule("6.3/undefined-placeholder")
     def test_placeholders_are_defined(self, world, refusal):
         """§6.3: the recorded refusal of one that is not."""
         transformer = {"InputPathsMap": {"a": "$.a"}, "InputTemplate": '{"x": <a>, "y": <notdefinedkey>}'}
@@ -159,6 +176,8 @@ class TestRefusals:
             "InputTemplate for target t contains invalid placeholder notdefinedkey.",
         )
 
+    @pytest.mark.rule("6.3/paths-max")
+    @pytest.mark.rule("6.3/template-max")
     @pytest.mark.parametrize(
         "transformer",
         [

@@ -184,11 +184,12 @@ class TestQueueFilters:
         """§3.10: no criteria, no filter."""
         assert compile_mapping_filter(none, "sqs").matches({"body": "x"})
 
+    @pytest.mark.rule("6.2/mapping-operators")
     @pytest.mark.parametrize(
         "text", ["text", "[]", '{"body": "x"}', '{"body": [{"wildcard": "x*"}]}', '{"body": [{"cidr": "10.0.0.0/8"}]}']
     )
     def test_a_bad_filter_is_refused(self, text):
-        """§3.10: with Lambda's text; wildcards and address ranges are not among the operators of mappings."""
+        """§3.10, §6.2: with Lambda's text; wildcards and address ranges are not among the operators of mappings."""
         with pytest.raises(InvalidPattern) as caught:
             compile_mapping_filter({"Filters": [{"Pattern": text}]}, "sqs")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
-from stagefright.patterns import compile_pattern, matches
+from stagefright.errors import UsageError
+from stagefright.patterns import InvalidPattern, compile_pattern, matches
 
 LAUNCH = {
     "version": "0",
@@ -40,6 +42,11 @@ def one_of(*entries):
     return {"detail": {"x": list(entries)}}
 
 
+def proving(rule, *case):
+    """A case that proves a rule of §6.2."""
+    return pytest.param(*case, marks=pytest.mark.rule(f"6.2/{rule}"))
+
+
 class TestStarred:
     """§6.2, the rules marked with a star"""
 
@@ -47,61 +54,72 @@ class TestStarred:
         ("pattern", "event", "verdict"),
         [
             # Names, strings and operators are case-sensitive.
-            ({"Source": ["aws.autoscaling"]}, LAUNCH, False),
-            ({"source": ["AWS.autoscaling"]}, LAUNCH, False),
+            proving("case-sensitive", {"Source": ["aws.autoscaling"]}, LAUNCH, False),
+            proving("case-sensitive", {"source": ["AWS.autoscaling"]}, LAUNCH, False),
             # Dotted names join, on both sides.
-            ({"detail.eventVersion": [""]}, LAUNCH, True),
-            ({"a": {"b": [1]}}, {"a.b": 1}, True),
-            ({"a.b": {"c": [1]}}, {"a": {"b.c": 1}}, True),
-            ({"a.b": [1]}, {"a": {"c": 1}}, False),
+            proving("dotted-names", {"detail.eventVersion": [""]}, LAUNCH, True),
+            proving("dotted-names", {"a": {"b": [1]}}, {"a.b": 1}, True),
+            proving("dotted-names", {"a.b": {"c": [1]}}, {"a": {"b.c": 1}}, True),
+            proving("dotted-names", {"a.b": [1]}, {"a": {"c": 1}}, False),
             # exists, on leaves only.
-            ({"resources": [{"exists": True}]}, LAUNCH, False),
-            ({"resources": [{"exists": False}]}, LAUNCH, True),
-            ({"detail": [{"exists": True}]}, LAUNCH, False),
-            ({"detail": [{"exists": False}]}, LAUNCH, True),
-            ({"detail": {"responseElements": [{"exists": True}]}}, LAUNCH, True),
-            ({"detail": {"missing": {"child": [{"exists": False}]}}}, LAUNCH, True),
-            ({"detail": {"missing": {"child": [{"anything-but": ["x"]}, {"exists": False}]}}}, LAUNCH, True),
+            proving("exists-empty-array", {"resources": [{"exists": True}]}, LAUNCH, False),
+            proving("exists-empty-array", {"resources": [{"exists": False}]}, LAUNCH, True),
+            proving("exists-non-leaf", {"detail": [{"exists": True}]}, LAUNCH, False),
+            proving("exists-non-leaf", {"detail": [{"exists": False}]}, LAUNCH, True),
+            proving("exists", {"detail": {"responseElements": [{"exists": True}]}}, LAUNCH, True),
+            proving("exists-missing-parent", {"detail": {"missing": {"child": [{"exists": False}]}}}, LAUNCH, True),
+            proving(
+                "exists-missing-parent",
+                {"detail": {"missing": {"child": [{"anything-but": ["x"]}, {"exists": False}]}}},
+                LAUNCH,
+                True,
+            ),
             # anything-but: a missing field never matches; null and other types do.
-            (one_of({"anything-but": "a"}), {"detail": {}}, False),
-            (one_of({"anything-but": "a"}), detail(None), True),
-            (one_of({"anything-but": {"equals-ignore-case": ["a", "b"]}}), detail(None), True),
-            (one_of({"anything-but": {"prefix": ["init", "test"]}}), detail(12), True),
-            (one_of({"anything-but": {"prefix": "init"}}), detail(None), True),
-            (one_of({"anything-but": {"suffix": "init"}}), detail(None), True),
-            (one_of({"anything-but": {"wildcard": "*/dir/*"}}), detail(None), True),
-            (one_of({"anything-but": {"wildcard": ""}}), detail("dir/init/file"), True),
-            (one_of({"anything-but": 0}), detail(0), False),
-            (one_of({"anything-but": [100, 200]}), detail("100"), True),
+            proving("anything-but-missing-field", one_of({"anything-but": "a"}), {"detail": {}}, False),
+            proving("anything-but-null", one_of({"anything-but": "a"}), detail(None), True),
+            proving(
+                "anything-but-null", one_of({"anything-but": {"equals-ignore-case": ["a", "b"]}}), detail(None), True
+            ),
+            proving(
+                "anything-but-other-type", one_of({"anything-but": {"prefix": ["init", "test"]}}), detail(12), True
+            ),
+            proving("anything-but-null", one_of({"anything-but": {"prefix": "init"}}), detail(None), True),
+            proving("anything-but-null", one_of({"anything-but": {"suffix": "init"}}), detail(None), True),
+            proving("anything-but-null", one_of({"anything-but": {"wildcard": "*/dir/*"}}), detail(None), True),
+            proving("wildcard-empty", one_of({"anything-but": {"wildcard": ""}}), detail("dir/init/file"), True),
+            proving("anything-but-scalar", one_of({"anything-but": 0}), detail(0), False),
+            proving("anything-but-other-type", one_of({"anything-but": [100, 200]}), detail("100"), True),
             # Numbers.
-            (one_of(300), detail(300.0), True),
-            (one_of(300.0), detail(300), True),
-            (one_of({"numeric": [">", 0]}), detail("5"), False),
-            (one_of({"numeric": [">", 0]}), detail(None), False),
-            (one_of({"numeric": ["=", 5]}), detail(5.0), True),
+            proving("numbers-by-value", one_of(300), detail(300.0), True),
+            proving("numbers-by-value", one_of(300.0), detail(300), True),
+            proving("numeric-other-types", one_of({"numeric": [">", 0]}), detail("5"), False),
+            proving("numeric-other-types", one_of({"numeric": [">", 0]}), detail(None), False),
+            proving("numbers-by-value", one_of({"numeric": ["=", 5]}), detail(5.0), True),
             # Empty texts and null.
-            (one_of({"prefix": ""}), detail("any"), True),
-            (one_of({"suffix": ""}), detail("any"), True),
-            (one_of({"wildcard": ""}), detail("any"), False),
-            (one_of({"equals-ignore-case": ""}), detail(""), True),
-            (one_of({"equals-ignore-case": ""}), detail("any"), False),
-            (one_of(None), detail("null"), False),
-            (one_of("null"), detail(None), False),
-            ({"resources": [None]}, LAUNCH, False),
+            proving("affix-empty", one_of({"prefix": ""}), detail("any"), True),
+            proving("affix-empty", one_of({"suffix": ""}), detail("any"), True),
+            proving("wildcard-empty", one_of({"wildcard": ""}), detail("any"), False),
+            proving("ignore-case-empty", one_of({"equals-ignore-case": ""}), detail(""), True),
+            proving("ignore-case-empty", one_of({"equals-ignore-case": ""}), detail("any"), False),
+            proving("null-is-not-text", one_of(None), detail("null"), False),
+            proving("null-is-not-text", one_of("null"), detail(None), False),
+            proving("null-in-empty-array", {"resources": [None]}, LAUNCH, False),
             # A detail that is text is not parsed.
-            ({"detail": {"x": [1]}}, {"detail": '{"x": 1}'}, False),
+            proving("detail-text-is-not-parsed", {"detail": {"x": [1]}}, {"detail": '{"x": 1}'}, False),
         ],
     )
     def test_vector(self, pattern, event, verdict):
         """§6.2: the verdict of AWS."""
         assert matches(pattern, event) is verdict
 
+    @pytest.mark.rule("6.2/duplicate-keys")
     def test_the_last_of_two_equal_keys_wins(self):
         """§6.2: in the pattern, also when one of the keys is dotted."""
         assert matches('{"a": [1], "a": [2]}', {"a": 2})
         assert not matches('{"a": [1], "a": [2]}', {"a": 1})
         assert matches('{"a": {"b": [1]}, "a.b": [2]}', {"a": {"b": 2}})
 
+    @pytest.mark.rule("6.2/wildcard")
     def test_recorded_wildcards(self):
         """§6.2: repeated sequences behind a wildcard need to be all there."""
         pattern = {"FileName": [{"wildcard": "/Users/*/dir/dir/dir/dir/dir/doc.txt"}]}
@@ -109,6 +127,7 @@ class TestStarred:
         assert matches(pattern, {"FileName": "/Users/ls_user/dir/dir/dir/dir/dir/doc.txt"})
         assert not matches(pattern, {"FileName": "/Users/ls_user/dir/dir/dir/dir/otherdir/doc.txt"})
 
+    @pytest.mark.rule("6.2/all-fields-must-match")
     def test_recorded_complex_patterns(self):
         """§6.2: operators together, on several fields and in `$or`."""
         fields = {
@@ -141,43 +160,43 @@ class TestOperators:
     @pytest.mark.parametrize(
         ("entry", "accepted", "refused"),
         [
-            ("a", ["a", ["b", "a"], [["a"]]], ["A", 1, None, ["b"], []]),
-            (1, [1, 1.0, [2, 1]], [True, "1", 2]),
-            (True, [True], [1, "true", False, None]),
-            (False, [False], [0, None]),
-            (None, [None, [None]], [0, "", False]),
-            ("", [""], [" ", None]),
-            ({"prefix": "a"}, ["a", "ab"], ["ba", "A", 1]),
-            ({"suffix": "a"}, ["a", "ba"], ["ab", "A"]),
-            ({"prefix": {"equals-ignore-case": "aB"}}, ["ABc", "abc"], ["bab"]),
-            ({"suffix": {"equals-ignore-case": "aB"}}, ["cAB", "cab"], ["abc"]),
-            ({"equals-ignore-case": "aB"}, ["AB", "ab"], ["abc", 1, None]),
-            ({"wildcard": "a*c"}, ["ac", "abbc", "a\nc"], ["ab", "bac", 1]),
-            ({"wildcard": "*"}, ["", "x"], [1]),
-            ({"wildcard": r"a\*c"}, ["a*c"], ["abc", r"a\*c"]),
-            ({"wildcard": r"a\\*"}, [r"a\bc"], ["abc"]),
-            ({"wildcard": "*aa*aa*"}, ["aaaa", "xaaxaax"], ["aaa"]),
-            ({"wildcard": "a*a"}, ["aa"], ["a"]),
-            ({"anything-but": "a"}, ["b", 1, None, True, ["a", "b"]], ["a", ["a"], []]),
-            ({"anything-but": ["a", "b"]}, ["c"], ["a", "b"]),
-            ({"anything-but": [1, 2]}, [3, "1", True], [1, 2.0]),
-            ({"anything-but": {"prefix": "a"}}, ["ba"], ["ab"]),
-            ({"anything-but": {"suffix": ["a", "b"]}}, ["c"], ["xa", "xb"]),
-            ({"anything-but": {"equals-ignore-case": "a"}}, ["b"], ["A"]),
-            ({"anything-but": {"wildcard": ["a*", "*z"]}}, ["b"], ["ab", "yz"]),
-            ({"numeric": ["=", 3]}, [3, 3.0], [4, "3", True]),
-            ({"numeric": ["<", 3]}, [2.9, -1], [3]),
-            ({"numeric": ["<=", 3]}, [3], [3.1]),
-            ({"numeric": [">", 3]}, [3.1], [3]),
-            ({"numeric": [">=", 3]}, [3], [2.9]),
-            ({"numeric": [">", 1, "<=", 3]}, [2, 3], [1, 4]),
-            ({"numeric": [">=", 1, "<", 3]}, [1, 2], [3, 0]),
-            ({"cidr": "10.0.0.0/24"}, ["10.0.0.0", "10.0.0.255"], ["10.0.1.0", "x", 5, "::1"]),
-            ({"cidr": "10.0.0.5/24"}, ["10.0.0.5", "10.0.0.200"], ["10.0.0.4"]),
-            ({"cidr": "2001:db8::/32"}, ["2001:db8::1"], ["2001:db9::1", "10.0.0.1"]),
-            ("::1", ["::1", "0:0:0:0:0:0:0:1"], ["::2", "1"]),
-            ({"exists": True}, [1, None, "", [0]], [{}, {"y": 1}, []]),
-            ({"exists": False}, [{}, {"y": 1}, []], [1, None, "", [0]]),
+            proving("exact-text", "a", ["a", ["b", "a"], [["a"]]], ["A", 1, None, ["b"], []]),
+            proving("exact-number", 1, [1, 1.0, [2, 1]], [True, "1", 2]),
+            proving("exact-constants", True, [True], [1, "true", False, None]),
+            proving("exact-constants", False, [False], [0, None]),
+            proving("exact-constants", None, [None, [None]], [0, "", False]),
+            proving("exact-empty-text", "", [""], [" ", None]),
+            proving("prefix", {"prefix": "a"}, ["a", "ab"], ["ba", "A", 1]),
+            proving("suffix", {"suffix": "a"}, ["a", "ba"], ["ab", "A"]),
+            proving("affix-ignore-case", {"prefix": {"equals-ignore-case": "aB"}}, ["ABc", "abc"], ["bab"]),
+            proving("affix-ignore-case", {"suffix": {"equals-ignore-case": "aB"}}, ["cAB", "cab"], ["abc"]),
+            proving("equals-ignore-case", {"equals-ignore-case": "aB"}, ["AB", "ab"], ["abc", 1, None]),
+            proving("wildcard", {"wildcard": "a*c"}, ["ac", "abbc", "a\nc"], ["ab", "bac", 1]),
+            proving("wildcard", {"wildcard": "*"}, ["", "x"], [1]),
+            proving("wildcard-escapes", {"wildcard": r"a\*c"}, ["a*c"], ["abc", r"a\*c"]),
+            proving("wildcard-escapes", {"wildcard": r"a\\*"}, [r"a\bc"], ["abc"]),
+            proving("wildcard", {"wildcard": "*aa*aa*"}, ["aaaa", "xaaxaax"], ["aaa"]),
+            proving("wildcard", {"wildcard": "a*a"}, ["aa"], ["a"]),
+            proving("anything-but-scalar", {"anything-but": "a"}, ["b", 1, None, True, ["a", "b"]], ["a", ["a"], []]),
+            proving("anything-but-list", {"anything-but": ["a", "b"]}, ["c"], ["a", "b"]),
+            proving("anything-but-list", {"anything-but": [1, 2]}, [3, "1", True], [1, 2.0]),
+            proving("anything-but-operators", {"anything-but": {"prefix": "a"}}, ["ba"], ["ab"]),
+            proving("anything-but-operators", {"anything-but": {"suffix": ["a", "b"]}}, ["c"], ["xa", "xb"]),
+            proving("anything-but-operators", {"anything-but": {"equals-ignore-case": "a"}}, ["b"], ["A"]),
+            proving("anything-but-operators", {"anything-but": {"wildcard": ["a*", "*z"]}}, ["b"], ["ab", "yz"]),
+            proving("numeric", {"numeric": ["=", 3]}, [3, 3.0], [4, "3", True]),
+            proving("numeric", {"numeric": ["<", 3]}, [2.9, -1], [3]),
+            proving("numeric", {"numeric": ["<=", 3]}, [3], [3.1]),
+            proving("numeric", {"numeric": [">", 3]}, [3.1], [3]),
+            proving("numeric", {"numeric": [">=", 3]}, [3], [2.9]),
+            proving("numeric", {"numeric": [">", 1, "<=", 3]}, [2, 3], [1, 4]),
+            proving("numeric", {"numeric": [">=", 1, "<", 3]}, [1, 2], [3, 0]),
+            proving("cidr", {"cidr": "10.0.0.0/24"}, ["10.0.0.0", "10.0.0.255"], ["10.0.1.0", "x", 5, "::1"]),
+            proving("cidr", {"cidr": "10.0.0.5/24"}, ["10.0.0.5", "10.0.0.200"], ["10.0.0.4"]),
+            proving("cidr", {"cidr": "2001:db8::/32"}, ["2001:db8::1"], ["2001:db9::1", "10.0.0.1"]),
+            proving("cidr", "::1", ["::1", "0:0:0:0:0:0:0:1"], ["::2", "1"]),
+            proving("exists", {"exists": True}, [1, None, "", [0]], [{}, {"y": 1}, []]),
+            proving("exists", {"exists": False}, [{}, {"y": 1}, []], [1, None, "", [0]]),
         ],
     )
     def test_operator(self, entry, accepted, refused):
@@ -187,15 +206,48 @@ class TestOperators:
         assert [value for value in accepted if not pattern.matches(detail(value))] == []
         assert [value for value in refused if pattern.matches(detail(value))] == []
 
+    @pytest.mark.rule("6.2/numbers-by-value")
     def test_large_numbers_compare_exactly(self):
         """§6.2: account numbers are beyond the range of `numeric`, and still equal themselves."""
         assert matches(one_of(123456789012), detail(123456789012))
         assert not matches(one_of(123456789012), detail(123456789013))
 
+    @pytest.mark.rule("6.2/numeric-doubles")
+    def test_numbers_are_doubles(self):
+        """§6.2: a number that Python read as a `Decimal` is the same number."""
+        for written in (0.1, Decimal("0.1")):
+            assert matches(one_of(0.1), detail(written))
+            assert matches(one_of({"numeric": ["=", 0.1]}), detail(written))
+            assert not matches(one_of({"anything-but": 0.1}), detail(written))
+        assert matches(one_of({"numeric": ["<=", 0.30000000000000004]}), detail(0.1 + 0.2))
+
+    @pytest.mark.rule("6.2/flattened-arrays")
+    def test_arrays_are_flattened(self):
+        """§6.2: however deep an element lies, it counts as one of the outermost array."""
+        assert matches(one_of("a"), detail([["x", ["a"]], "y"]))
+        assert not matches(one_of("a"), detail([[["x"]]]))
+
+    @pytest.mark.rule("6.2/all-fields-must-match")
+    def test_all_fields_must_match(self):
+        """§6.2: fields and their value lists; what the pattern does not name is ignored."""
+        pattern = {"a": [1, 2], "b": [3]}
+
+        assert matches(pattern, {"a": 2, "b": 3, "c": 4})
+        assert not matches(pattern, {"a": 2, "c": 4})
+        assert not matches(pattern, {"a": 2, "b": 4})
+
+    @pytest.mark.rule("6.2/or-two-objects")
+    def test_one_alternative_is_none(self):
+        """§6.2: `$or` with one object is a field, and its object a match expression."""
+        with pytest.raises(InvalidPattern, match="Unrecognized match type a"):
+            compile_pattern({"$or": [{"a": [1]}]})
+        assert matches({"$or": [{"a": [1]}, {"b": [1]}]}, {"b": 1})
+
 
 class TestAlternatives:
     """§6.2, `$or`"""
 
+    @pytest.mark.rule("6.2/or")
     def test_alternatives_multiply(self):
         """§6.2: two of them on one level both have to hold."""
         pattern = {
@@ -206,6 +258,7 @@ class TestAlternatives:
         assert matches(pattern, {"a": {"y": 1}, "c": {"e": 1}})
         assert not matches(pattern, {"a": {"y": 1}, "c": {"f": 1}})
 
+    @pytest.mark.rule("6.2/or-reserved-names")
     @pytest.mark.parametrize(
         ("value", "event", "verdict"),
         [
@@ -222,6 +275,7 @@ class TestAlternatives:
 class TestArrays:
     """§6.2, arrays of objects"""
 
+    @pytest.mark.rule("6.2/array-consistency")
     @pytest.mark.parametrize(
         ("pattern", "verdict"),
         [
@@ -240,6 +294,7 @@ class TestArrays:
         """§6.2: two fields under one array come from one element of it."""
         assert matches(pattern, ORDER) is verdict
 
+    @pytest.mark.rule("6.2/array-consistency")
     def test_different_arrays_are_independent(self):
         """§6.2: an element of one array goes with any element of another; and many of them cost little."""
         event = {name: [{"k": n, "v": n + 1} for n in range(60)] for name in "abcd"}
@@ -248,6 +303,7 @@ class TestArrays:
         assert matches({**pattern, "d": {"k": [5], "v": [6]}}, event)
         assert not matches({**pattern, "d": {"k": [5], "v": [5]}}, event)
 
+    @pytest.mark.rule("6.2/array-consistency")
     def test_arrays_that_share_a_dotted_name(self):
         """§6.2: when dotted names make two arrays share a path, elements still may not be mixed."""
         event = {"a": [{"b.x": 1, "b": {"y": 1}}, {"b": {"x": 2, "y": 2}}], "a.b": [{"x": 3}]}
@@ -295,3 +351,18 @@ class TestExplanations:
 
         assert compile_pattern(json.dumps(pattern)).matches(detail("bc"))
         assert compile_pattern(pattern).matches(detail("bc"))
+
+
+class TestEvents:
+    """The public function takes events as they come"""
+
+    def test_an_event_may_be_text(self):
+        """As `TestEventPattern` takes both."""
+        assert matches(json.dumps(one_of("a")), json.dumps(detail("a")))
+        assert not matches(one_of("a"), json.dumps(detail("b")))
+
+    @pytest.mark.parametrize("event", ["text", "[1]", "", None, [detail("a")], 5])
+    def test_what_is_no_event_is_said_so(self, event):
+        """A verdict about nothing would be a trap."""
+        with pytest.raises(UsageError, match="an object or its JSON text; received"):
+            matches(one_of("a"), event)
