@@ -39,6 +39,14 @@ class Assumptions:
     """How that wait grows (§6.4)."""
     eventbridge_retry_cap_s: float = 488.0
     """Where it stops growing (§6.4): doubling from a second to this cap puts the 185th retry at the end of the 24 hours."""
+    fifo_duplicate_has_first_id: bool = True
+    """Whether a FIFO queue or topic answers a duplicate with the id of the first message (§3.3); else with a new one, which nobody ever sees again."""
+    queue_poller_pause_after_error_s: float = 0.0
+    """How long a queue's poller rests after a batch that failed (§3.7: pollers back off, and AWS does not say how much)."""
+    queue_light_traffic_wait_s: float = 0.0
+    """How long a batch waits at least for more messages when its mapping has a batching window (§3.5: "up to 20 seconds" with light traffic)."""
+    queue_idles_down_after_s: float = 300.0
+    """After how long without messages a queue's mapping begins with two batches at once instead of five (§3.6: AWS names no time)."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
 

@@ -326,6 +326,7 @@ def _deploy(name: str, settings: Settings, template: Template, stack_name: str) 
         region=settings.region,
         seed=settings.seed,
         assumptions=Assumptions(**settings.assumptions),
+        at_least_once=settings.at_least_once,
     )
     world.allow_hosts = settings.allow_hosts
     world.open()

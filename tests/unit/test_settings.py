@@ -207,7 +207,7 @@ def test_every_setting_of_the_design_exists():
     """The keys are a contract with users' pyproject.toml files."""
     keys = (
         "template parameters target service region account profile deploy remove image endpoint_url allow_hosts protected "
-        "accounts strict_template shared seed executor assumptions exports ssm_parameters secrets"
+        "accounts strict_template shared seed executor assumptions at_least_once exports ssm_parameters secrets"
     )
 
     assert set(KINDS) == set(keys.split())

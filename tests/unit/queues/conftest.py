@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
 from stagefright.clock import Clock
+from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.journal import Journal
 from stagefright.services.queue import Queue
 from stagefright.services.queues import QueueService
@@ -66,6 +68,8 @@ class FakeWorld:
         self.chance = Chance(seed)
         self.journal = Journal(self.clock)
         self.kernel = FakeKernel(self.clock)
+        self.assumptions = Assumptions()
+        self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel)
         self.start = self.clock.now()
 
     def name_of(self, arn_or_name: str) -> str:
