@@ -183,4 +183,4 @@ class AtLeastOnce:
         found = self._settings.get(name, 0.0)
         if not isinstance(found, Mapping):
             return found
-        return next((found[pattern] for pattern in reversed(found) if fnmatchcase(source, pattern)), 0.0)
+        return next((found[pattern] for pattern in reversed(list(found)) if fnmatchcase(source, pattern)), 0.0)

@@ -171,8 +171,8 @@ def check_redrive_policy(text: str | None, topic_arn: str) -> None:
         policy = json.loads(text)
     except ValueError as error:
         raise invalid("RedrivePolicy: failed to parse JSON.") from error
-    target = policy.get("deadLetterTargetArn") if isinstance(policy, dict) else None
-    parts = target.split(":") if isinstance(target, str) else []
+    target = str(policy.get("deadLetterTargetArn", "")) if isinstance(policy, dict) else ""
+    parts = target.split(":")
     if len(parts) != 6 or parts[2] != "sqs":
         raise invalid("RedrivePolicy: deadLetterTargetArn is an invalid arn")
     if parts[3:5] != topic_arn.split(":")[3:5]:

@@ -131,6 +131,19 @@ def sqs() -> Sqs:
     return Sqs()
 
 
+@pytest.fixture(scope="session")
+def loose() -> Callable[..., Sqs]:
+    """Makes queue services in worlds with settings of `at_least_once`."""
+
+    def make(**settings: Any) -> Sqs:
+        sqs = Sqs()
+        world = sqs.world
+        world.at_least_once = AtLeastOnce(world.chance, world.journal, world.kernel, settings)
+        return sqs
+
+    return make
+
+
 @pytest.fixture
 def make_sqs() -> type[Sqs]:
     """Makes queue services, for tests that need several worlds."""

@@ -8,20 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stagefright.delivery.at_least_once import AtLeastOnce, Decision
-
-from .conftest import Sqs
+from stagefright.delivery.at_least_once import Decision
 
 PROBABILITY = st.sampled_from([0.0, 0.3, 1.0])
 SETTINGS = st.fixed_dictionaries({"duplicate_probability": PROBABILITY, "reorder_probability": PROBABILITY})
-
-
-def loose(**given_settings) -> Sqs:
-    """A queue service in a world with these settings."""
-    sqs = Sqs()
-    world = sqs.world
-    world.at_least_once = AtLeastOnce(world.chance, world.journal, world.kernel, given_settings)
-    return sqs
 
 
 def send(sqs, queue, *bodies, **params):
@@ -44,7 +34,7 @@ def bodies(messages):
     return [message["Body"] for message in messages]
 
 
-def test_a_deleted_message_may_come_once_more():
+def test_a_deleted_message_may_come_once_more(loose):
     """§3.2: the same message, with the same id and a count of two, when its visibility timeout is over; then never again."""
     sqs = loose(duplicate_probability=1.0)
     queue = sqs.queue()
@@ -64,7 +54,7 @@ def test_a_deleted_message_may_come_once_more():
     assert queue.depth().total == 0
 
 
-def test_the_journal_names_a_duplicate():
+def test_the_journal_names_a_duplicate(loose):
     """Architecture, records: a `fault` that the message's arrival caused, with the settings that asked for it."""
     sqs = loose(duplicate_probability=1.0)
     queue = sqs.queue()
@@ -78,7 +68,7 @@ def test_the_journal_names_a_duplicate():
     assert sqs.world.journal[record.cause].kind == "event"
 
 
-def test_later_messages_may_overtake():
+def test_later_messages_may_overtake(loose):
     """§3.2: all come, in another order than they were sent; the journal says who passed whom."""
     sqs = loose(reorder_probability=0.5)
     queue = sqs.queue()
@@ -97,7 +87,7 @@ def test_later_messages_may_overtake():
         assert sent.index(passing) > sent.index(passed)
 
 
-def test_by_default_the_oldest_comes_first_and_once():
+def test_by_default_the_oldest_comes_first_and_once(loose):
     """§3.2: a world is exact unless it is asked to be as loose as AWS may be."""
     sqs = loose()
     queue = sqs.queue()
@@ -107,7 +97,7 @@ def test_by_default_the_oldest_comes_first_and_once():
     assert sqs.world.journal.of_kind("fault") == []
 
 
-def test_a_table_says_which_queues():
+def test_a_table_says_which_queues(loose):
     """A pattern of logical ids has its own probability; of two that fit the last one counts."""
     sqs = loose(duplicate_probability={"*": 1.0, "CALM*": 0.0})
     wild, calm = sqs.queue("wild"), sqs.queue("calm-1")
@@ -117,7 +107,7 @@ def test_a_table_says_which_queues():
     assert (len(drain(sqs, wild)), len(drain(sqs, calm))) == (2, 1)
 
 
-def test_a_duplicate_is_never_a_dead_letter():
+def test_a_duplicate_is_never_a_dead_letter(loose):
     """Who would have received it for the last time has processed it; a copy of it does not fill the dead-letter queue."""
     sqs = loose(duplicate_probability=1.0)
     dead = sqs.queue("dead")
@@ -137,7 +127,7 @@ def test_a_duplicate_is_never_a_dead_letter():
         (Decision((0.0, 0.0, 0.0)), ["a", "a", "a"], "duplicate"),
     ],
 )
-def test_a_decider_decides_before_the_settings(decision, expected, fault):
+def test_a_decider_decides_before_the_settings(loose, decision, expected, fault):
     """Faults put a decider in front: it may lose, delay or multiply a message, and a reset takes it away."""
     sqs = loose(duplicate_probability=1.0)
     queue = sqs.queue()
@@ -157,7 +147,7 @@ MESSAGES = st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 5)), max_si
 
 @settings(max_examples=60, deadline=None)
 @given(given_settings=SETTINGS, messages=MESSAGES, seed=st.integers(0, 3))
-def test_fifo_keeps_its_promises_under_any_setting(given_settings, messages, seed):
+def test_fifo_keeps_its_promises_under_any_setting(loose, given_settings, messages, seed):
     """§3.3: per group in order, and each deduplication id once within its window."""
     sqs = loose(**given_settings)
     sqs.world.chance.seed = seed
@@ -179,7 +169,7 @@ def test_fifo_keeps_its_promises_under_any_setting(given_settings, messages, see
 
 @settings(max_examples=60, deadline=None)
 @given(given_settings=SETTINGS, count=st.integers(0, 25), seed=st.integers(0, 3))
-def test_nothing_is_lost_and_the_same_seed_is_the_same_story(given_settings, count, seed):
+def test_nothing_is_lost_and_the_same_seed_is_the_same_story(loose, given_settings, count, seed):
     """§3.2: every message comes at least once and at most twice; two runs with a seed have one journal."""
     stories = []
     for _ in range(2):
