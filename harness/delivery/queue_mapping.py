@@ -210,14 +210,14 @@ class QueuePoller:
     # -- scaling -----------------------------------------------------------------------------------------------------
 
     def _fall_idle(self) -> None:
-        """The queue has nothing: growth ends, and the time without messages begins."""
+        """The queue has nothing: growth ends, and the time without work begins, anew with the end of each batch."""
         self._busy_since = None
         if self._idle_since is None:
             self._idle_since = self._world.clock.now()
 
     def _wake(self) -> None:
         """There is a batch: after a long rest it meets a mapping that has idled down, if it ever was busy (§3.6)."""
-        if self._idle_since is not None and self._has_worked:
+        if self._idle_since is not None and self._has_worked and not self._in_flight:
             idle_s = self._world.clock.now() - self._idle_since
             has_idled_down = idle_s >= self._world.assumptions.queue_idles_down_after_s
             self._first = CONCURRENT_BATCHES_WHEN_IDLE if has_idled_down else CONCURRENT_BATCHES_AT_FIRST
@@ -256,6 +256,8 @@ class QueuePoller:
             await self._deliver(batch)
         finally:
             self._in_flight -= 1
+            if self._idle_since is not None:
+                self._idle_since = self._world.clock.now()
             self._changed.notify()
 
     async def _deliver(self, batch: list[_Received]) -> None:

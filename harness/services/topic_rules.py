@@ -182,10 +182,16 @@ def check_redrive_policy(text: str | None, topic_arn: str) -> None:
         raise invalid(f"RedrivePolicy: must use a {kind} queue as DLQ for a subscription to a {kind} topic")
 
 
-def check_protocol(protocol: str, topic_arn: str) -> None:
-    """A FIFO topic delivers to SQS queues only (§5.5); AWS's text is not recorded."""
-    if topic_arn.endswith(".fifo") and protocol != "sqs":
-        raise invalid(f"Protocol: FIFO topics deliver to SQS queues only, not to {protocol} endpoints")
+def check_endpoint(protocol: str, endpoint: str, topic_arn: str) -> None:
+    """A FIFO topic delivers to SQS queues only (§5.5; AWS's text is not recorded), and a FIFO queue takes from FIFO topics only."""
+    if topic_arn.endswith(".fifo"):
+        if protocol != "sqs":
+            raise invalid(f"Protocol: FIFO topics deliver to SQS queues only, not to {protocol} endpoints")
+    elif protocol == "sqs" and endpoint.endswith(".fifo"):
+        # The doubled words are AWS's.
+        raise invalid(
+            "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics"
+        )
 
 
 def texts_by_protocol(params: Mapping[str, Any]) -> dict[str, str]:

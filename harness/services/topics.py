@@ -93,7 +93,7 @@ class TopicService:
             self._validate_setting(params)
             return
         attributes, topic_arn = params.get("Attributes") or {}, params.get("TopicArn") or ""
-        rules.check_protocol(params.get("Protocol") or "sqs", topic_arn)
+        rules.check_endpoint(params.get("Protocol") or "sqs", params.get("Endpoint") or "", topic_arn)
         rules.check_redrive_policy(attributes.get("RedrivePolicy"), topic_arn)
         scope = attributes.get("FilterPolicyScope") or MESSAGE_ATTRIBUTES
         _check_scope(scope, "Attributes Reason: FilterPolicyScope")

@@ -7,6 +7,8 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from stagefright.assumptions import Assumptions
+
 FAILS_ALWAYS = "def handler(event, context): raise ValueError"
 REPORTS = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
 SLOW = "import time\ndef handler(event, context): time.sleep(10)"
@@ -102,6 +104,17 @@ class TestBatching:
 
         assert [len(batch) for batch in system.batches()] == [6, 2]
         assert system.attempts() == [0, 20]
+
+    def test_light_traffic_may_keep_a_window_open(self, system):
+        """§3.5: with a window and few messages a batch may wait up to 20 s on AWS; here as long as is assumed."""
+        system.up(
+            Worker=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs", MaximumBatchingWindowInSeconds=1)
+        )
+        system.stage.world.assumptions = Assumptions(queue_light_traffic_wait_s=20)
+        system.send("a")
+        system.settle()
+
+        assert system.attempts() == [20]
 
     def test_a_large_batch_needs_a_window(self, system):
         """§3.5: more than ten messages only with a window, then up to 10,000."""
@@ -305,6 +318,23 @@ class TestFailures:
         assert system.attempts() == [15]
         assert system.invocations()[0].detail["attempt"] == 1
 
+    @pytest.mark.parametrize(("mapping", "expected"), [({}, [0, 40]), (REPORTS, [0, 30])])
+    def test_a_poller_may_rest_after_a_failure(self, system, mapping, expected):
+        """§3.7, §3.8: pollers back off after errors, by as much as is assumed; not where the function reports failures."""
+        code = """
+            def handler(event, context):
+                if event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1":
+                    raise ValueError
+        """
+        system.up(
+            Worker=system.function(code), Jobs=system.queue(VisibilityTimeout=30), Map=system.mapping("Jobs", **mapping)
+        )
+        system.stage.world.assumptions = Assumptions(queue_poller_pause_after_error_s=40)
+        system.send("m")
+        system.settle()
+
+        assert system.attempts() == expected
+
     def test_a_deleted_function_leaves_the_messages(self, system):
         """§3.7: every invocation is refused; the messages end in the dead-letter queue."""
         system.up(
@@ -462,6 +492,15 @@ class TestFifo:
         assert counts == {"2"}
         assert [message["Body"] for message in system.messages()] == ["m4"]
 
+    def test_groups_share_the_maximum_concurrency(self, system):
+        """§3.6: the smaller of the number of active groups and MaximumConcurrency."""
+        self._up(system, SLOW, BatchSize=1, timeout=20, ScalingConfig={"MaximumConcurrency": 2})
+        for group in "abcd":
+            system.send(f"{group}1", MessageGroupId=group, MessageDeduplicationId=f"{group}1")
+        system.settle()
+
+        assert system.attempts() == [0, 0, 10, 10]
+
     def test_groups_run_at_the_same_time(self, system):
         """§3.6: concurrency is the number of active groups."""
         self._up(system, SLOW, BatchSize=1, timeout=20)
@@ -544,6 +583,61 @@ class TestConcurrency:
         system.settle()
 
         assert system.attempts() == [0] * 5 + [60] * 35
+
+    def test_it_grows_to_1250(self, system):
+        """§3.6: and no further."""
+        system.up(Worker=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs"))
+        (poller,) = system.stage.world.mappings._pollers.values()
+        now = system.stage.clock.now()
+
+        def after(minutes):
+            poller._busy_since = now - 60 * minutes
+            return poller._concurrency_max()
+
+        assert [after(minutes) for minutes in range(6)] == [5, 305, 605, 905, 1205, 1250]
+
+    @pytest.mark.parametrize(("pause", "expected"), [(299, [0] * 5 + [10]), (300, [0] * 2 + [10] * 2 + [20] * 2)])
+    def test_it_idles_down_to_two(self, system, pause, expected):
+        """§3.6: a mapping that had nothing to do for a while begins with two batches; for how long, is assumed."""
+        system.up(
+            Worker=system.function(SLOW, Timeout=20), Jobs=system.queue(), Map=system.mapping("Jobs", BatchSize=1)
+        )
+        system.send("first")
+        system.advance(10)
+        system.advance(pause)
+        start = system.stage.clock.now() - system.began
+        system.send(*[f"m{n}" for n in range(6)])
+        system.settle()
+
+        assert [at - start for at in system.attempts()[1:]] == expected
+
+    def test_provisioned_pollers(self, system):
+        """§3.6: ten batches at once for each poller, from the minimum to the maximum."""
+        system.up(
+            Worker=system.function(SLOW, Timeout=20),
+            Jobs=system.queue(),
+            Map=system.mapping("Jobs", BatchSize=1, ProvisionedPollerConfig={"MinimumPollers": 2, "MaximumPollers": 2}),
+        )
+        system.send(*[f"m{n}" for n in range(25)])
+        system.settle()
+
+        assert system.attempts() == [0] * 20 + [10] * 5
+
+    def test_provisioned_pollers_grow_faster(self, system):
+        """§3.6: by 1,000 batches at once every minute, up to the maximum of pollers."""
+        system.up(
+            Worker=system.function(),
+            Jobs=system.queue(),
+            Map=system.mapping("Jobs", ProvisionedPollerConfig={"MinimumPollers": 2, "MaximumPollers": 150}),
+        )
+        (poller,) = system.stage.world.mappings._pollers.values()
+        now = system.stage.clock.now()
+
+        def after(minutes):
+            poller._busy_since = now - 60 * minutes
+            return poller._concurrency_max()
+
+        assert [after(minutes) for minutes in range(3)] == [20, 1020, 1500]
 
     def test_maximum_concurrency(self, system):
         """§3.5: the mapping's own limit; what waits stays in the queue, unreceived."""

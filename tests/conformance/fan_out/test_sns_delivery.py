@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from stagefright.assumptions import Assumptions
 from stagefright.aws_api.errors import ApiError
 
 NUMBER = {"DataType": "Number", "StringValue": "99.12"}
@@ -147,6 +148,24 @@ class TestJournal:
 
         (warning,) = world.records("warning")
         assert "https" in warning.detail["message"]
+
+    @pytest.mark.parametrize(
+        ("endpoint", "protocol"),
+        [
+            ("arn:aws:firehose:eu-west-1:123456789012:deliverystream/logs", "firehose"),
+            ("https://example.com/hook", "https"),
+        ],
+    )
+    def test_an_endpoint_that_gets_nothing_is_named(self, world, endpoint, protocol):
+        """§5.2: what SNS would deliver and the local stage does not, it says by protocol."""
+        topic = world.topic()
+        subscription = world.subscribe(topic, endpoint)
+
+        world.topics.publish({"TopicArn": topic, "Message": "hi"})
+
+        (warning,) = world.records("warning")
+        assert f"does not deliver to {protocol} endpoints" in warning.detail["message"]
+        assert subscription in warning.detail["message"]
 
     def test_a_text_message_goes_nowhere(self, world):
         """`Publish` to a phone number is accepted and warned of."""
@@ -307,6 +326,19 @@ class TestFifo:
         assert later != first
         assert len(queue.sent) == 2
         assert world.records("dropped")[0].detail["reason"] == "duplicate"
+
+    @pytest.mark.parametrize("has_first_id", [True, False])
+    def test_what_the_publisher_of_a_duplicate_learns(self, world, has_first_id):
+        """§5.5: the call succeeds either way; whether with the first message's id, AWS does not say."""
+        world.assumptions = Assumptions(fifo_duplicate_has_first_id=has_first_id)
+        topic = self.fifo(world)
+        params = {"TopicArn": topic, "Message": "a", "MessageGroupId": "g", "MessageDeduplicationId": "d"}
+
+        first, again = world.topics.publish(params), world.topics.publish(params)
+
+        assert (first == again) is has_first_id
+        assert len({len(reply["SequenceNumber"]) for reply in (first, again)}) == 1
+        assert len(world.records("event")) == 1
 
     def test_deduplication_can_be_per_group(self, world):
         """§5.5: with the throughput scope `MessageGroup`, another group may use the id again."""

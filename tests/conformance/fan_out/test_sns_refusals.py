@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from stagefright.services import topic_rules
+
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:feed"
 STRING = {"DataType": "String", "StringValue": "x"}
 NO_DEVICE = "TargetArn Reason: No endpoint found for the target arn specified"
@@ -306,3 +308,94 @@ class TestFilterPolicies:
         """§5.6: `{}` and no text at all are no filter."""
         for policy in ("{}", "", None):
             world.topics.validate_subscription({"Attributes": {"FilterPolicy": policy}})
+
+    def test_two_hundred_policies_per_topic(self, world, refusal):
+        """§5.1: the 201st subscription with a filter policy is refused; one without is not."""
+        topic = world.topic()
+        for number in range(200):
+            last = world.subscribe(topic, world.queue(f"jobs{number}")[0], FilterPolicy={"k": ["v"]})
+        params = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": f"{topic}-jobs"}
+
+        world.topics.validate_subscription(params)
+        code, _ = refusal(
+            world.topics.validate_subscription, {**params, "Attributes": {"FilterPolicy": '{"k": ["v"]}'}}
+        )
+        change = {"SubscriptionArn": last, "AttributeName": "FilterPolicy", "AttributeValue": '{"k": ["w"]}'}
+        world.topics.validate_subscription(change)
+
+        assert code == "FilterPolicyLimitExceeded"
+
+    def test_ten_thousand_policies_per_account(self, world, refusal, monkeypatch):
+        """§5.1: over all topics of the account."""
+        assert topic_rules.FILTER_POLICIES_PER_ACCOUNT_MAX == 10_000
+        monkeypatch.setattr(topic_rules, "FILTER_POLICIES_PER_ACCOUNT_MAX", 2)
+        for name in ("one", "two"):
+            world.subscribe(world.topic(name), world.queue(name)[0], FilterPolicy={"k": ["v"]})
+
+        params = {"TopicArn": world.topic("three"), "Attributes": {"FilterPolicy": '{"k": ["v"]}'}}
+
+        assert refusal(world.topics.validate_subscription, params)[0] == "FilterPolicyLimitExceeded"
+
+
+class TestSubscribing:
+    """§5.4, §5.5"""
+
+    @pytest.mark.parametrize(
+        ("topic", "target", "reason"),
+        [
+            ("feed", None, "failed to parse JSON."),
+            ("feed", "dead", "deadLetterTargetArn is an invalid arn"),
+            ("feed", "arn:aws:sns:eu-west-1:123456789012:dead", "deadLetterTargetArn is an invalid arn"),
+            ("feed", "arn:aws:sqs:us-east-1:123456789012:dead", "in the same account and Region"),
+            ("feed", "arn:aws:sqs:eu-west-1:210987654321:dead", "in the same account and Region"),
+            ("feed", "arn:aws:sqs:eu-west-1:123456789012:dead.fifo", "must use a standard queue"),
+            ("feed.fifo", "arn:aws:sqs:eu-west-1:123456789012:dead", "must use a FIFO queue"),
+        ],
+    )
+    @pytest.mark.parametrize("by_setting", [False, True])
+    def test_a_dead_letter_queue_must_fit_the_topic(self, world, refusal, topic, target, reason, by_setting):
+        """§5.4: a queue of the topic's type, account and Region, for both operations."""
+        arn = TOPIC.replace("feed", topic)
+        policy = "{" if target is None else json.dumps({"deadLetterTargetArn": target})
+        params = {"TopicArn": arn, "Protocol": "sqs", "Attributes": {"RedrivePolicy": policy}}
+        if by_setting:
+            params = {"SubscriptionArn": f"{arn}:1", "AttributeName": "RedrivePolicy", "AttributeValue": policy}
+
+        code, message = refusal(world.topics.validate_subscription, params)
+
+        assert (code, reason in message) == ("InvalidParameter", True)
+
+    def test_a_fitting_dead_letter_queue_is_taken(self, world):
+        """§5.4: standard with standard, FIFO with FIFO; no policy is no policy."""
+        for suffix in ("", ".fifo"):
+            policy = json.dumps({"deadLetterTargetArn": f"arn:aws:sqs:eu-west-1:123456789012:dead{suffix}"})
+            for text in (policy, "", None):
+                params = {"TopicArn": f"{TOPIC}{suffix}", "Protocol": "sqs", "Attributes": {"RedrivePolicy": text}}
+                world.topics.validate_subscription(params)
+
+    @pytest.mark.parametrize("protocol", ["lambda", "https", "email", "firehose"])
+    def test_a_fifo_topic_takes_queues_only(self, world, refusal, protocol):
+        """§5.5: FIFO topics deliver to SQS queues, FIFO and standard ones."""
+        params = {"TopicArn": f"{TOPIC}.fifo", "Protocol": protocol, "Endpoint": "x"}
+
+        assert refusal(world.topics.validate_subscription, params)[0] == "InvalidParameter"
+        for queue in ("jobs", "jobs.fifo"):
+            world.topics.validate_subscription({**params, "Protocol": "sqs", "Endpoint": f"{TOPIC}-{queue}"})
+
+    def test_a_standard_topic_takes_no_fifo_queue(self, world, refusal):
+        """§5.5: in AWS's own, doubled words."""
+        params = {"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": "arn:aws:sqs:eu-west-1:123456789012:jobs.fifo"}
+
+        assert refusal(world.topics.validate_subscription, params)[1] == (
+            "Invalid parameter: Invalid parameter: Endpoint Reason: "
+            "FIFO SQS Queues can not be subscribed to standard SNS topics"
+        )
+
+    @pytest.mark.parametrize("name", ["MessageGroupId", "MessageDeduplicationId"])
+    def test_fifo_ids_have_128_characters(self, world, refusal, name):
+        """§5.5: as in SQS."""
+        topic = world.topic("feed.fifo", FifoTopic="true")
+        params = {"TopicArn": topic, "Message": "m", "MessageGroupId": "g", "MessageDeduplicationId": "d"}
+
+        assert "at most 128" in refusal(world.topics.publish, {**params, name: "x" * 129})[1]
+        assert world.topics.publish({**params, name: "x" * 128})["MessageId"]

@@ -102,6 +102,12 @@ class TestQueues:
             (QUEUE, {"ScalingConfig": {"MaximumConcurrency": 1001}}, "less than or equal to 1000"),
             (QUEUE, {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "provisionedPollerConfig.minimumPollers"),
             (QUEUE, {"ProvisionedPollerConfig": {"MaximumPollers": 2001}}, "provisionedPollerConfig.maximumPollers"),
+            (
+                QUEUE,
+                {"ProvisionedPollerConfig": {"MinimumPollers": 9, "MaximumPollers": 8}},
+                "MinimumPollers (9) must be less than or equal to MaximumPollers (8)",
+            ),
+            (FIFO, {"ScalingConfig": {"MaximumConcurrency": 1}}, "Value '1' at 'scalingConfig.maximumConcurrency'"),
             (QUEUE, {"ParallelizationFactor": 2}, "Unsupported ParallelizationFactor parameter"),
             (QUEUE, {"FunctionResponseTypes": ["Nothing"]}, "enum value set: [ReportBatchItemFailures]"),
             (QUEUE, {"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "Invalid filter pattern definition."),

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from stagefright.assumptions import Assumptions
 from stagefright.aws_api.errors import ApiError
 
 
@@ -254,3 +255,27 @@ def test_a_batch_with_an_incomplete_entry_is_refused_whole(sqs, queue):
         "InvalidParameterValue",
         "The request must contain the parameter MessageGroupId.",
     )
+
+
+@pytest.mark.parametrize("has_first_id", [True, False])
+def test_what_the_sender_of_a_duplicate_learns(sqs, queue, has_first_id):
+    """§3.3: the send succeeds either way; whether with the first message's id, AWS does not say."""
+    sqs.world.assumptions = Assumptions(fifo_duplicate_has_first_id=has_first_id)
+
+    first, again = (sqs.send(queue, "g1-m", MessageDeduplicationId="d") for _ in range(2))
+
+    assert (again["MessageId"] == first["MessageId"]) is has_first_id
+    assert (again["SequenceNumber"] == first["SequenceNumber"]) is has_first_id
+    assert again["MD5OfMessageBody"] == first["MD5OfMessageBody"]
+    assert sqs.receive(queue) == ["g1-m"]
+
+
+def test_a_limit_per_group_needs_deduplication_per_group(sqs):
+    """§3.3 (BC FifoThroughputLimit): high throughput is for `DeduplicationScope=messageGroup` only."""
+    queue = sqs.queue("fast.fifo", DeduplicationScope="messageGroup", FifoThroughputLimit="perMessageGroupId")
+    assert queue.attributes["FifoThroughputLimit"] == "perMessageGroupId"
+
+    plain = sqs.queue("slow.fifo")
+    refused = sqs.refusal("set_queue_attributes", plain, Attributes={"FifoThroughputLimit": "perMessageGroupId"})
+
+    assert refused.code == "InvalidAttributeValue"

@@ -397,3 +397,16 @@ def test_system_attributes_are_filtered_by_name(sqs, queue, parameter):
     (message,) = sqs.messages(queue, **{"AttributeNames": [], parameter: ["SenderId", "SequenceNumber"]})
 
     assert set(message["Attributes"]) == {"SenderId"}
+
+
+def test_the_delay_of_a_message(sqs, queue):
+    """§3.1: 0 to 900 seconds for each message."""
+    sqs.send(queue, "late", DelaySeconds=900)
+    sqs.wait(899)
+    assert sqs.receive(queue) == []
+    sqs.wait(1)
+    assert sqs.receive(queue) == ["late"]
+
+    for seconds in (-1, 901):
+        refused = sqs.refusal("send_message", queue, MessageBody="m", DelaySeconds=seconds)
+        assert refused.code == "InvalidParameterValue"

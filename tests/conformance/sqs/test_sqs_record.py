@@ -47,6 +47,21 @@ def test_no_fingerprint_without_attributes(sqs):
     assert "md5OfMessageAttributes" not in record(queue.receive()[0])
 
 
+def test_what_a_dead_letter_adds(sqs):
+    """§3.9: the queue that gave it up."""
+    dead = sqs.queue("dead")
+    policy = f'{{"deadLetterTargetArn": "{dead.arn}", "maxReceiveCount": 1}}'
+    queue = sqs.queue(RedrivePolicy=policy)
+    sqs.send(queue, "m")
+    sqs.receive(queue)
+    sqs.wait(30)
+    sqs.receive(queue)
+
+    (message,) = dead.receive()
+
+    assert record(message)["attributes"]["DeadLetterQueueSourceArn"] == queue.arn
+
+
 def test_what_a_fifo_message_adds(sqs):
     """§3.9: sequence number, group and deduplication id; the trace header when there is one."""
     queue = sqs.queue("orders.fifo")

@@ -316,3 +316,24 @@ class TestMoveTasks:
         refused = sqs.refusal("cancel_message_move_task", dead, TaskHandle="nonsense")
 
         assert refused.message == "Value for parameter TaskHandle is invalid."
+
+    def test_five_hundred_a_second_at_most(self, sqs):
+        """§3.4 (BC): the fastest rate, and the default."""
+        queue, dead = self.dead_letters(sqs, 10)
+
+        sqs.service.start_message_move_task({"SourceArn": dead.arn, "MaxNumberOfMessagesPerSecond": 500})
+        sqs.wait(0.011)
+
+        assert (sqs.counts(queue)[0], sqs.counts(dead)[0]) == (5, 5)
+
+
+def test_ten_sources_may_be_named(sqs):
+    """§3.4: `byQueue` takes ten source queues at most."""
+
+    def policy(count):
+        arns = [f"arn:aws:sqs:us-east-1:123456789012:source{number}" for number in range(count)]
+        return {"RedriveAllowPolicy": json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": arns})}
+
+    dead = sqs.queue("dead", **policy(10))
+
+    assert sqs.refusal("set_queue_attributes", dead, Attributes=policy(11)).code == "InvalidParameterValue"

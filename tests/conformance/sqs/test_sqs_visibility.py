@@ -6,6 +6,7 @@ import pytest
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.clock import EPOCH
+from stagefright.services import queue_limits as limits
 
 
 @pytest.fixture
@@ -283,3 +284,22 @@ def test_a_purge_makes_a_fifo_queue_forget(sqs):
     sqs.send(queue, "g1-a")
 
     assert sqs.receive(queue) == ["g1-a"]
+
+
+def test_the_number_in_flight():
+    """§3.1: 120,000 for both kinds of queue."""
+    assert limits.IN_FLIGHT_MAX == 120_000
+
+
+def test_a_delete_makes_room_in_flight(sqs, queue, monkeypatch):
+    """§3.1: a receiver that waits because too much is in flight goes on when something is deleted."""
+    monkeypatch.setattr("stagefright.services.queue_limits.IN_FLIGHT_MAX", 1)
+    for body in ("a", "b"):
+        sqs.send(queue, body)
+    sqs.receive(queue, 1)
+    told = []
+    queue.on_available.append(lambda: told.append(sqs.receive(queue)))
+
+    sqs.delete(queue, "a")
+
+    assert told == [["b"]]

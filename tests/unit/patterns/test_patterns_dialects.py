@@ -179,6 +179,37 @@ class TestQueueFilters:
         assert compiled.explain({"body": "text"}) == "; ".join(["body: wanted JSON, found plain text"] * 2)
         assert compiled.explain({"body": '{"b": 1}'}) is None
 
+    def test_of_two_equal_keys_the_last_counts(self):
+        """§3.10: duplicate keys in a pattern."""
+        compiled = compile_mapping_filter({"Filters": [{"Pattern": '{"body": {"a": [1], "a": [2]}}'}]}, "sqs")
+
+        assert (compiled.matches({"body": '{"a": 2}'}), compiled.matches({"body": '{"a": 1}'})) == (True, False)
+
+    @pytest.mark.parametrize(
+        ("entry", "passes", "fails"),
+        [
+            (None, None, 0),
+            ("", "", "a"),
+            ("a", "a", "A"),
+            (1, 1, 2),
+            ({"anything-but": ["a"]}, "b", "a"),
+            ({"numeric": [">", 1, "<", 3]}, 2, 3),
+            ({"exists": True}, "x", ...),
+            ({"exists": False}, ..., "x"),
+            ({"prefix": "a"}, "ab", "ba"),
+            ({"suffix": "a"}, "ba", "ab"),
+            ({"equals-ignore-case": "ab"}, "AB", "a"),
+        ],
+    )
+    def test_operators(self, entry, passes, fails):
+        """§3.10: the operators that filters of mappings have; `...` is a missing field."""
+        compiled = compile_mapping_filter(criteria({"body": {"k": [entry]}}), "sqs")
+
+        def verdict(value):
+            return compiled.matches({"body": json.dumps({"o": 1} if value is ... else {"k": value})})
+
+        assert (verdict(passes), verdict(fails)) == (True, False)
+
     @pytest.mark.parametrize("none", [None, {}, {"Filters": []}, {"Filters": [{"Pattern": "{}"}]}, {"Filters": [{}]}])
     def test_without_filters_everything_passes(self, none):
         """§3.10: no criteria, no filter."""
