@@ -26,6 +26,12 @@ from stagefright.delivery.batch_response import WHOLE_BATCH, failed_items
         (b'{"batchItemFailures":[{"itemIdentifier":"c"}]}', WHOLE_BATCH),
     ],
 )
+@pytest.mark.rule("3.8/success")
+@pytest.mark.rule("3.8/empty-text-or-list")
+@pytest.mark.rule("3.8/listed")
+@pytest.mark.rule("3.8/not-json")
+@pytest.mark.rule("3.8/bad-identifier")
+@pytest.mark.rule("3.8/unknown-identifier")
 def test_each_answer(payload, failed):
     """§3.8: success, a part, or the whole batch."""
     assert failed_items(payload, ["a", "b"]) == failed

@@ -147,9 +147,11 @@ def test_the_environment_is_text_and_is_read_as_what_the_setting_is(project, var
         ("", {"STAGEFRIGHT_SHARED": "maybe"}, ["STAGEFRIGHT_SHARED: shared is true or false; received 'maybe'"]),
         ("", {"STAGEFRIGHT_EXPORTS": "{broken"}, ["STAGEFRIGHT_EXPORTS: exports is a table"]),
         (
-            "at_least_once = {duplicates = 1}",
+            "at_least_once = {duplicate_probabilty = 1}",
             {},
-            ["pyproject.toml: there is no setting at_least_once.duplicates. Did you mean duplicate_probability?"],
+            [
+                "pyproject.toml: there is no setting at_least_once.duplicate_probabilty. Did you mean duplicate_probability?"
+            ],
         ),
         (
             "at_least_once = {duplicate_probability = {Jobs = 2}}",

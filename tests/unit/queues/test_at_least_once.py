@@ -34,6 +34,7 @@ def bodies(messages):
     return [message["Body"] for message in messages]
 
 
+@pytest.mark.rule("3.2/at-least-once")
 def test_a_deleted_message_may_come_once_more(loose):
     """§3.2: the same message, with the same id and a count of two, when its visibility timeout is over; then never again."""
     sqs = loose(duplicate_probability=1.0)
@@ -68,6 +69,7 @@ def test_the_journal_names_a_duplicate(loose):
     assert sqs.world.journal[record.cause].kind == "event"
 
 
+@pytest.mark.rule("3.2/best-effort-order")
 def test_later_messages_may_overtake(loose):
     """§3.2: all come, in another order than they were sent; the journal says who passed whom."""
     sqs = loose(reorder_probability=0.5)
@@ -87,6 +89,7 @@ def test_later_messages_may_overtake(loose):
         assert sent.index(passing) > sent.index(passed)
 
 
+@pytest.mark.rule("3.2/best-effort-order")
 def test_by_default_the_oldest_comes_first_and_once(loose):
     """§3.2: a world is exact unless it is asked to be as loose as AWS may be."""
     sqs = loose()
@@ -147,6 +150,7 @@ MESSAGES = st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 5)), max_si
 
 @settings(max_examples=60, deadline=None)
 @given(given_settings=SETTINGS, messages=MESSAGES, seed=st.integers(0, 3))
+@pytest.mark.rule("3.3/deduplication-window")
 def test_fifo_keeps_its_promises_under_any_setting(loose, given_settings, messages, seed):
     """§3.3: per group in order, and each deduplication id once within its window."""
     sqs = loose(**given_settings)
@@ -169,6 +173,7 @@ def test_fifo_keeps_its_promises_under_any_setting(loose, given_settings, messag
 
 @settings(max_examples=60, deadline=None)
 @given(given_settings=SETTINGS, count=st.integers(0, 25), seed=st.integers(0, 3))
+@pytest.mark.rule("3.2/at-least-once")
 def test_nothing_is_lost_and_the_same_seed_is_the_same_story(loose, given_settings, count, seed):
     """§3.2: every message comes at least once and at most twice; two runs with a seed have one journal."""
     stories = []
