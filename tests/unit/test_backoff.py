@@ -64,3 +64,8 @@ class TestJitter:
 
         assert first == again != other
         assert all(plain / 2 <= wait <= plain for plain, wait in zip(LADDERS.eventbridge(), first, strict=False))
+
+        sns = list(islice(jittered.sns_managed("a"), 50))
+
+        assert sns == list(islice(jittered.sns_managed("a"), 50)) != list(islice(jittered.sns_managed("b"), 50))
+        assert all(plain / 2 <= wait <= plain for plain, wait in zip(LADDERS.sns_managed(), sns, strict=False))

@@ -110,6 +110,7 @@ class TestQueues:
             (QUEUE, {"ScalingConfig": {"MaximumConcurrency": 1}}, "Value '1' at 'scalingConfig.maximumConcurrency'"),
             (QUEUE, {"ScalingConfig": {"MaximumConcurrency": 1001}}, "less than or equal to 1000"),
             (QUEUE, {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "provisionedPollerConfig.minimumPollers"),
+            (QUEUE, {"ProvisionedPollerConfig": {"MinimumPollers": 201}}, "provisionedPollerConfig.minimumPollers"),
             (QUEUE, {"ProvisionedPollerConfig": {"MaximumPollers": 2001}}, "provisionedPollerConfig.maximumPollers"),
             (
                 QUEUE,
@@ -165,6 +166,13 @@ class TestQueues:
         assert mapping.filters == (pattern,)
         assert mapping.reports_batch_item_failures
         assert mapping.provisioned_pollers == (3, 200)
+
+    @pytest.mark.rule("3.5/provisioned-pollers")
+    def test_two_pollers_are_the_least(self, connect, service):
+        """§3.5: the minimum is two unless told otherwise."""
+        connect(ProvisionedPollerConfig={"MaximumPollers": 5})
+
+        assert [mapping.provisioned_pollers for mapping in service.mappings()] == [(2, 5)]
 
 
 class TestStreams:

@@ -34,6 +34,8 @@ class TestAttributeScope:
             (["a"], [string("a"), array("b", "a")], [string("b"), string("A"), number("1"), None]),
             ([1], [number("1"), number("1.0"), array(1)], [string("1"), None]),
             ([{"anything-but": ["a"]}], [string("b"), number("5"), array("a", "b")], [string("a"), array("a"), None]),
+            ([{"anything-but": [1, 2]}], [number("3"), string("1")], [number("1.0"), None]),
+            ([{"anything-but": 1}], [number("3")], [number("1"), None]),
             ([{"anything-but": {"prefix": "a"}}], [string("b")], [string("ab"), array("ab")]),
             ([{"anything-but": {"suffix": "a"}}], [string("b")], [string("ba")]),
             ([{"anything-but": {"wildcard": "a*z"}}], [string("b")], [string("abz")]),
@@ -43,6 +45,8 @@ class TestAttributeScope:
             ([{"wildcard": "a*"}], [string("ab")], [string("b")]),
             ([{"cidr": "10.0.0.0/24"}], [string("10.0.0.7")], [string("10.0.1.7")]),
             ([{"numeric": [">", 0, "<=", 100]}], [number("99.12")], [number("0"), string("5"), None]),
+            ([{"numeric": ["<", 5]}], [number("4.9")], [number("5"), string("4")]),
+            ([{"numeric": [">=", 5]}], [number("5")], [number("4.99999")]),
             ([{"numeric": ["=", 1.000001]}], [number("1")], [number("1.00001")]),
             ([{"exists": True}], [string("a"), number("1")], [None]),
             ([{"exists": False}], [None], [string("a")]),
@@ -101,6 +105,16 @@ class TestAttributeScope:
         assert not policy.matches({"a": string("1"), "c": string("4")}, "")
         assert not policy.matches({"b": string("2")}, "")
 
+    @pytest.mark.rule("5.6/or")
+    def test_a_key_that_is_only_called_so(self):
+        """§5.6: one alternative, or a reserved name among them, and `$or` is an ordinary key."""
+        reserved = compile_sns_filter({"$or": [{"prefix": "a"}, {"suffix": "b"}]})
+
+        assert reserved.matches({"$or": string("ax")}, "")
+        assert not reserved.matches({"prefix": string("a")}, "")
+        with pytest.raises(InvalidPattern):
+            compile_sns_filter({"$or": [{"a": ["x"]}]})
+
 
 class TestBodyScope:
     """§5.6, `MessageBody`"""
@@ -142,6 +156,7 @@ class TestPolicyLimits:
         """§5.6: 150 combinations and five keys; alternatives add up."""
         compile_sns_filter({"a": list("1234567890"), "b": list("1234567890abcde")})
         compile_sns_filter({letter: ["x"] for letter in "abcde"})
+        compile_sns_filter({"top": {letter: ["x"] for letter in "abcde"}}, "MessageBody")
         compile_sns_filter({"$or": [{"a": [str(n) for n in range(100)]}, {"b": [str(n) for n in range(50)]}]})
 
     @pytest.mark.parametrize(
@@ -161,6 +176,12 @@ class TestPolicyLimits:
         """§5.6: combinations, wildcards and bytes are bounded."""
         with pytest.raises(InvalidPattern, match="Filter policy is too complex"):
             compile_sns_filter(policy)
+
+    @pytest.mark.rule("5.6/keys")
+    def test_nested_keys_count_by_their_leaves(self):
+        """§5.6: six leaves are too many, however few keys are at the top."""
+        with pytest.raises(InvalidPattern, match="can not have more than 5 keys"):
+            compile_sns_filter({"top": {letter: ["x"] for letter in "abcdef"}}, "MessageBody")
 
     @pytest.mark.rule("5.6/numeric-range")
     def test_numbers_have_a_range(self):
