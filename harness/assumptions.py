@@ -55,6 +55,14 @@ class Assumptions:
     """Whether chance orders the replayed events of a minute; else they keep the order of their arrival (§6.5: AWS keeps no order there)."""
     eventbridge_replay_keeps_ids: bool = True
     """Whether a replayed event has the `id` of the first time (§6.5)."""
+    fifo_duplicate_has_first_id: bool = True
+    """Whether a FIFO queue or topic answers a duplicate with the id of the first message (§3.3); else with a new one, which nobody ever sees again."""
+    queue_poller_pause_after_error_s: float = 0.0
+    """How long a queue's poller rests after a batch that failed (§3.7: pollers back off, and AWS does not say how much)."""
+    queue_light_traffic_wait_s: float = 0.0
+    """How long a batch waits at least for more messages when its mapping has a batching window (§3.5: "up to 20 seconds" with light traffic)."""
+    queue_idles_down_after_s: float = 300.0
+    """After how long without messages a queue's mapping begins with two batches at once instead of five (§3.6: AWS names no time)."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
     recursion_invocations_max: int = 16

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stagefright import assumptions
+from stagefright.delivery.at_least_once import PROBABILITIES
 from stagefright.errors import SettingsError, nearest
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 
@@ -131,6 +132,32 @@ def _assumption(name: str, value: object) -> Any:
         raise _Refused(f"{name} is {expected}{floor}; received {value!r}.") from None
 
 
+def _at_least_once(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _Refused
+    return {name: _probabilities(name, item) for name, item in value.items()}
+
+
+def _probabilities(name: str, value: object) -> Any:
+    if name not in PROBABILITIES:
+        raise _Refused(f"there is no setting at_least_once.{name}. {nearest(name, PROBABILITIES)}")
+    if isinstance(value, Mapping):
+        return {pattern: _probability(f"{name}.{pattern}", item) for pattern, item in value.items()}
+    return _probability(name, value)
+
+
+def _probability(name: str, value: object) -> float:
+    try:
+        found = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise _Refused(
+            f"at_least_once.{name} is a number from 0 to 1, or a table of logical id (or pattern) = number; received {value!r}."
+        )
+    return found
+
+
 def _from_word(value: object, wanted: type) -> object:
     """What an environment variable or an option says as text."""
     if not isinstance(value, str) or wanted is str:
@@ -182,6 +209,7 @@ AMOUNT = Kind("a whole number above zero", _amount, _seed_from_text)
 TEXTS = Kind("a list of texts", _texts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
 ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
+AT_LEAST_ONCE = Kind(f"a table of {' and '.join(PROBABILITIES)}", _at_least_once, _table_from_text)
 EXECUTORS = Kind("an executor's name, or a table of function = executor", _executors, _executors_from_text)
 
 
@@ -241,6 +269,8 @@ class Settings:
     """How functions run, by logical id or pattern."""
     assumptions: Mapping[str, Any] = _table_key(ASSUMPTIONS)
     """What a local stage takes for AWS's where AWS does not say, by the names of `stagefright.assumptions.Assumptions`."""
+    at_least_once: Mapping[str, Any] = _table_key(AT_LEAST_ONCE)
+    """How often a local stage duplicates and reorders what AWS delivers at least once; never by default."""
     exports: Mapping[str, str] = _table_key(TABLE)
     """Answers for `Fn::ImportValue`."""
     ssm_parameters: Mapping[str, str] = _table_key(TABLE)

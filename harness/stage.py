@@ -374,6 +374,7 @@ def _deploy(name: str, settings: Settings, template: Template, stack_name: str) 
         seed=settings.seed,
         assumptions=Assumptions(**settings.assumptions),
         account_concurrency=settings.account_concurrency,
+        at_least_once=settings.at_least_once,
     )
     world.allow_hosts = settings.allow_hosts
     world.open()

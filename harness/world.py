@@ -23,6 +23,7 @@ from stagefright.aws_api.invoke import Invoke
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.async_invoke import AsyncInvoke
+from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.delivery.backoff import Backoff
 from stagefright.delivery.destinations import Destinations
 from stagefright.delivery.mappings import Mappings
@@ -86,6 +87,7 @@ class World:
         seed: int | str = 0,
         assumptions: Assumptions | None = None,
         account_concurrency: int = ACCOUNT_CONCURRENCY,
+        at_least_once: Mapping[str, Any] | None = None,
     ) -> None:
         self.account = account
         self.account_concurrency = account_concurrency
@@ -97,6 +99,7 @@ class World:
         self.kernel = Kernel(self.clock, self.chance)
         self.kernel.world = self
         self.journal = Journal(self.clock, self.kernel.cause)
+        self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel, at_least_once)
         self.logs = LogSink(self.journal, self.clock.now_ms)
         self.logs.deliver = lambda lines: moto_hooks.deliver_logs(self, lines)
         self.allow_hosts: tuple[str, ...] = ()
@@ -250,6 +253,7 @@ class World:
         self.kernel.reset()
         self.executor.drop_environments()
         self.executor.instruments.clear()
+        self.at_least_once.reset()
         self.logs.clear()
         self.journal.clear()
         self.clock.reset(self._deployed.at)

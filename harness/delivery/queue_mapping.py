@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 CONCURRENT_BATCHES_AT_FIRST = 5
 CONCURRENT_BATCHES_PER_MINUTE = 300
 CONCURRENT_BATCHES_MAX = 1_250
-"""How a mapping scales while there is a backlog (§3.6)."""
+CONCURRENT_BATCHES_WHEN_IDLE = 2
+"""How a mapping scales while there is a backlog, and where it begins after it was idle (§3.6)."""
 
 BATCHES_PER_PROVISIONED_POLLER = 10
 PROVISIONED_BATCHES_PER_MINUTE = 1_000
@@ -96,6 +97,10 @@ class QueuePoller:
         """Received, but too much for the batch before."""
         self._in_flight = 0
         self._busy_since: float | None = None
+        self._idle_since: float | None = None
+        self._has_worked = False
+        self._first = CONCURRENT_BATCHES_AT_FIRST
+        self._rests_until = 0.0
         self._task: Task[None] | None = None
         self.configure(mapping)
 
@@ -125,14 +130,17 @@ class QueuePoller:
             if not self._mapping.is_enabled:
                 self._held.clear()
                 await self._changed.wait()
+            elif (rest_s := self._rests_until - self._world.clock.now()) > 0:
+                await self._world.kernel.sleep(rest_s)
             elif self._in_flight >= self._concurrency_max():
                 await self._wait_for_room()
             elif batch := await self._gather():
+                self._wake()
                 self._in_flight += 1
                 name = f"batch from {self._source} to {self._function}"
                 self._world.kernel.spawn(self._process(batch), name=name, cause=batch[0].message.record)
             else:
-                self._busy_since = None
+                self._fall_idle()
                 await self._wait_for_messages(deadline=None)
 
     async def _gather(self) -> list[_Received]:
@@ -140,11 +148,16 @@ class QueuePoller:
         now = self._world.kernel.now
         batch = _Batch(self._mapping.batch_size)
         self._fill(batch)
-        closes_at = now() + self._mapping.batching_window_s
+        closes_at = now() + self._window_s()
         while batch.messages and not batch.is_full and now() < closes_at and self._mapping.is_enabled:
             await self._wait_for_messages(deadline=closes_at)
             self._fill(batch)
         return batch.messages
+
+    def _window_s(self) -> float:
+        """How long a batch stays open; with light traffic AWS may keep it open longer than the window says (§3.5)."""
+        window_s = self._mapping.batching_window_s
+        return max(window_s, self._world.assumptions.queue_light_traffic_wait_s) if window_s else 0
 
     def _fill(self, batch: _Batch) -> None:
         while not batch.is_full and (self._held or self._receive(batch.room)):
@@ -197,6 +210,20 @@ class QueuePoller:
 
     # -- scaling -----------------------------------------------------------------------------------------------------
 
+    def _fall_idle(self) -> None:
+        """The queue has nothing: growth ends, and the time without work begins, anew with the end of each batch."""
+        self._busy_since = None
+        if self._idle_since is None:
+            self._idle_since = self._world.clock.now()
+
+    def _wake(self) -> None:
+        """There is a batch: after a long rest it meets a mapping that has idled down, if it ever was busy (§3.6)."""
+        if self._idle_since is not None and self._has_worked and not self._in_flight:
+            idle_s = self._world.clock.now() - self._idle_since
+            has_idled_down = idle_s >= self._world.assumptions.queue_idles_down_after_s
+            self._first = CONCURRENT_BATCHES_WHEN_IDLE if has_idled_down else CONCURRENT_BATCHES_AT_FIRST
+        self._idle_since, self._has_worked = None, True
+
     async def _wait_for_room(self) -> None:
         """Until a batch ends, or the mapping may have grown: while there is a backlog it does, every minute."""
         if self._busy_since is None:
@@ -221,7 +248,7 @@ class QueuePoller:
         if self._mapping.is_fifo:
             # As many as there are groups: the queue itself gives out no more.
             return limit, 0, limit
-        return CONCURRENT_BATCHES_AT_FIRST, CONCURRENT_BATCHES_PER_MINUTE, limit
+        return self._first, CONCURRENT_BATCHES_PER_MINUTE, limit
 
     # -- processing --------------------------------------------------------------------------------------------------
 
@@ -230,6 +257,8 @@ class QueuePoller:
             await self._deliver(batch)
         finally:
             self._in_flight -= 1
+            if self._idle_since is not None:
+                self._idle_since = self._world.clock.now()
             self._changed.notify()
 
     async def _deliver(self, batch: list[_Received]) -> None:
@@ -252,9 +281,16 @@ class QueuePoller:
             if message.id not in failed:
                 self._delete(message)
         if failed:
+            self._slow_down()
             cause = delivery.n if isinstance(outcome, ApiError) else outcome.record
             due = min(received.visible_again_at for received in batch if received.message.id in failed)
             self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, _reason(outcome))
+
+    def _slow_down(self) -> None:
+        """Rest after a failure, unless the function reports what failed: then AWS does not slow down (§3.7, §3.8)."""
+        pause_s = self._world.assumptions.queue_poller_pause_after_error_s
+        if pause_s and not self._mapping.reports_batch_item_failures:
+            self._rests_until = self._world.clock.now() + pause_s
 
     async def _invoke(
         self, payload: bytes, cause: int, attempt: int, gives_up_at: float, trace_headers: list[str]

@@ -19,6 +19,7 @@ QUEUE_ATTRIBUTES = (
     "KmsDataKeyReusePeriodSeconds",
     "KmsMasterKeyId",
     "MaximumMessageSize",
+    "MessageRetentionPeriod",
     "ReceiveMessageWaitTimeSeconds",
     "RedriveAllowPolicy",
     "RedrivePolicy",
@@ -28,15 +29,27 @@ QUEUE_ATTRIBUTES = (
 """CloudFormation's names that are attributes of the same name in the API."""
 
 
+def _is_fifo(properties: Properties, noun: str) -> bool:
+    return text(properties.get(f"Fifo{noun}", False)) == "true"
+
+
+def _name(maker: Maker, properties: Properties, noun: str, *, length_max: int) -> str:
+    """The name of a queue or topic; a FIFO one that is named for the template gets the suffix that AWS demands."""
+    suffix = ".fifo" if _is_fifo(properties, noun) else ""
+    return str(properties.get(f"{noun}Name") or maker.name(length_max=length_max) + suffix)
+
+
+def _attributes(properties: Properties, names: tuple[str, ...]) -> dict[str, str]:
+    return {name: text(properties[name]) for name in names if name in properties}
+
+
 @makes("AWS::SQS::Queue")
 def queue(maker: Maker, properties: Properties) -> Made:
-    fifo = text(properties.get("FifoQueue", False)) == "true"
-    name = str(properties.get("QueueName") or maker.name(length_max=75) + (".fifo" if fifo else ""))
-    attributes = {key: text(properties[key]) for key in QUEUE_ATTRIBUTES if key in properties}
-    if not fifo:
+    name = _name(maker, properties, "Queue", length_max=75)
+    attributes = _attributes(properties, QUEUE_ATTRIBUTES)
+    if not _is_fifo(properties, "Queue"):
+        # To say no is to say nothing: the API does not take the attribute for a standard queue.
         attributes.pop("FifoQueue", None)
-    if "MessageRetentionPeriod" in properties:
-        attributes["MessageRetentionPeriod"] = text(properties["MessageRetentionPeriod"])
     given: dict[str, Any] = {"QueueName": name, "Attributes": attributes}
     if properties.get("Tags"):
         given["tags"] = tags(properties["Tags"])
@@ -67,9 +80,8 @@ TOPIC_ATTRIBUTES = (
 
 @makes("AWS::SNS::Topic")
 def topic(maker: Maker, properties: Properties) -> Made:
-    fifo = text(properties.get("FifoTopic", False)) == "true"
-    name = str(properties.get("TopicName") or maker.name(length_max=250) + (".fifo" if fifo else ""))
-    attributes = {key: text(properties[key]) for key in TOPIC_ATTRIBUTES if key in properties}
+    name = _name(maker, properties, "Topic", length_max=250)
+    attributes = _attributes(properties, TOPIC_ATTRIBUTES)
     sns = maker.client("sns")
     pairs = [{"Key": key, "Value": value} for key, value in tags(properties.get("Tags")).items()]
     arn = sns.create_topic(Name=name, Attributes=attributes, Tags=pairs)["TopicArn"]
@@ -99,7 +111,7 @@ SUBSCRIPTION_ATTRIBUTES = (
 
 @makes("AWS::SNS::Subscription")
 def subscription(maker: Maker, properties: Properties) -> Made:
-    attributes = {key: text(properties[key]) for key in SUBSCRIPTION_ATTRIBUTES if key in properties}
+    attributes = _attributes(properties, SUBSCRIPTION_ATTRIBUTES)
     made = maker.client("sns").subscribe(
         TopicArn=properties["TopicArn"],
         Protocol=properties["Protocol"],

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from stagefright.aws_api.errors import ApiError
+from stagefright.delivery.at_least_once import HandOver
 from stagefright.journal import CURRENT
 from stagefright.patterns import compile_pattern
 from stagefright.services import bus_rules as rules
@@ -204,7 +205,11 @@ class BusService:
         elif target.service not in DELIVERED_SERVICES or target.resource.startswith("api-destination/"):
             self._warn_once(target, record)
         else:
-            TargetDelivery(self._world, target, event, partial(self._forward, forwards), record).start()
+            hand_over = HandOver("bus", target.bus_name, event["id"], self._world.name_of(target.arn))
+            self._world.at_least_once.hand_over(partial(self._start, target, event, forwards), hand_over, record)
+
+    def _start(self, target: Target, event: Event, forwards: int, cause: int) -> None:
+        TargetDelivery(self._world, target, event, partial(self._forward, forwards), cause).start()
 
     def _warn_once(self, target: Target, cause: int) -> None:
         if target.arn not in self._warned:

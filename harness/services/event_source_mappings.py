@@ -381,6 +381,9 @@ def _pollers(value: Mapping[str, Any]) -> dict[str, Any]:
     high = value.get("MaximumPollers", limits.POLLERS_MIN[1])
     check_range(low, "provisionedPollerConfig.minimumPollers", limits.POLLERS_MIN)
     check_range(high, "provisionedPollerConfig.maximumPollers", limits.POLLERS_MAX)
+    if low > high:
+        # AWS's text is not recorded.
+        raise refused(f"MinimumPollers ({low}) must be less than or equal to MaximumPollers ({high}).")
     return {"provisioned_pollers": (low, high)}
 
 

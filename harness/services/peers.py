@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
 from stagefright.clock import Clock
+from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.delivery.backoff import Backoff
 from stagefright.journal import Journal
 from stagefright.tasks import Kernel
@@ -94,6 +95,8 @@ class World(Protocol):
     def assumptions(self) -> Assumptions: ...
     @property
     def backoff(self) -> Backoff: ...
+    @property
+    def at_least_once(self) -> AtLeastOnce: ...
     @property
     def journal(self) -> Journal: ...
     @property

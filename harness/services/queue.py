@@ -19,11 +19,14 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
+from stagefright.assumptions import Assumptions
 from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
 from stagefright.clock import Clock
+from stagefright.delivery.at_least_once import ONCE, AtLeastOnce, HandOver
 from stagefright.functions.lineage import header_behind
 from stagefright.journal import CURRENT, Journal
 from stagefright.services import queue_limits as limits
@@ -59,6 +62,8 @@ class QueueWorld(Protocol):
     region: str
     clock: Clock
     chance: Chance
+    assumptions: Assumptions
+    at_least_once: AtLeastOnce
     journal: Journal
 
     def name_of(self, arn_or_name: str) -> str:
@@ -133,6 +138,8 @@ class Queue:
         self._hidden: list[tuple[float, int]] = []
         self._by_age: list[tuple[float, int]] = []
         self._order: Order = GroupOrder() if self.fifo else SentOrder(self._messages)
+        self._passable: dict[int, None] = {}
+        """The order numbers of messages that later ones may overtake and have not yet, ascending."""
         self._next_order = 0
         self._sent: OrderedDict[Any, tuple[float, SentMessage]] = OrderedDict()
         self._attempts: OrderedDict[str, tuple[float, tuple[ReceivedMessage, ...]]] = OrderedDict()
@@ -206,40 +213,89 @@ class Queue:
         refuse_foreign_parameters(fifo=self.fifo, dedup_id=dedup_id, delay_s=delay_s)
         first = self._sent_before(group_id, dedup_id) if self.fifo else None
         if first is not None:
-            self._journal("dropped", cause, reason="duplicate", ids=[], duplicate_of=first.id)
-            return first._replace(duplicate=True)
-        trace = (system_attributes or {}).get("AWSTraceHeader", {}).get("StringValue")
-        if trace is None:
-            journal = self._world.journal
-            trace = header_behind(journal, self._world.chance, journal.meant(cause))
-        number = self._take_number()
-        now = self._now()
-        delay = self.delay_s if delay_s is None or self.fifo else delay_s
-        message = Message(
-            id=self._world.chance.uuid("sqs", self.name, self._born, number),
-            body=body,
-            md5_of_body=md5_of_text(body),
-            attributes=attributes or {},
-            md5_of_attributes=md5_of_message_attributes(attributes or {}),
-            order=number,
-            sent_at=now,
-            visible_at=now + delay,
+            return self._ignore_duplicate(first, cause)
+        message = self._new_message(
+            body,
+            attributes or {},
+            delay_s=self.delay_s if delay_s is None or self.fifo else delay_s,
             sender_id=sender_id or self._sender_id,
-            trace_header=trace,
+            trace_header=self._trace_header(system_attributes, cause),
             group_id=group_id,
             dedup_id=dedup_id,
-            sequence_number=self._sequence_number(number),
-            state=DELAYED if delay else VISIBLE,
         )
+        sent = self._accept(message, cause)
+        if self.fifo:
+            key = self._deduplication_key(group_id, dedup_id)
+            self._sent[key] = message.sent_at + limits.DEDUPLICATION_S, sent
+        return sent
+
+    def _trace_header(self, system_attributes: Mapping[str, Mapping[str, Any]] | None, cause: int | None) -> str | None:
+        """The trace that the sender names, else that of the chain that led here, for a service that sends on (§7)."""
+        given: str | None = (system_attributes or {}).get("AWSTraceHeader", {}).get("StringValue")
+        if given is not None:
+            return given
+        journal = self._world.journal
+        return header_behind(journal, self._world.chance, journal.meant(cause))
+
+    def _ignore_duplicate(self, first: SentMessage, cause: int | None) -> SentMessage:
+        self._journal("dropped", cause, reason="duplicate", ids=[], duplicate_of=first.id)
+        if self._world.assumptions.fifo_duplicate_has_first_id:
+            return first._replace(duplicate=True)
+        number = self._take_number()
+        return first._replace(id=self._new_id(number), sequence_number=self._sequence_number(number), duplicate=True)
+
+    def _new_message(self, body: str, attributes: MessageAttributes, *, delay_s: int, **more: Any) -> Message:
+        number, now = self._take_number(), self._now()
+        return Message(
+            id=self._new_id(number),
+            body=body,
+            md5_of_body=md5_of_text(body),
+            attributes=attributes,
+            md5_of_attributes=md5_of_message_attributes(attributes),
+            order=number,
+            rank=number,
+            sent_at=now,
+            visible_at=now + delay_s,
+            sequence_number=self._sequence_number(number),
+            state=DELAYED if delay_s else VISIBLE,
+            **more,
+        )
+
+    def _accept(self, message: Message, cause: int | None) -> SentMessage:
+        """Take a message in, or lose it if that was decided; its sender learns the same."""
         message.record = self._journal("event", cause, **_envelope(message))
-        self._admit(message)
-        self._notify()
-        sent = SentMessage(
+        if self.fifo or self._survives(message):
+            self._admit(message)
+            self._notify()
+        return SentMessage(
             message.id, message.md5_of_body, message.md5_of_attributes, message.sequence_number, message.record
         )
-        if self.fifo:
-            self._sent[self._deduplication_key(group_id, dedup_id)] = now + limits.DEDUPLICATION_S, sent
-        return sent
+
+    def _survives(self, message: Message) -> bool:
+        """Let chance, or a fault, decide how often and when the message of a standard queue will come."""
+        hand_over = self._hand_over_of(message)
+        decision = self._world.at_least_once.decide(hand_over)
+        if decision is ONCE:
+            return True
+        if not decision.delays_s:
+            self._world.at_least_once.note("drop", hand_over, decision, message.record)
+            return False
+        message.copies_left = len(decision.delays_s) - 1
+        message.rank += decision.places
+        if decision.places:
+            self._passable[message.order] = None
+        if decision.delays_s[0]:
+            message.visible_at += decision.delays_s[0]
+            message.state = DELAYED
+            message.record = self._world.at_least_once.note("delay", hand_over, decision, message.record)
+        return True
+
+    def _hand_over_of(self, message: Message) -> HandOver:
+        name = self._world.name_of(self.arn)
+        return HandOver("queue", name, message.id, name)
+
+    def _new_id(self, number: int) -> str:
+        return self._world.chance.uuid("sqs", self.name, self._born, number)
 
     def _take_number(self) -> int:
         self._next_order += 1
@@ -259,7 +315,6 @@ class Queue:
             heapq.heappush(self._hidden, (message.visible_at, message.order))
 
     def _sent_before(self, group_id: str | None, dedup_id: str | None) -> SentMessage | None:
-        # That a duplicate gets the id and the sequence number of the first message is UNSOURCED (§3.3).
         _expire(self._sent, self._now() + limits.CLOCK_TOLERANCE_S)
         known = self._sent.get(self._deduplication_key(group_id, dedup_id))
         return known[1] if known else None
@@ -304,6 +359,8 @@ class Queue:
         return received
 
     def _hand_out(self, message: Message, timeout_s: float) -> ReceivedMessage:
+        if self._passable:
+            self._note_overtaken(message)
         now = self._now()
         message.receive_count += 1
         message.received_at = now
@@ -323,6 +380,18 @@ class Queue:
             self.arn,
             message.record,
         )
+
+    def _note_overtaken(self, received: Message) -> None:
+        """Write down which older messages this one has passed."""
+        for order in list(takewhile(lambda order: order <= received.order, self._passable)):
+            del self._passable[order]
+            passed = self._messages.get(order)
+            if passed is not None and passed is not received and passed.state == VISIBLE:
+                hand_over = self._hand_over_of(passed)
+                decision = self._world.at_least_once.decide(hand_over)
+                passed.record = self._world.at_least_once.note(
+                    "reorder", hand_over, decision, passed.record, overtaken_by=received.id
+                )
 
     def _received_before(self, attempt_id: str, timeout_s: float) -> list[ReceivedMessage]:
         _expire(self._attempts, self._now() + limits.CLOCK_TOLERANCE_S)
@@ -350,10 +419,30 @@ class Queue:
             return
         if self.fifo and not (newest and message.state == IN_FLIGHT):
             raise _handle_expired(receipt_handle)
-        if newest:
-            self._remove(message)
-            if self.fifo:
-                self._notify()
+        if not newest or self._comes_again(message):
+            return
+        was_full = self.in_flight_room() <= 0
+        self._remove(message)
+        if self.fifo or was_full:
+            self._notify()
+
+    def _comes_again(self, message: Message) -> bool:
+        """
+        Whether a copy of a deleted message survived, which is received once more when its visibility timeout is over.
+
+        A copy that would only be dead-lettered is none: nobody would receive it twice.
+        """
+        if not message.copies_left or message.state != IN_FLIGHT:
+            return False
+        if self.dead_letter_arn is not None and message.receive_count >= self.max_receive_count:
+            return False
+        message.copies_left -= 1
+        hand_over = self._hand_over_of(message)
+        decision = self._world.at_least_once.decide(hand_over)
+        message.record = self._world.at_least_once.note(
+            "duplicate", hand_over, decision, message.record, due=message.visible_at
+        )
+        return True
 
     def change_visibility(self, receipt_handle: str, seconds: int) -> None:
         """Hide a received message for `seconds` from now, or show it at once (0); only for this receive."""
@@ -417,7 +506,8 @@ class Queue:
         """
         number = self._take_number()
         message = copy.copy(dead)
-        message.order = number
+        message.order = message.rank = number
+        message.copies_left = 0
         message.state = VISIBLE
         message.visible_at = self._now()
         message.dead_letter_source = source.arn
@@ -551,6 +641,7 @@ class Queue:
     def _forget_messages(self) -> None:
         self._messages.clear()
         self._order.clear()
+        self._passable.clear()
         self._hidden.clear()
         self._by_age.clear()
         self._counts = [0, 0, 0, 0]

@@ -46,6 +46,10 @@ class Message:
     sequence_number: str | None = None
     record: int | None = None
     dead_letter_source: str | None = None
+    rank: int = 0
+    """Its place among the visible messages of a standard queue: `order`, unless chance lets later ones pass."""
+    copies_left: int = 0
+    """How often it comes again after it was deleted."""
     state: int = VISIBLE
     receive_count: int = 0
     first_received_at: float = 0.0

@@ -37,20 +37,22 @@ class SentOrder:
     """
     A standard queue: oldest first.
 
-    AWS promises only best effort. Oldest first is the one order that a test can rely on; reordering is a fault to
-    inject. The heap holds order numbers, which may be stale: a message may have gone or been hidden meanwhile.
+    AWS promises only best effort. Oldest first is the one order that a test can rely on; where a project asks for
+    reordering, a message's rank lets later ones pass. Of equal ranks the later message comes first, since
+    it was let pass. The heap holds ranks and (negative) order numbers, which may be stale: a message may have gone or
+    been hidden meanwhile.
     """
 
     def __init__(self, messages: Mapping[int, Message]) -> None:
         self._messages = messages
-        self._heap: list[int] = []
+        self._heap: list[tuple[int, int]] = []
 
     def arrived(self, message: Message) -> None:
         """Nothing to note: only visible messages are in the heap."""
 
     def surfaced(self, message: Message) -> None:
         """Queue the message at its old place."""
-        heapq.heappush(self._heap, message.order)
+        heapq.heappush(self._heap, (message.rank, -message.order))
         if len(self._heap) > 2 * len(self._messages) + 64:
             self._sweep()
 
@@ -62,7 +64,7 @@ class SentOrder:
     def candidates(self) -> Generator[Message, None, None]:
         """The visible messages, oldest first."""
         while self._heap:
-            message = self._messages.get(heapq.heappop(self._heap))
+            message = self._messages.get(-heapq.heappop(self._heap)[1])
             if message is not None and message.state == VISIBLE:
                 yield message
 
@@ -71,8 +73,8 @@ class SentOrder:
         self._heap.clear()
 
     def _sweep(self) -> None:
-        live = {number for number in self._heap if number in self._messages}
-        self._heap = sorted(number for number in live if self._messages[number].state == VISIBLE)
+        live = {entry for entry in self._heap if -entry[1] in self._messages}
+        self._heap = sorted(entry for entry in live if self._messages[-entry[1]].state == VISIBLE)
 
 
 class GroupOrder:

@@ -16,6 +16,7 @@ from typing import Any
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery import targets
+from stagefright.delivery.at_least_once import HandOver
 from stagefright.patterns import SnsFilter, compile_sns_filter
 from stagefright.services.peers import QueuePeer, World
 from stagefright.services.topic_message import Message, envelope_text, lambda_event
@@ -78,6 +79,18 @@ class SubscriptionDelivery:
         if refused is not None:
             self._drop(f"filtered out by the subscription's filter policy: {refused}")
             return
+        if self._message.sequence_number is not None:
+            # A FIFO topic delivers once and in order.
+            self._start()
+            return
+        hand_over = HandOver("topic", self._source, self._message.id, self._consumer)
+        self._world.at_least_once.hand_over(self._copy, hand_over, self._cause)
+
+    def _copy(self, cause: int) -> None:
+        """Hand one copy over, which has its own cause and retries of its own."""
+        SubscriptionDelivery(self._world, self._message, self._subscription, cause)._start()
+
+    def _start(self) -> None:
         error = self._attempt(1)
         if error is not None and targets.is_retriable(error):
             name = f"SNS retries of {self._source} to {self._consumer}"

@@ -20,6 +20,9 @@ SUBJECT_CHARS_MAX = 99
 ATTRIBUTE_NAME_BYTES_MAX = 256
 GROUP_ID_CHARS_MAX = 128
 
+FILTER_POLICIES_PER_TOPIC_MAX = 200
+FILTER_POLICIES_PER_ACCOUNT_MAX = 10_000
+
 RAW_ATTRIBUTES_MAX = 10
 """Raw delivery turns attributes into SQS attributes, of which a message may have ten."""
 
@@ -145,6 +148,50 @@ def check_ordering(params: Mapping[str, Any], *, fifo: bool, by_content: bool) -
     for name, value in (("MessageGroupId", group), ("MessageDeduplicationId", dedup)):
         if value and len(value) > GROUP_ID_CHARS_MAX:
             raise invalid(f"{name} Reason: can be at most {GROUP_ID_CHARS_MAX} characters long")
+
+
+def check_number_of_policies(on_topic: int, in_account: int) -> None:
+    """Refuse one filter policy more than a topic or an account may have; code and status are the API model's, the text is not recorded."""
+    if on_topic >= FILTER_POLICIES_PER_TOPIC_MAX or in_account >= FILTER_POLICIES_PER_ACCOUNT_MAX:
+        limit = f"{FILTER_POLICIES_PER_TOPIC_MAX} per topic and {FILTER_POLICIES_PER_ACCOUNT_MAX} per account"
+        raise ApiError(
+            "FilterPolicyLimitExceeded", f"The number of filter policies exceeds the limit: {limit}", status=403
+        )
+
+
+def check_redrive_policy(text: str | None, topic_arn: str) -> None:
+    """
+    A subscription's dead-letter queue is an SQS queue of the topic's type, account and Region (§5.4).
+
+    Existence is not asked for: a queue that is missing shows when a message is given up. AWS's texts are not recorded.
+    """
+    if not text:
+        return
+    try:
+        policy = json.loads(text)
+    except ValueError as error:
+        raise invalid("RedrivePolicy: failed to parse JSON.") from error
+    target = str(policy.get("deadLetterTargetArn", "")) if isinstance(policy, dict) else ""
+    parts = target.split(":")
+    if len(parts) != 6 or parts[2] != "sqs":
+        raise invalid("RedrivePolicy: deadLetterTargetArn is an invalid arn")
+    if parts[3:5] != topic_arn.split(":")[3:5]:
+        raise invalid("RedrivePolicy: the dead-letter queue must be in the same account and Region as the topic")
+    if target.endswith(".fifo") != topic_arn.endswith(".fifo"):
+        kind = "FIFO" if topic_arn.endswith(".fifo") else "standard"
+        raise invalid(f"RedrivePolicy: must use a {kind} queue as DLQ for a subscription to a {kind} topic")
+
+
+def check_endpoint(protocol: str, endpoint: str, topic_arn: str) -> None:
+    """A FIFO topic delivers to SQS queues only (§5.5; AWS's text is not recorded), and a FIFO queue takes from FIFO topics only."""
+    if topic_arn.endswith(".fifo"):
+        if protocol != "sqs":
+            raise invalid(f"Protocol: FIFO topics deliver to SQS queues only, not to {protocol} endpoints")
+    elif protocol == "sqs" and endpoint.endswith(".fifo"):
+        # The doubled words are AWS's.
+        raise invalid(
+            "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics"
+        )
 
 
 def texts_by_protocol(params: Mapping[str, Any]) -> dict[str, str]:

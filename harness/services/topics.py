@@ -92,10 +92,23 @@ class TopicService:
         if "AttributeName" in params:
             self._validate_setting(params)
             return
-        attributes = params.get("Attributes") or {}
+        attributes, topic_arn = params.get("Attributes") or {}, params.get("TopicArn") or ""
+        rules.check_endpoint(params.get("Protocol") or "sqs", params.get("Endpoint") or "", topic_arn)
+        rules.check_redrive_policy(attributes.get("RedrivePolicy"), topic_arn)
         scope = attributes.get("FilterPolicyScope") or MESSAGE_ATTRIBUTES
         _check_scope(scope, "Attributes Reason: FilterPolicyScope")
         _check_policy(attributes.get("FilterPolicy"), scope, SUBSCRIBE)
+        if attributes.get("FilterPolicy") and topic_arn.count(":") == 5:
+            self._check_number_of_policies(topic_arn)
+
+    def _check_number_of_policies(self, topic_arn: str, besides: str | None = None) -> None:
+        """Refuse a filter policy too many; `besides` is the subscription that gets it, which may have one already."""
+        filtering = [
+            subscription.topic_arn
+            for subscription in _backend(topic_arn).subscriptions.values()
+            if subscription.attributes.get("FilterPolicy") and subscription.arn != besides
+        ]
+        rules.check_number_of_policies(filtering.count(topic_arn), len(filtering))
 
     # State of our own; topics and subscriptions are in moto's
 
@@ -131,11 +144,9 @@ class TopicService:
         known = self._known(arn, key) if dedup_id else None
         if known is not None:
             self._write("dropped", arn, cause, reason="duplicate", ids=[], duplicate_of=known["MessageId"])
-            return known
+            return known if self._world.assumptions.fifo_duplicate_has_first_id else self._new_ids(arn, topic)
         message = self._message(arn, topic, params, dedup_id)
-        reply = {"MessageId": message.id}
-        if message.sequence_number is not None:
-            reply["SequenceNumber"] = message.sequence_number
+        reply = _reply(message.id, message.sequence_number)
         if dedup_id:
             self._accepted.setdefault(arn, {})[key] = (self._world.clock.now(), reply)
         self._fan_out(message, str(params["Message"]), cause)
@@ -143,12 +154,16 @@ class TopicService:
 
     def _known(self, arn: str, key: tuple[str | None, str]) -> dict[str, str] | None:
         """The reply to the first message with this id, if it is not older than five minutes."""
-        # That a duplicate gets the first one's ids is UNSOURCED.
         horizon = self._world.clock.now() - DEDUPLICATION_S
         accepted = self._accepted.get(arn, {})
         for old in [old for old, (at, _) in accepted.items() if at <= horizon]:
             del accepted[old]
         return accepted[key][1] if key in accepted else None
+
+    def _new_ids(self, arn: str, topic: Any) -> dict[str, str]:
+        """Ids for a duplicate that nobody will ever see."""
+        number = self._take_number(arn)
+        return _reply(self._world.chance.uuid("sns", arn, number), _sequence_number(topic, number))
 
     def _message(self, arn: str, topic: Any, params: Mapping[str, Any], dedup_id: str | None) -> Message:
         number = self._take_number(arn)
@@ -162,7 +177,7 @@ class TopicService:
             attributes=params.get("MessageAttributes") or {},
             group_id=params.get("MessageGroupId"),
             dedup_id=dedup_id,
-            sequence_number=f"{FIRST_SEQUENCE_NUMBER + number * SEQUENCE_STEP:020d}" if _is_fifo(topic) else None,
+            sequence_number=_sequence_number(topic, number),
             signature_version=str(getattr(topic, "signature_version", None) or "1"),
         )
 
@@ -222,10 +237,14 @@ class TopicService:
         if name == "FilterPolicyScope":
             _check_scope(value or "", "FilterPolicyScope")
         elif name == "FilterPolicy":
-            arn = params.get("SubscriptionArn") or ""
-            known = _backend(arn).subscriptions.get(arn) if arn.count(":") >= 6 else None
+            known = _subscription(params.get("SubscriptionArn") or "")
             scope = known.attributes.get("FilterPolicyScope") if known is not None else None
             _check_policy(value, scope or MESSAGE_ATTRIBUTES, SET_SUBSCRIPTION_ATTRIBUTES)
+            if value and known is not None:
+                self._check_number_of_policies(known.topic_arn, besides=known.arn)
+        elif name == "RedrivePolicy":
+            arn = params.get("SubscriptionArn") or ""
+            rules.check_redrive_policy(value, arn.rpartition(":")[0])
 
 
 def _backend(arn: str) -> Any:
@@ -239,12 +258,26 @@ def _backend(arn: str) -> Any:
         raise rules.no_such_topic() from error
 
 
+def _subscription(arn: str) -> Any:
+    """A subscription in moto's control plane, or None; the ARN of one has seven parts."""
+    return _backend(arn).subscriptions.get(arn) if arn.count(":") >= 6 else None
+
+
 def _check_form(topic: Any, params: Mapping[str, Any]) -> None:
     """The faults for which AWS refuses a whole batch: ordering parameters, attributes, message structure."""
     rules.check_ordering(params, fifo=_is_fifo(topic), by_content=_by_content(topic))
     rules.check_attributes(params.get("MessageAttributes") or {})
     if params.get("Message"):
         rules.texts_by_protocol(params)
+
+
+def _reply(message_id: str, sequence_number: str | None) -> dict[str, str]:
+    reply = {"MessageId": message_id}
+    return reply if sequence_number is None else {**reply, "SequenceNumber": sequence_number}
+
+
+def _sequence_number(topic: Any, number: int) -> str | None:
+    return f"{FIRST_SEQUENCE_NUMBER + number * SEQUENCE_STEP:020d}" if _is_fifo(topic) else None
 
 
 def _is_fifo(topic: Any) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import accumulate, islice
 
+import pytest
+
 from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
 from stagefright.delivery import backoff
@@ -35,6 +37,11 @@ class TestLadders:
         assert delays == sorted(delays)
         assert 86_000 < sum(delays) <= backoff.EVENTBRIDGE_AGE_MAX_S
 
+    @pytest.mark.rule("5.2/immediate")
+    @pytest.mark.rule("5.2/pre-backoff")
+    @pytest.mark.rule("5.2/backoff")
+    @pytest.mark.rule("5.2/post-backoff")
+    @pytest.mark.rule("5.2/total")
     def test_sns(self):
         """§5.2: 100,015 retries over 23 days, in four phases."""
         delays = list(LADDERS.sns_managed())
@@ -48,6 +55,7 @@ class TestLadders:
 class TestJitter:
     """What AWS adds to its ladders, in an amount that it does not say."""
 
+    @pytest.mark.rule("5.2/jitter")
     def test_it_shortens_by_no_more_than_its_share_and_depends_on_the_key_alone(self):
         """§5.2, §6.4: seeded and keyed, so a run is the same every time."""
         jittered = backoff.Backoff(Assumptions(retry_jitter=0.5), Chance(0))
@@ -56,3 +64,8 @@ class TestJitter:
 
         assert first == again != other
         assert all(plain / 2 <= wait <= plain for plain, wait in zip(LADDERS.eventbridge(), first, strict=False))
+
+        sns = list(islice(jittered.sns_managed("a"), 50))
+
+        assert sns == list(islice(jittered.sns_managed("a"), 50)) != list(islice(jittered.sns_managed("b"), 50))
+        assert all(plain / 2 <= wait <= plain for plain, wait in zip(LADDERS.sns_managed(), sns, strict=False))

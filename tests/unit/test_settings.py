@@ -111,6 +111,18 @@ class TestOrigins:
         ("STAGEFRIGHT_STRICT_TEMPLATE", "0", "strict_template", False),
         ("STAGEFRIGHT_ALLOW_HOSTS", "a.example, b.example", "allow_hosts", ("a.example", "b.example")),
         ("STAGEFRIGHT_ASSUMPTIONS", "retry_jitter=0.5", "assumptions", {"retry_jitter": 0.5}),
+        (
+            "STAGEFRIGHT_AT_LEAST_ONCE",
+            "duplicate_probability=0.5",
+            "at_least_once",
+            {"duplicate_probability": 0.5},
+        ),
+        (
+            "STAGEFRIGHT_AT_LEAST_ONCE",
+            '{"duplicate_probability": {"Feed*": 1}}',
+            "at_least_once",
+            {"duplicate_probability": {"Feed*": 1.0}},
+        ),
         ("STAGEFRIGHT_EXPORTS", '{"VpcId": "vpc-1"}', "exports", {"VpcId": "vpc-1"}),
         ("STAGEFRIGHT_EXECUTOR", "subprocess", "executor", {"*": "subprocess"}),
         ("STAGEFRIGHT_EXECUTOR", "Worker=container", "executor", {"Worker": "container"}),
@@ -134,6 +146,23 @@ def test_the_environment_is_text_and_is_read_as_what_the_setting_is(project, var
         ("", {"STAGEFRIGHT_SEED": "many"}, ["STAGEFRIGHT_SEED: seed is a whole number; received 'many' (str)"]),
         ("", {"STAGEFRIGHT_SHARED": "maybe"}, ["STAGEFRIGHT_SHARED: shared is true or false; received 'maybe'"]),
         ("", {"STAGEFRIGHT_EXPORTS": "{broken"}, ["STAGEFRIGHT_EXPORTS: exports is a table"]),
+        (
+            "at_least_once = {duplicate_probabilty = 1}",
+            {},
+            [
+                "pyproject.toml: there is no setting at_least_once.duplicate_probabilty. Did you mean duplicate_probability?"
+            ],
+        ),
+        (
+            "at_least_once = {duplicate_probability = {Jobs = 2}}",
+            {},
+            ["at_least_once.duplicate_probability.Jobs is a number from 0 to 1", "received 2."],
+        ),
+        (
+            "",
+            {"STAGEFRIGHT_AT_LEAST_ONCE": "reorder_probability=often"},
+            ["at_least_once.reorder_probability is a number from 0 to 1", "received 'often'."],
+        ),
         (
             "assumptions = {stream_retry_frist_s = 1}",
             {},
@@ -207,7 +236,8 @@ def test_every_setting_of_the_design_exists():
     """The keys are a contract with users' pyproject.toml files."""
     keys = (
         "template parameters target service region account profile deploy remove image endpoint_url allow_hosts protected "
-        "accounts strict_template shared seed account_concurrency executor assumptions exports ssm_parameters secrets"
+        "accounts strict_template shared seed account_concurrency executor assumptions at_least_once exports "
+        "ssm_parameters secrets"
     )
 
     assert set(KINDS) == set(keys.split())

@@ -7,6 +7,8 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from stagefright.assumptions import Assumptions
+
 FAILS_ALWAYS = "def handler(event, context): raise ValueError"
 REPORTS = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
 SLOW = "import time\ndef handler(event, context): time.sleep(10)"
@@ -25,8 +27,9 @@ def reporting(expression):
 class TestBatching:
     """§3.5: what one invocation gets, and when."""
 
+    @pytest.mark.rule("3.7/success")
     def test_messages_that_were_there_before_the_mapping_are_delivered(self, system):
-        """§3.5: a mapping polls what the queue holds."""
+        """§3.5, §3.7: a mapping polls what the queue holds."""
         system.up(Worker=system.function(), Jobs=system.queue())
         system.send("early")
         system.client("lambda").create_event_source_mapping(
@@ -37,6 +40,7 @@ class TestBatching:
         assert system.batches() == [["early"]]
         assert system.depth("Jobs") == (0, 0, 0)
 
+    @pytest.mark.rule("3.5/window-range")
     def test_without_a_window_a_message_is_delivered_at_once(self, system):
         """§3.5: the default window is 0, so a message does not wait for others."""
         system.up(Worker=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs"))
@@ -47,6 +51,7 @@ class TestBatching:
         assert system.batches() == [["m0"], ["m1"], ["m2"]]
         assert system.elapsed() == 0
 
+    @pytest.mark.rule("3.5/invoke-when-full")
     def test_batch_size(self, system):
         """§3.5: a batch has BatchSize messages at most."""
         system.up(Worker=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs", BatchSize=4, Enabled=False))
@@ -56,6 +61,7 @@ class TestBatching:
 
         assert [len(batch) for batch in system.batches()] == [4, 4, 2]
 
+    @pytest.mark.rule("3.5/batch-size-default")
     def test_the_default_batch_size_is_ten(self, system):
         """§3.5."""
         system.up(Worker=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs", Enabled=False))
@@ -65,6 +71,7 @@ class TestBatching:
 
         assert [len(batch) for batch in system.batches()] == [10, 2]
 
+    @pytest.mark.rule("3.5/invoke-when-the-window-is-over")
     def test_a_window_gathers(self, system):
         """§3.5: the batch goes when the window, counted from its first message, is over."""
         system.up(
@@ -78,6 +85,7 @@ class TestBatching:
 
         assert (system.batches(), system.attempts()) == ([["a", "b"]], [25])
 
+    @pytest.mark.rule("3.5/invoke-when-full")
     def test_a_full_batch_ends_its_window(self, system):
         """§3.5: whichever comes first, window or size."""
         system.up(
@@ -90,6 +98,7 @@ class TestBatching:
 
         assert (system.batches(), system.attempts()) == ([["a", "b"], ["c"]], [0, 20])
 
+    @pytest.mark.rule("3.5/invoke-at-6-mb")
     def test_six_megabytes_end_the_window(self, system):
         """§3.5: ... or a payload of 6 MB; the message that was too much opens the next batch."""
         system.up(
@@ -103,6 +112,19 @@ class TestBatching:
         assert [len(batch) for batch in system.batches()] == [6, 2]
         assert system.attempts() == [0, 20]
 
+    @pytest.mark.rule("3.5/light-traffic")
+    def test_light_traffic_may_keep_a_window_open(self, system):
+        """§3.5: with a window and few messages a batch may wait up to 20 s on AWS; here as long as is assumed."""
+        system.up(
+            Worker=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs", MaximumBatchingWindowInSeconds=1)
+        )
+        system.stage.world.assumptions = Assumptions(queue_light_traffic_wait_s=20)
+        system.send("a")
+        system.settle()
+
+        assert system.attempts() == [20]
+
+    @pytest.mark.rule("3.5/large-batch-needs-a-window")
     def test_a_large_batch_needs_a_window(self, system):
         """§3.5: more than ten messages only with a window, then up to 10,000."""
         system.up(
@@ -124,6 +146,8 @@ class TestBatching:
 
         assert (system.batches(), system.attempts()) == ([["now"], ["late"]], [0, 90])
 
+    @pytest.mark.rule("3.9/shape")
+    @pytest.mark.rule("3.9/case")
     def test_records_have_awss_shape(self, system):
         """§3.9: attributes are strings, message attributes in lower camel case, md5OfMessageAttributes with attributes only."""
         system.up(Worker=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs"))
@@ -175,6 +199,7 @@ def enable(system, enabled=True, **changes):
 class TestFailures:
     """§3.7: what happens to a batch that was not processed."""
 
+    @pytest.mark.rule("3.7/failed-messages-come-back")
     def test_messages_come_back_when_their_visibility_ends(self, system):
         """§3.7: Lambda does not change the visibility; the receive count grows with the next receive."""
         code = """
@@ -198,6 +223,7 @@ class TestFailures:
             "def handler(event, context): raise ValueError",
         ],
     )
+    @pytest.mark.rule("3.7/failure")
     def test_every_kind_of_failure_leaves_the_batch(self, system, code):
         """§3.7: exception, timeout and exit are alike."""
         system.up(
@@ -212,6 +238,7 @@ class TestFailures:
         assert system.attempts() == [0, 30]
         assert len(system.messages()) == 1
 
+    @pytest.mark.rule("3.7/failure")
     def test_the_whole_batch_fails(self, system):
         """§3.7: one exception, and all messages of the batch come back."""
         code = """
@@ -229,6 +256,7 @@ class TestFailures:
 
         assert [sorted(batch) for batch in system.batches()] == [["bad", "good"], ["bad", "good"]]
 
+    @pytest.mark.rule("3.4/seen-max-times")
     def test_redrive_after_the_last_receive(self, system):
         """§3.4: the function sees a message maxReceiveCount times; the next receive moves it, and its count goes on."""
         system.up(
@@ -246,8 +274,9 @@ class TestFailures:
         assert message["MessageId"] == sent[0]
         assert message["Attributes"]["ApproximateReceiveCount"] == "4"
 
+    @pytest.mark.rule("3.4/receive-count-continues")
     def test_max_receive_count_of_one(self, system):
-        """§13: with maxReceiveCount 1 the first receive from the dead-letter queue says "2"."""
+        """§13, §3.4: with maxReceiveCount 1 the first receive from the dead-letter queue says "2"."""
         system.up(
             Worker=system.function(FAILS_ALWAYS),
             Jobs=system.redriving("Dead", 1, VisibilityTimeout=30),
@@ -260,6 +289,7 @@ class TestFailures:
         assert system.attempts() == [0]
         assert system.messages()[0]["Attributes"]["ApproximateReceiveCount"] == "2"
 
+    @pytest.mark.rule("3.5/window-lengthens-visibility")
     def test_a_window_can_lengthen_the_visibility(self, system):
         """§3.5: window + timeout over the queue's visibility -> window + timeout + 30 s."""
         system.up(
@@ -274,6 +304,7 @@ class TestFailures:
         assert system.attempts() == [10]
         assert system.records("dead_letter")[0].at - system.began == 70
 
+    @pytest.mark.rule("3.7/throttles-reach-the-dead-letter-queue")
     def test_throttled_messages_reach_the_dead_letter_queue_unprocessed(self, system):
         """§3.7: the receive count grows without the function having run."""
         system.up(
@@ -290,6 +321,7 @@ class TestFailures:
         assert {record.detail["reason"] for record in system.records("retry")} == {"Throttled"}
         assert len(system.messages()) == 1
 
+    @pytest.mark.rule("3.7/throttle-is-retried")
     def test_a_throttle_that_ends_in_time_costs_nothing(self, system):
         """§3.7: Lambda retries the invocation while the messages are invisible."""
         system.up(
@@ -304,6 +336,25 @@ class TestFailures:
 
         assert system.attempts() == [15]
         assert system.invocations()[0].detail["attempt"] == 1
+
+    @pytest.mark.parametrize(("mapping", "expected"), [({}, [0, 40]), (REPORTS, [0, 30])])
+    @pytest.mark.rule("3.7/back-off")
+    @pytest.mark.rule("3.8/no-slow-down")
+    def test_a_poller_may_rest_after_a_failure(self, system, mapping, expected):
+        """§3.7, §3.8: pollers back off after errors, by as much as is assumed; not where the function reports failures."""
+        code = """
+            def handler(event, context):
+                if event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1":
+                    raise ValueError
+        """
+        system.up(
+            Worker=system.function(code), Jobs=system.queue(VisibilityTimeout=30), Map=system.mapping("Jobs", **mapping)
+        )
+        system.stage.world.assumptions = Assumptions(queue_poller_pause_after_error_s=40)
+        system.send("m")
+        system.settle()
+
+        assert system.attempts() == expected
 
     def test_a_deleted_function_leaves_the_messages(self, system):
         """§3.7: every invocation is refused; the messages end in the dead-letter queue."""
@@ -344,6 +395,8 @@ class TestPartialFailures:
         "answer",
         ["{'batchItemFailures': []}", "{'batchItemFailures': None}", "{}", "None", "''", "[]"],
     )
+    @pytest.mark.rule("3.8/success")
+    @pytest.mark.rule("3.8/empty-text-or-list")
     def test_answers_that_mean_success(self, system, answer):
         """§3.8: nothing reported is success."""
         self._deliver(system, answer)
@@ -363,19 +416,25 @@ class TestPartialFailures:
             "1 / 0",
         ],
     )
+    @pytest.mark.rule("3.8/exception")
+    @pytest.mark.rule("3.8/bad-identifier")
+    @pytest.mark.rule("3.8/unknown-identifier")
     def test_answers_that_fail_the_whole_batch(self, system, answer):
         """§3.8: an answer that makes no sense fails everything."""
         self._deliver(system, answer)
 
         assert len(system.messages()) == 2
 
+    @pytest.mark.rule("3.7/partial")
+    @pytest.mark.rule("3.8/listed")
     def test_only_what_is_listed_comes_back(self, system):
-        """§3.8: the others are deleted; the listed ones return when their visibility ends."""
+        """§3.8, §3.7: the others are deleted; the listed ones return when their visibility ends."""
         self._deliver(system, "{'batchItemFailures': [{'itemIdentifier': bodies['b']}] if 'b' in bodies else []}")
 
         assert [message["Body"] for message in system.messages()] == ["b"]
         assert system.records("dead_letter")[0].at - system.began == 30
 
+    @pytest.mark.rule("3.8/needs-the-setting")
     def test_without_the_setting_the_answer_is_ignored(self, system):
         """§3.8: the return value counts only with FunctionResponseTypes."""
         self._deliver(system, "{'batchItemFailures': [{'itemIdentifier': ids[0]}]}", FunctionResponseTypes=[])
@@ -397,6 +456,7 @@ class TestPartialFailures:
 class TestFifo:
     """§3.3, §3.6, §3.8: order within groups."""
 
+    @pytest.mark.rule("3.3/group-in-flight")
     def test_a_failing_group_waits_and_the_others_go_on(self, system):
         """§3.3: a group is blocked while its messages are invisible; each group keeps its order."""
         code = """
@@ -416,6 +476,7 @@ class TestFifo:
         assert [body for body in seen if body[0] == "b"] == ["b1", "b2"]
         assert seen.index("b2") < seen.index("a2")
 
+    @pytest.mark.rule("3.6/fifo-mixed-batch")
     def test_a_batch_may_mix_groups(self, system):
         """§3.6: order is kept inside each group."""
         self._up(system, system.ECHO, Enabled=False)
@@ -426,6 +487,7 @@ class TestFifo:
 
         assert system.batches() == [["a1", "a2", "b1", "b2"]]
 
+    @pytest.mark.rule("3.8/fifo-unlisted-are-deleted")
     def test_unlisted_messages_behind_a_failed_one_are_deleted(self, system):
         """§3.8: Lambda deletes whatever is not listed, even after a failed one."""
         code = """
@@ -442,6 +504,7 @@ class TestFifo:
         assert system.batches() == [["m1", "m2", "m3"], ["m2"]]
         assert [message["Body"] for message in system.messages()] == ["m2"]
 
+    @pytest.mark.rule("3.8/fifo-report")
     def test_reporting_2_3_4_of_four(self, system):
         """§13: they come back with count "2"; what never succeeds lands in the FIFO dead-letter queue."""
         code = """
@@ -462,6 +525,17 @@ class TestFifo:
         assert counts == {"2"}
         assert [message["Body"] for message in system.messages()] == ["m4"]
 
+    @pytest.mark.rule("3.6/fifo-concurrency")
+    def test_groups_share_the_maximum_concurrency(self, system):
+        """§3.6: the smaller of the number of active groups and MaximumConcurrency."""
+        self._up(system, SLOW, BatchSize=1, timeout=20, ScalingConfig={"MaximumConcurrency": 2})
+        for group in "abcd":
+            system.send(f"{group}1", MessageGroupId=group, MessageDeduplicationId=f"{group}1")
+        system.settle()
+
+        assert system.attempts() == [0, 0, 10, 10]
+
+    @pytest.mark.rule("3.6/fifo-concurrency")
     def test_groups_run_at_the_same_time(self, system):
         """§3.6: concurrency is the number of active groups."""
         self._up(system, SLOW, BatchSize=1, timeout=20)
@@ -485,8 +559,11 @@ class TestFifo:
 class TestFilters:
     """§3.10: what does not match is deleted."""
 
+    @pytest.mark.rule("3.7/filtered")
+    @pytest.mark.rule("3.10/plain-body")
+    @pytest.mark.rule("3.10/dropped-is-deleted")
     def test_filtered_messages_are_deleted(self, system):
-        """§3.10: they never reach the function, nor the dead-letter queue."""
+        """§3.10, §3.7: they never reach the function, nor the dead-letter queue."""
         system.up(
             Worker=system.function(),
             Jobs=system.queue(),
@@ -499,6 +576,7 @@ class TestFilters:
         assert system.depth("Jobs") == (0, 0, 0)
         assert system.dropped() == ["filtered out", "filtered out"]
 
+    @pytest.mark.rule("3.10/json-json")
     def test_filtered_messages_do_not_fill_a_batch(self, system):
         """§3.10: a batch counts what passes."""
         system.up(
@@ -521,6 +599,7 @@ class TestFilters:
 class TestConcurrency:
     """§3.6: how many batches at once."""
 
+    @pytest.mark.rule("3.6/starts-with-five")
     def test_it_starts_with_five(self, system):
         """§3.6: five concurrent batches at first; a slow function makes the rest wait."""
         system.up(
@@ -532,6 +611,7 @@ class TestConcurrency:
         assert system.attempts() == [0] * 5 + [10] * 5 + [20] * 2
         assert {event["Records"][0]["attributes"]["ApproximateReceiveCount"] for event in system.events()} == {"1"}
 
+    @pytest.mark.rule("3.6/grows-by-300")
     def test_it_grows_by_300_a_minute(self, system):
         """§3.6: while the backlog lasts."""
         code = "import time\ndef handler(event, context): time.sleep(300)"
@@ -545,6 +625,66 @@ class TestConcurrency:
 
         assert system.attempts() == [0] * 5 + [60] * 35
 
+    @pytest.mark.rule("3.6/limit")
+    def test_it_grows_to_1250(self, system):
+        """§3.6: and no further."""
+        system.up(Worker=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs"))
+        (poller,) = system.stage.world.mappings._pollers.values()
+        now = system.stage.clock.now()
+
+        def after(minutes):
+            poller._busy_since = now - 60 * minutes
+            return poller._concurrency_max()
+
+        assert [after(minutes) for minutes in range(6)] == [5, 305, 605, 905, 1205, 1250]
+
+    @pytest.mark.parametrize(("pause", "expected"), [(299, [0] * 5 + [10]), (300, [0] * 2 + [10] * 2 + [20] * 2)])
+    @pytest.mark.rule("3.6/idles-down")
+    def test_it_idles_down_to_two(self, system, pause, expected):
+        """§3.6: a mapping that had nothing to do for a while begins with two batches; for how long, is assumed."""
+        system.up(
+            Worker=system.function(SLOW, Timeout=20), Jobs=system.queue(), Map=system.mapping("Jobs", BatchSize=1)
+        )
+        system.send("first")
+        system.advance(10)
+        system.advance(pause)
+        start = system.stage.clock.now() - system.began
+        system.send(*[f"m{n}" for n in range(6)])
+        system.settle()
+
+        assert [at - start for at in system.attempts()[1:]] == expected
+
+    @pytest.mark.rule("3.6/provisioned-concurrency")
+    def test_provisioned_pollers(self, system):
+        """§3.6: ten batches at once for each poller, from the minimum to the maximum."""
+        system.up(
+            Worker=system.function(SLOW, Timeout=20),
+            Jobs=system.queue(),
+            Map=system.mapping("Jobs", BatchSize=1, ProvisionedPollerConfig={"MinimumPollers": 2, "MaximumPollers": 2}),
+        )
+        system.send(*[f"m{n}" for n in range(25)])
+        system.settle()
+
+        assert system.attempts() == [0] * 20 + [10] * 5
+
+    @pytest.mark.rule("3.6/provisioned-growth")
+    def test_provisioned_pollers_grow_faster(self, system):
+        """§3.6: by 1,000 batches at once every minute, up to the maximum of pollers."""
+        system.up(
+            Worker=system.function(),
+            Jobs=system.queue(),
+            Map=system.mapping("Jobs", ProvisionedPollerConfig={"MinimumPollers": 2, "MaximumPollers": 150}),
+        )
+        (poller,) = system.stage.world.mappings._pollers.values()
+        now = system.stage.clock.now()
+
+        def after(minutes):
+            poller._busy_since = now - 60 * minutes
+            return poller._concurrency_max()
+
+        assert [after(minutes) for minutes in range(3)] == [20, 1020, 1500]
+
+    @pytest.mark.rule("3.5/maximum-concurrency")
     def test_maximum_concurrency(self, system):
         """§3.5: the mapping's own limit; what waits stays in the queue, unreceived."""
         system.up(
@@ -628,6 +768,7 @@ class TestMappings:
         one, two = system.batches("One"), system.batches("Two")
         assert sorted(one + two) == sorted([f"m{n}"] for n in range(20))
 
+    @pytest.mark.rule("3.5/timeout-fits-visibility")
     def test_a_timeout_over_the_visibility_is_refused(self, system):
         """§3.5: checked when the mapping is made."""
         system.up(Worker=system.function(Timeout=31), Jobs=system.queue(VisibilityTimeout=30))

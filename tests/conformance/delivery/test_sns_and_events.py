@@ -35,6 +35,7 @@ def publish(system, message="hello", **more):
 class TestTopicToFunction:
     """§5.3, §5.5."""
 
+    @pytest.mark.rule("5.5/lambda-event")
     def test_shape(self, system, topic):
         """§5.5: one record; Subject is null when unset, URLs are spelled `...Url`."""
         topic()
@@ -64,6 +65,8 @@ class TestTopicToFunction:
         assert told["Timestamp"] == "2026-01-01T00:00:00.000Z"
         assert told["MessageAttributes"] == {"k": {"Type": "String", "Value": "v"}}
 
+    @pytest.mark.rule("5.3/asynchronous")
+    @pytest.mark.rule("5.3/hand-over-only")
     def test_a_function_error_is_lambdas_business(self, system, topic):
         """§5.3: the async ladder applies; SNS delivered once, and its dead-letter queue stays empty."""
         topic(code=system.FAILS, RedrivePolicy={"deadLetterTargetArn": system.att("Dead")})
@@ -74,6 +77,7 @@ class TestTopicToFunction:
         assert len(system.records("delivery", "Worker")) == 1
         assert system.messages() == []
 
+    @pytest.mark.rule("5.2/client-side-errors")
     def test_a_deleted_function(self, system, topic):
         """§5.2, §5.4: a client-side error is not retried; the notification goes to the subscription's queue."""
         topic(RedrivePolicy={"deadLetterTargetArn": system.att("Dead")})
@@ -85,6 +89,7 @@ class TestTopicToFunction:
         (body,) = system.bodies()
         assert (body["Type"], body["Message"]) == ("Notification", "lost?")
 
+    @pytest.mark.rule("5.6/scope")
     def test_filter_policies(self, system, topic):
         """§5.6: on attributes by default."""
         topic(FilterPolicy={"kind": ["good"]})
@@ -95,6 +100,7 @@ class TestTopicToFunction:
 
         assert [event["Records"][0]["Sns"]["Message"] for event in system.events()] == ["good"]
 
+    @pytest.mark.rule("5.6/scope")
     def test_filter_policies_on_the_body(self, system, topic):
         """§5.6: FilterPolicyScope MessageBody."""
         topic(FilterPolicy={"n": [{"numeric": [">", 1]}]}, FilterPolicyScope="MessageBody")
@@ -117,6 +123,7 @@ class TestTopicToFunction:
 class TestTopicToQueue:
     """§5.5: envelope and raw."""
 
+    @pytest.mark.rule("5.5/notification")
     def test_envelope(self, system, topic):
         """§5.5: the notification as the body; Subject and MessageAttributes only if set."""
         topic("sqs")
@@ -129,6 +136,7 @@ class TestTopicToQueue:
         assert set(plain) == {*names, "SigningCertURL", "UnsubscribeURL"}
         assert set(full) - set(plain) == {"Subject", "MessageAttributes"}
 
+    @pytest.mark.rule("5.5/raw")
     def test_raw(self, system, topic):
         """§5.5: the message itself; attributes become message attributes."""
         topic("sqs", RawMessageDelivery=True)

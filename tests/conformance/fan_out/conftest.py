@@ -14,6 +14,7 @@ from stagefright.assumptions import Assumptions
 from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
 from stagefright.clock import Clock
+from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.delivery.backoff import Backoff
 from stagefright.journal import Journal, Record
 from stagefright.services.archives import ArchiveService
@@ -106,6 +107,7 @@ class FanOutWorld:
         self.backoff = Backoff(self.assumptions, self.chance)
         self.journal = Journal(self.clock)
         self.kernel = FakeKernel(self.clock)
+        self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel)
         self.async_invoke = FakeFunctions()
         self.queues = self
         self.streams = self

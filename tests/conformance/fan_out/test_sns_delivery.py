@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from stagefright.assumptions import Assumptions
 from stagefright.aws_api.errors import ApiError
 
 NUMBER = {"DataType": "Number", "StringValue": "99.12"}
@@ -16,6 +17,8 @@ BINARY = {"DataType": "Binary", "BinaryValue": b"\x02\x03\x04"}
 class TestShapes:
     """§5.5"""
 
+    @pytest.mark.rule("5.5/url-casing")
+    @pytest.mark.rule("5.5/notification")
     def test_a_queue_gets_the_notification(self, world):
         """§5.5: the envelope has the recorded fields in the recorded order, attributes only if there are any."""
         arn, queue = world.queue()
@@ -38,6 +41,7 @@ class TestShapes:
         assert body["MessageAttributes"] == {"n": {"Type": "Number", "Value": "99.12"}}
         assert queue.sent[0]["attributes"] is None
 
+    @pytest.mark.rule("5.5/notification")
     def test_the_subject_is_there_only_if_set(self, world):
         """§5.5: `Subject` stands between topic and message."""
         arn, queue = world.queue()
@@ -49,6 +53,9 @@ class TestShapes:
         assert list(queue.bodies[0])[2:5] == ["TopicArn", "Subject", "Message"]
         assert queue.sent[0]["body"].startswith('{\n  "Type" : "Notification",\n  "MessageId" : "')
 
+    @pytest.mark.rule("5.5/lambda-event")
+    @pytest.mark.rule("5.5/url-casing")
+    @pytest.mark.rule("5.5/binary")
     def test_a_function_gets_the_event(self, world):
         """§5.5: one record, `Url` instead of `URL`, subject null if unset, binary values in base64."""
         function = world.function()
@@ -67,6 +74,7 @@ class TestShapes:
         assert sns["Subject"] is None
         assert sns["MessageAttributes"] == {"b": {"Type": "Binary", "Value": "AgME"}}
 
+    @pytest.mark.rule("5.5/raw")
     def test_raw_delivery_is_the_message_and_its_attributes(self, world):
         """§5.5: with raw delivery the body is the message, and attributes become SQS attributes."""
         arn, queue = world.queue()
@@ -78,6 +86,7 @@ class TestShapes:
         assert queue.sent[0]["body"] == "hi"
         assert queue.sent[0]["attributes"] == {"n": NUMBER, "b": BINARY}
 
+    @pytest.mark.rule("5.5/raw-attributes")
     def test_raw_delivery_discards_more_than_ten_attributes(self, world):
         """§5.5: an eleventh attribute is a client-side error, so the message is lost."""
         arn, queue = world.queue()
@@ -148,6 +157,24 @@ class TestJournal:
         (warning,) = world.records("warning")
         assert "https" in warning.detail["message"]
 
+    @pytest.mark.parametrize(
+        ("endpoint", "protocol"),
+        [
+            ("arn:aws:firehose:eu-west-1:123456789012:deliverystream/logs", "firehose"),
+            ("https://example.com/hook", "https"),
+        ],
+    )
+    def test_an_endpoint_that_gets_nothing_is_named(self, world, endpoint, protocol):
+        """§5.2: what SNS would deliver and the local stage does not, it says by protocol."""
+        topic = world.topic()
+        subscription = world.subscribe(topic, endpoint)
+
+        world.topics.publish({"TopicArn": topic, "Message": "hi"})
+
+        (warning,) = world.records("warning")
+        assert f"does not deliver to {protocol} endpoints" in warning.detail["message"]
+        assert subscription in warning.detail["message"]
+
     def test_a_text_message_goes_nowhere(self, world):
         """`Publish` to a phone number is accepted and warned of."""
         reply = world.topics.publish({"PhoneNumber": "+4915112345678", "Message": "hi"})
@@ -159,6 +186,7 @@ class TestJournal:
 class TestFilters:
     """§5.6 at work"""
 
+    @pytest.mark.rule("5.6/rejected")
     def test_a_filtered_message_is_dropped_with_its_reason(self, world):
         """§5.6: a rejected message is not delivered and does not go to the dead-letter queue."""
         arn, queue = world.queue()
@@ -189,6 +217,9 @@ class TestFailedDeliveries:
     """§5.2 and §5.4"""
 
     @pytest.mark.parametrize("raw", ["true", "false"])
+    @pytest.mark.rule("5.2/client-side-errors")
+    @pytest.mark.rule("5.4/raw-body")
+    @pytest.mark.rule("5.4/envelope-body")
     def test_a_missing_queue_is_final(self, world, raw):
         """§5.4: the dead-letter queue gets at once what the subscriber would have got."""
         dead_arn, dead = world.queue("dead")
@@ -206,6 +237,7 @@ class TestFailedDeliveries:
         assert record.resource == "dead"
         assert sent["cause"] == record.n
 
+    @pytest.mark.rule("5.4/envelope-body")
     def test_a_missing_function_leaves_a_notification(self, world):
         """§5.4: the dead-letter queue of a Lambda subscription gets the notification, not the Lambda event."""
         dead_arn, dead = world.queue("dead")
@@ -218,6 +250,7 @@ class TestFailedDeliveries:
         assert dead.bodies[0]["Type"] == "Notification"
         assert "SigningCertURL" in dead.bodies[0]
 
+    @pytest.mark.rule("5.2/client-side-errors")
     def test_without_a_dead_letter_queue_it_is_lost(self, world):
         """§5.2: nothing keeps the message; the journal says so."""
         topic = world.topic()
@@ -227,6 +260,9 @@ class TestFailedDeliveries:
 
         assert "it has no dead-letter queue" in world.records("dropped")[0].detail["reason"]
 
+    @pytest.mark.rule("5.2/immediate")
+    @pytest.mark.rule("5.2/pre-backoff")
+    @pytest.mark.rule("5.2/server-side-errors")
     def test_a_throttled_function_is_tried_again(self, world):
         """§5.2: three retries at once, two after a second each; then the event is accepted."""
         topic = world.topic()
@@ -242,6 +278,7 @@ class TestFailedDeliveries:
         assert [record.at - started for record in world.records("delivery")] == [0, 0, 0, 0, 1, 2]
         assert [record.detail["attempt"] for record in world.records("delivery")] == [1, 2, 3, 4, 5, 6]
 
+    @pytest.mark.rule("5.2/client-side-errors")
     def test_a_retry_that_finds_the_endpoint_gone_ends_the_ladder(self, world):
         """§5.2: a client-side error is final also when it comes after server-side ones."""
         topic = world.topic()
@@ -263,6 +300,9 @@ class TestFifo:
     def fifo(self, world, **attributes):
         return world.topic("feed.fifo", FifoTopic="true", **attributes)
 
+    @pytest.mark.rule("5.5/notification-fifo")
+    @pytest.mark.rule("5.5/fifo-subscribers")
+    @pytest.mark.rule("5.5/fifo-content")
     def test_a_fifo_queue_gets_group_and_deduplication_id(self, world):
         """§5.5: the id is the SHA-256 of the message; the notification is numbered and not signed."""
         arn, queue = world.queue("jobs.fifo")
@@ -279,6 +319,7 @@ class TestFifo:
         assert queue.bodies[0]["SequenceNumber"] == reply["SequenceNumber"]
         assert len(reply["SequenceNumber"]) == 20
 
+    @pytest.mark.rule("5.5/fifo-subscribers")
     def test_a_standard_queue_may_subscribe(self, world):
         """§5.5: standard queues get no deduplication id, which they would refuse."""
         arn, queue = world.queue("jobs")
@@ -290,6 +331,8 @@ class TestFifo:
 
         assert queue.sent[0]["dedup"] is None
 
+    @pytest.mark.rule("5.5/fifo-deduplication")
+    @pytest.mark.rule("5.5/fifo-scope")
     def test_duplicates_vanish_for_five_minutes(self, world):
         """§5.5: the second message with an id is accepted and goes nowhere; after five minutes it counts as new."""
         arn, queue = world.queue("jobs.fifo")
@@ -308,6 +351,20 @@ class TestFifo:
         assert len(queue.sent) == 2
         assert world.records("dropped")[0].detail["reason"] == "duplicate"
 
+    @pytest.mark.parametrize("has_first_id", [True, False])
+    def test_what_the_publisher_of_a_duplicate_learns(self, world, has_first_id):
+        """§5.5: the call succeeds either way; whether with the first message's id, AWS does not say."""
+        world.assumptions = Assumptions(fifo_duplicate_has_first_id=has_first_id)
+        topic = self.fifo(world)
+        params = {"TopicArn": topic, "Message": "a", "MessageGroupId": "g", "MessageDeduplicationId": "d"}
+
+        first, again = world.topics.publish(params), world.topics.publish(params)
+
+        assert (first == again) is has_first_id
+        assert len({len(reply["SequenceNumber"]) for reply in (first, again)}) == 1
+        assert len(world.records("event")) == 1
+
+    @pytest.mark.rule("5.5/fifo-scope")
     def test_deduplication_can_be_per_group(self, world):
         """§5.5: with the throughput scope `MessageGroup`, another group may use the id again."""
         arn, queue = world.queue("jobs.fifo")

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from stagefright.services import topic_rules
+
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:feed"
 STRING = {"DataType": "String", "StringValue": "x"}
 NO_DEVICE = "TargetArn Reason: No endpoint found for the target arn specified"
@@ -46,6 +48,8 @@ class TestPublish:
             ({"MessageDeduplicationId": "d"}, NO_DEDUPLICATION),
         ],
     )
+    @pytest.mark.rule("5.1/message-size")
+    @pytest.mark.rule("5.1/subject")
     def test_a_faulty_message_is_refused(self, world, refusal, params, message):
         """§5.1: each fault has its recorded text, and nothing is published."""
         world.topic()
@@ -62,6 +66,7 @@ class TestPublish:
 
         assert refusal(world.topics.publish, {"TopicArn": arn, "Message": "hi"}) == ("NotFound", "Topic does not exist")
 
+    @pytest.mark.rule("5.1/message-size")
     def test_the_largest_message_is_accepted(self, world):
         """§5.1: 256 KiB with its attributes."""
         world.topic()
@@ -122,6 +127,7 @@ class TestPublish:
             ({"MessageGroupId": "g"}, NEEDS_DEDUPLICATION),
         ],
     )
+    @pytest.mark.rule("5.5/fifo-group")
     def test_a_fifo_topic_needs_its_ids(self, world, refusal, params, message):
         """§5.5: group id always, deduplication id unless it is made from the content."""
         topic = world.topic("feed.fifo", FifoTopic="true")
@@ -137,6 +143,7 @@ class TestPublishBatch:
     def entries(self, *messages):
         return [{"Id": str(number), "Message": message} for number, message in enumerate(messages)]
 
+    @pytest.mark.rule("5.1/batch-is-partial")
     def test_a_batch_is_partial(self, world):
         """§5.1: an entry with faulty content fails alone, as the sender's fault."""
         arn, queue = world.queue()
@@ -179,6 +186,8 @@ class TestPublishBatch:
             ),
         ],
     )
+    @pytest.mark.rule("5.1/batch-entries")
+    @pytest.mark.rule("5.1/batch-size")
     def test_a_faulty_batch_is_refused_whole(self, world, refusal, entries, code, message):
         """§5.1: faults of the batch, and of the form of one entry, refuse all of it."""
         world.topic()
@@ -232,6 +241,10 @@ class TestFilterPolicies:
             ({"k": [{"wildcard": "a*b*c*d*"}]}, "Filter policy is too complex"),
         ],
     )
+    @pytest.mark.rule("5.6/keys")
+    @pytest.mark.rule("5.6/complexity")
+    @pytest.mark.rule("5.6/wildcard-limits")
+    @pytest.mark.rule("5.6/refusals")
     def test_subscribe_refuses_a_bad_policy(self, world, refusal, policy, reason):
         """§5.6: `Subscribe` names the policy as an attribute."""
         params = {"TopicArn": TOPIC, "Attributes": {"FilterPolicy": json.dumps(policy)}}
@@ -242,6 +255,8 @@ class TestFilterPolicies:
         )
 
     @pytest.mark.parametrize("policy", [{"k": {"suffix": "value"}}, {"a": {"b": ["x"]}}])
+    @pytest.mark.rule("5.6/refusal-of-nesting")
+    @pytest.mark.rule("5.6/attributes-are-flat")
     def test_attribute_policies_are_flat(self, world, refusal, policy):
         """§5.6: nesting is for the body; the refusal names the scope."""
         params = {"TopicArn": TOPIC, "Attributes": {"FilterPolicy": json.dumps(policy)}}
@@ -250,6 +265,7 @@ class TestFilterPolicies:
             "Invalid parameter: Filter policy scope MessageAttributes does not support nested filter policy"
         )
 
+    @pytest.mark.rule("5.6/refusals")
     def test_a_body_policy_names_the_key_that_has_no_list(self, world, refusal):
         """§5.6: an operator outside of a list is read as a nested key."""
         attributes = {"FilterPolicy": '{"key":{"suffix":"value"}}', "FilterPolicyScope": "MessageBody"}
@@ -258,6 +274,7 @@ class TestFilterPolicies:
             'Invalid parameter: Attributes Reason: FilterPolicy: "suffix" must be an object or an array'
         )
 
+    @pytest.mark.rule("5.6/complexity-depth")
     def test_depth_multiplies_the_combinations(self, world, refusal):
         """§5.6: a value list counts as often as its key is deep: 4 x 3 and 3 x 2 make 72, 6 x 3 and 5 x 2 too many."""
         fine = {"a": {"b": {"c": ["1", "2", "3", "4"]}}, "d": {"e": ["1", "2", "3"]}}
@@ -269,6 +286,7 @@ class TestFilterPolicies:
         world.topics.validate_subscription(params(fine))
         assert "too complex" in refusal(world.topics.validate_subscription, params(too_much))[1]
 
+    @pytest.mark.rule("5.6/scope")
     def test_the_scope_is_one_of_two(self, world, refusal):
         """§5.6: the recorded refusal of another scope."""
         params = {
@@ -306,3 +324,99 @@ class TestFilterPolicies:
         """§5.6: `{}` and no text at all are no filter."""
         for policy in ("{}", "", None):
             world.topics.validate_subscription({"Attributes": {"FilterPolicy": policy}})
+
+    @pytest.mark.rule("5.1/policies-per-topic")
+    def test_two_hundred_policies_per_topic(self, world, refusal):
+        """§5.1: the 201st subscription with a filter policy is refused; one without is not."""
+        topic = world.topic()
+        for number in range(200):
+            last = world.subscribe(topic, world.queue(f"jobs{number}")[0], FilterPolicy={"k": ["v"]})
+        params = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": f"{topic}-jobs"}
+
+        world.topics.validate_subscription(params)
+        code, _ = refusal(
+            world.topics.validate_subscription, {**params, "Attributes": {"FilterPolicy": '{"k": ["v"]}'}}
+        )
+        change = {"SubscriptionArn": last, "AttributeName": "FilterPolicy", "AttributeValue": '{"k": ["w"]}'}
+        world.topics.validate_subscription(change)
+
+        assert code == "FilterPolicyLimitExceeded"
+
+    @pytest.mark.rule("5.1/policies-per-account")
+    def test_ten_thousand_policies_per_account(self, world, refusal, monkeypatch):
+        """§5.1: over all topics of the account."""
+        assert topic_rules.FILTER_POLICIES_PER_ACCOUNT_MAX == 10_000
+        monkeypatch.setattr(topic_rules, "FILTER_POLICIES_PER_ACCOUNT_MAX", 2)
+        for name in ("one", "two"):
+            world.subscribe(world.topic(name), world.queue(name)[0], FilterPolicy={"k": ["v"]})
+
+        params = {"TopicArn": world.topic("three"), "Attributes": {"FilterPolicy": '{"k": ["v"]}'}}
+
+        assert refusal(world.topics.validate_subscription, params)[0] == "FilterPolicyLimitExceeded"
+
+
+class TestSubscribing:
+    """§5.4, §5.5"""
+
+    @pytest.mark.parametrize(
+        ("topic", "target", "reason"),
+        [
+            ("feed", None, "failed to parse JSON."),
+            ("feed", "dead", "deadLetterTargetArn is an invalid arn"),
+            ("feed", "arn:aws:sns:eu-west-1:123456789012:dead", "deadLetterTargetArn is an invalid arn"),
+            ("feed", "arn:aws:sqs:us-east-1:123456789012:dead", "in the same account and Region"),
+            ("feed", "arn:aws:sqs:eu-west-1:210987654321:dead", "in the same account and Region"),
+            ("feed", "arn:aws:sqs:eu-west-1:123456789012:dead.fifo", "must use a standard queue"),
+            ("feed.fifo", "arn:aws:sqs:eu-west-1:123456789012:dead", "must use a FIFO queue"),
+        ],
+    )
+    @pytest.mark.parametrize("by_setting", [False, True])
+    @pytest.mark.rule("5.4/fits-the-topic")
+    def test_a_dead_letter_queue_must_fit_the_topic(self, world, refusal, topic, target, reason, by_setting):
+        """§5.4: a queue of the topic's type, account and Region, for both operations."""
+        arn = TOPIC.replace("feed", topic)
+        policy = "{" if target is None else json.dumps({"deadLetterTargetArn": target})
+        params = {"TopicArn": arn, "Protocol": "sqs", "Attributes": {"RedrivePolicy": policy}}
+        if by_setting:
+            params = {"SubscriptionArn": f"{arn}:1", "AttributeName": "RedrivePolicy", "AttributeValue": policy}
+
+        code, message = refusal(world.topics.validate_subscription, params)
+
+        assert (code, reason in message) == ("InvalidParameter", True)
+
+    @pytest.mark.rule("5.4/fits-the-topic")
+    def test_a_fitting_dead_letter_queue_is_taken(self, world):
+        """§5.4: standard with standard, FIFO with FIFO; no policy is no policy."""
+        for suffix in ("", ".fifo"):
+            policy = json.dumps({"deadLetterTargetArn": f"arn:aws:sqs:eu-west-1:123456789012:dead{suffix}"})
+            for text in (policy, "", None):
+                params = {"TopicArn": f"{TOPIC}{suffix}", "Protocol": "sqs", "Attributes": {"RedrivePolicy": text}}
+                world.topics.validate_subscription(params)
+
+    @pytest.mark.parametrize("protocol", ["lambda", "https", "email", "firehose"])
+    @pytest.mark.rule("5.5/fifo-subscribers")
+    def test_a_fifo_topic_takes_queues_only(self, world, refusal, protocol):
+        """§5.5: FIFO topics deliver to SQS queues, FIFO and standard ones."""
+        params = {"TopicArn": f"{TOPIC}.fifo", "Protocol": protocol, "Endpoint": "x"}
+
+        assert refusal(world.topics.validate_subscription, params)[0] == "InvalidParameter"
+        for queue in ("jobs", "jobs.fifo"):
+            world.topics.validate_subscription({**params, "Protocol": "sqs", "Endpoint": f"{TOPIC}-{queue}"})
+
+    def test_a_standard_topic_takes_no_fifo_queue(self, world, refusal):
+        """§5.5: in AWS's own, doubled words."""
+        params = {"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": "arn:aws:sqs:eu-west-1:123456789012:jobs.fifo"}
+
+        assert refusal(world.topics.validate_subscription, params)[1] == (
+            "Invalid parameter: Invalid parameter: Endpoint Reason: "
+            "FIFO SQS Queues can not be subscribed to standard SNS topics"
+        )
+
+    @pytest.mark.parametrize("name", ["MessageGroupId", "MessageDeduplicationId"])
+    def test_fifo_ids_have_128_characters(self, world, refusal, name):
+        """§5.5: as in SQS."""
+        topic = world.topic("feed.fifo", FifoTopic="true")
+        params = {"TopicArn": topic, "Message": "m", "MessageGroupId": "g", "MessageDeduplicationId": "d"}
+
+        assert "at most 128" in refusal(world.topics.publish, {**params, name: "x" * 129})[1]
+        assert world.topics.publish({**params, name: "x" * 128})["MessageId"]

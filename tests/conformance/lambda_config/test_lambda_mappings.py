@@ -28,6 +28,9 @@ def connect(create, api):
 class TestQueues:
     """§3.5: mappings of SQS queues."""
 
+    @pytest.mark.rule("3.5/batch-size-default")
+    @pytest.mark.rule("3.5/window-range")
+    @pytest.mark.rule("3.5/transition-reason")
     def test_a_queue_mapping_has_awss_defaults_and_echo(self, connect, api):
         """Ten messages, no window, USER_INITIATED; Creating at first, Enabled from then on."""
         created = connect()
@@ -46,6 +49,8 @@ class TestQueues:
         }
         assert api.get_event_source_mapping(UUID=created["UUID"])["State"] == "Enabled"
 
+    @pytest.mark.rule("3.5/batch-size-standard")
+    @pytest.mark.rule("3.5/large-batch-needs-a-window")
     def test_a_large_batch_needs_a_window(self, connect, refusal):
         """More than ten messages need a window of a second at least."""
         message = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
@@ -53,6 +58,7 @@ class TestQueues:
         assert refusal(connect, BatchSize=11) == (INVALID, message, 400)
         assert connect(BatchSize=10_000, MaximumBatchingWindowInSeconds=1)["BatchSize"] == 10_000
 
+    @pytest.mark.rule("3.5/timeout-fits-visibility")
     def test_the_functions_timeout_must_fit_the_visibility_timeout(self, connect, world, refusal):
         """A function that may run longer than a message stays invisible is refused."""
         world.queues.visibility_s["jobs"] = 29
@@ -60,6 +66,7 @@ class TestQueues:
 
         assert refusal(connect) == (INVALID, message, 400)
 
+    @pytest.mark.rule("3.5/timeout-fits-visibility")
     def test_the_rule_holds_for_updates_too(self, connect, api, refusal):
         """A mapping cannot be updated while its function outlives the visibility timeout."""
         uuid = connect()["UUID"]
@@ -67,6 +74,7 @@ class TestQueues:
 
         assert refusal(api.update_event_source_mapping, UUID=uuid, BatchSize=5)[0] == INVALID
 
+    @pytest.mark.rule("3.5/missing-queue")
     def test_a_missing_queue_is_reported_with_sqss_error(self, connect, refusal):
         """A missing queue is Lambda's refusal, with SQS's code and text inside."""
         message = (
@@ -76,6 +84,7 @@ class TestQueues:
 
         assert refusal(connect, QUEUE.replace("jobs", "none")) == (INVALID, message, 400)
 
+    @pytest.mark.rule("3.5/duplicate-mapping")
     def test_a_second_mapping_is_a_conflict(self, connect, refusal):
         """One mapping for each queue and function; the refusal names the one that is there."""
         uuid = connect()["UUID"]
@@ -101,7 +110,14 @@ class TestQueues:
             (QUEUE, {"ScalingConfig": {"MaximumConcurrency": 1}}, "Value '1' at 'scalingConfig.maximumConcurrency'"),
             (QUEUE, {"ScalingConfig": {"MaximumConcurrency": 1001}}, "less than or equal to 1000"),
             (QUEUE, {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "provisionedPollerConfig.minimumPollers"),
+            (QUEUE, {"ProvisionedPollerConfig": {"MinimumPollers": 201}}, "provisionedPollerConfig.minimumPollers"),
             (QUEUE, {"ProvisionedPollerConfig": {"MaximumPollers": 2001}}, "provisionedPollerConfig.maximumPollers"),
+            (
+                QUEUE,
+                {"ProvisionedPollerConfig": {"MinimumPollers": 9, "MaximumPollers": 8}},
+                "MinimumPollers (9) must be less than or equal to MaximumPollers (8)",
+            ),
+            (FIFO, {"ScalingConfig": {"MaximumConcurrency": 1}}, "Value '1' at 'scalingConfig.maximumConcurrency'"),
             (QUEUE, {"ParallelizationFactor": 2}, "Unsupported ParallelizationFactor parameter"),
             (QUEUE, {"FunctionResponseTypes": ["Nothing"]}, "enum value set: [ReportBatchItemFailures]"),
             (QUEUE, {"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "Invalid filter pattern definition."),
@@ -114,16 +130,29 @@ class TestQueues:
             ("arn:aws:kafka:eu-west-1:123456789012:cluster/a/b", {}, "Available on the local stage"),
         ],
     )
+    @pytest.mark.rule("3.5/batch-size-standard")
+    @pytest.mark.rule("3.5/batch-size-fifo")
+    @pytest.mark.rule("3.5/window-range")
+    @pytest.mark.rule("3.5/window-fifo")
+    @pytest.mark.rule("3.5/maximum-concurrency-range")
+    @pytest.mark.rule("3.5/provisioned-pollers")
+    @pytest.mark.rule("3.5/response-types")
+    @pytest.mark.rule("3.5/filters")
+    @pytest.mark.rule("3.5/filter-length")
+    @pytest.mark.rule("3.5/bad-filter")
     def test_what_a_queue_does_not_take_is_refused(self, connect, refusal, source, settings, text):
         """Each range and rule of §3.5 has its refusal."""
         assert text in refusal(connect, source, **settings)[1]
 
+    @pytest.mark.rule("3.5/provisioned-or-maximum")
     def test_concurrency_and_pollers_exclude_each_other(self, connect, refusal):
         """A mapping scales by itself within a maximum, or is provisioned."""
         both = {"ScalingConfig": {"MaximumConcurrency": 2}, "ProvisionedPollerConfig": {"MinimumPollers": 2}}
 
         assert "cannot be used together" in refusal(connect, **both)[1]
 
+    @pytest.mark.rule("3.5/provisioned-pollers")
+    @pytest.mark.rule("3.5/response-types")
     def test_filters_and_response_types_reach_the_pollers(self, connect, service):
         """What a poller needs is on the record."""
         pattern = '{"body": {"paid": [true]}}'
@@ -138,11 +167,20 @@ class TestQueues:
         assert mapping.reports_batch_item_failures
         assert mapping.provisioned_pollers == (3, 200)
 
+    @pytest.mark.rule("3.5/provisioned-pollers")
+    def test_two_pollers_are_the_least(self, connect, service):
+        """§3.5: the minimum is two unless told otherwise."""
+        connect(ProvisionedPollerConfig={"MaximumPollers": 5})
+
+        assert [mapping.provisioned_pollers for mapping in service.mappings()] == [(2, 5)]
+
 
 class TestStreams:
     """§4.1: mappings of Kinesis and DynamoDB streams."""
 
     @pytest.mark.parametrize("source", [STREAM, TABLE_STREAM])
+    @pytest.mark.rule("3.5/transition-reason")
+    @pytest.mark.rule("3.5/last-result")
     def test_a_stream_mapping_has_awss_defaults_and_echo(self, connect, source):
         """A hundred records, endless retries, `User action`, nothing processed yet."""
         created = connect(source, StartingPosition="TRIM_HORIZON")
@@ -221,6 +259,7 @@ class TestStreams:
 
         assert refusal(connect, STREAM, StartingPosition="LATEST") == ("ResourceConflictException", message, 409)
 
+    @pytest.mark.rule("3.5/last-result")
     def test_a_pollers_result_is_shown(self, connect, api, service):
         """What the poller did last is the mapping's LastProcessingResult, and restarts no poller."""
         uuid, changes = connect(STREAM, StartingPosition="LATEST")["UUID"], []

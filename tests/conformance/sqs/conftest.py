@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from stagefright.assumptions import Assumptions
 from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
 from stagefright.clock import Clock
+from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.journal import Journal
 from stagefright.services.queue import Queue
 from stagefright.services.queues import QueueService
@@ -23,8 +25,10 @@ class World:
         self.account, self.region = "123456789012", "us-east-1"
         self.clock = Clock()
         self.chance = Chance(0)
+        self.assumptions = Assumptions()
         self.journal = Journal(self.clock)
         self.kernel = Kernel(self.clock, self.chance)
+        self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel)
 
     def name_of(self, arn_or_name: str) -> str:
         """The physical name: there is no template."""

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from stagefright.assumptions import Assumptions
 from stagefright.aws_api.errors import ApiError
 
 
@@ -14,6 +15,7 @@ def queue(sqs):
     return sqs.queue("orders.fifo")
 
 
+@pytest.mark.rule("3.3/group-in-flight")
 def test_messages_in_flight_block_their_group(sqs, queue):
     """§3.3: with g1-m1 and g1-m2 in flight nothing else of g1 comes; when both are deleted, m3 comes at once."""
     for body in ("g1-m1", "g1-m2", "g1-m3"):
@@ -25,6 +27,7 @@ def test_messages_in_flight_block_their_group(sqs, queue):
     assert sqs.receive(queue) == ["g1-m3"]
 
 
+@pytest.mark.rule("3.3/group-partial-delete")
 def test_a_partial_delete_leaves_the_group_blocked(sqs, queue):
     """§3.3 (LS visibility_after_partial_delete): m1 is deleted, m2 still in flight, so m3 waits."""
     for body in ("g1-m1", "g1-m2", "g1-m3"):
@@ -39,6 +42,7 @@ def test_a_partial_delete_leaves_the_group_blocked(sqs, queue):
 
 
 @pytest.mark.parametrize(("seconds", "pause"), [(0, 0), (2, 2)])
+@pytest.mark.rule("3.3/group-comes-back")
 def test_a_returned_message_comes_again_alone(sqs, queue, seconds, pause):
     """§3.3 (LS after_terminate_visibility_timeout, after_change_message_visibility): m1 again, m2 is in flight."""
     for body in ("g1-m1", "g1-m2", "g1-m3"):
@@ -53,6 +57,7 @@ def test_a_returned_message_comes_again_alone(sqs, queue, seconds, pause):
 
 
 @pytest.mark.parametrize(("extended", "expected"), [("g1-m0", []), ("g1-m1", ["g1-m0"]), ("g1-m2", ["g1-m0", "g1-m1"])])
+@pytest.mark.rule("3.3/group-extended")
 def test_an_extended_message_ends_the_run(sqs, queue, extended, expected):
     """§3.3 (LS extends_with_change_message_visibility): three received, one extended, the others expired."""
     for body in ("g1-m0", "g1-m1", "g1-m2"):
@@ -65,6 +70,7 @@ def test_an_extended_message_ends_the_run(sqs, queue, extended, expected):
     assert sqs.receive(queue) == expected
 
 
+@pytest.mark.rule("3.3/group-new-sends")
 def test_new_messages_do_not_open_a_blocked_group(sqs, queue):
     """§3.3 (LS test_fifo_message_group_visibility): a send changes nothing for a group that waits."""
     sqs.send(queue, "g1-m1")
@@ -77,6 +83,7 @@ def test_new_messages_do_not_open_a_blocked_group(sqs, queue):
     assert sqs.receive(queue) == ["g1-m1", "g1-m2"]
 
 
+@pytest.mark.rule("3.3/one-group-first")
 def test_one_receive_fills_from_one_group_first(sqs, queue):
     """§3.3 (LS test_fifo_receive_message_group_id_ordering): all of g1, then g2, whatever the order of sending."""
     for body in ("g1-m1", "g2-m1", "g1-m2", "g1-m3"):
@@ -85,6 +92,7 @@ def test_one_receive_fills_from_one_group_first(sqs, queue):
     assert sqs.receive(queue) == ["g1-m1", "g1-m2", "g1-m3", "g2-m1"]
 
 
+@pytest.mark.rule("3.3/served-group-waits")
 def test_a_served_group_goes_behind_the_waiting_ones(sqs, queue):
     """§3.3: groups take turns."""
     for body in ("g1-m1", "g1-m2", "g2-m1"):
@@ -96,6 +104,8 @@ def test_a_served_group_goes_behind_the_waiting_ones(sqs, queue):
     assert sqs.receive(queue, 1) == ["g1-m2"]
 
 
+@pytest.mark.rule("3.3/deduplication-window")
+@pytest.mark.rule("3.3/duplicate-is-accepted")
 def test_a_duplicate_is_accepted_and_ignored_for_five_minutes(sqs, queue):
     """§3.3: within five minutes a deduplication id enqueues once; after that it enqueues again."""
     first = sqs.send(queue, "g1-a", MessageDeduplicationId="d")
@@ -109,6 +119,7 @@ def test_a_duplicate_is_accepted_and_ignored_for_five_minutes(sqs, queue):
     assert sqs.receive(queue) == ["g2-c"]
 
 
+@pytest.mark.rule("3.3/deduplication-outlives-the-message")
 def test_a_duplicate_is_ignored_after_the_first_was_deleted(sqs, queue):
     """§3.3 (LS test_fifo_deduplication_arrives_once_after_delete)."""
     sqs.send(queue, "g1-a")
@@ -120,6 +131,7 @@ def test_a_duplicate_is_ignored_after_the_first_was_deleted(sqs, queue):
     assert sqs.receive(queue) == []
 
 
+@pytest.mark.rule("3.3/deduplication-scope-queue")
 def test_another_group_does_not_make_a_difference(sqs, queue):
     """§3.3 (LS test_sqs_fifo_same_dedup_id_different_message_groups): the scope is the queue."""
     sqs.send(queue, "g1-a", MessageDeduplicationId="d")
@@ -128,6 +140,7 @@ def test_another_group_does_not_make_a_difference(sqs, queue):
     assert sqs.receive(queue) == ["g1-a"]
 
 
+@pytest.mark.rule("3.3/deduplication-scope-group")
 def test_the_scope_can_be_the_group(sqs):
     """§3.3: `DeduplicationScope=messageGroup`."""
     queue = sqs.queue("wide.fifo", DeduplicationScope="messageGroup")
@@ -137,6 +150,7 @@ def test_the_scope_can_be_the_group(sqs):
     assert sqs.receive(queue) == ["g1-a", "g2-a"]
 
 
+@pytest.mark.rule("3.3/content-based")
 def test_content_means_the_body_alone(sqs, queue):
     """§3.3: content-based deduplication is the SHA-256 of the body, not of its attributes."""
     sqs.send(queue, "g1-a")
@@ -147,6 +161,7 @@ def test_content_means_the_body_alone(sqs, queue):
     assert message["Attributes"]["MessageDeduplicationId"] == hashlib.sha256(b"g1-a").hexdigest()
 
 
+@pytest.mark.rule("3.3/group-required")
 def test_a_message_needs_a_group(sqs, queue):
     """§3.3 (LS test_posting_to_fifo_requires_deduplicationid_group_id)."""
     refused = sqs.refusal("send_message", queue, MessageBody="x", MessageDeduplicationId="d")
@@ -157,6 +172,7 @@ def test_a_message_needs_a_group(sqs, queue):
     )
 
 
+@pytest.mark.rule("3.3/deduplication-id-required")
 def test_a_message_needs_a_deduplication_id(sqs):
     """§3.3 (LS test_posting_to_fifo_requires_deduplicationid_group_id)."""
     queue = sqs.queue("explicit.fifo", ContentBasedDeduplication="false")
@@ -169,8 +185,10 @@ def test_a_message_needs_a_deduplication_id(sqs):
     )
 
 
+@pytest.mark.rule("3.1/fifo-has-no-message-delay")
+@pytest.mark.rule("3.3/delay-refusal")
 def test_a_message_has_no_delay_of_its_own(sqs, queue):
-    """§3.3 (LS test_fifo_queue_send_message_with_delay_seconds_fails)."""
+    """§3.3, §3.1 (LS test_fifo_queue_send_message_with_delay_seconds_fails)."""
     refused = sqs.refusal("send_message", queue, MessageBody="x", MessageGroupId="g", DelaySeconds=2)
 
     assert refused.code == "InvalidParameterValue"
@@ -180,6 +198,7 @@ def test_a_message_has_no_delay_of_its_own(sqs, queue):
     )
 
 
+@pytest.mark.rule("3.1/fifo-delay-of-zero")
 def test_a_delay_of_zero_falls_back_to_the_queue(sqs):
     """§3.1: per-message 0 on FIFO means the queue's delay (LS)."""
     queue = sqs.queue("slow.fifo", DelaySeconds="10")
@@ -190,6 +209,7 @@ def test_a_delay_of_zero_falls_back_to_the_queue(sqs):
     assert sqs.receive(queue) == ["g1-a"]
 
 
+@pytest.mark.rule("3.2/expired-handle-fifo")
 def test_an_expired_handle_is_refused(sqs, queue):
     """§3.2 (LS test_fifo_delete_message_with_expired_receipt_handle)."""
     sqs.send(queue, "g1-m1")
@@ -214,6 +234,7 @@ def test_sequence_numbers_have_twenty_digits_and_grow(sqs, queue):
     assert [message["Attributes"]["SequenceNumber"] for message in sqs.messages(queue)] == sent
 
 
+@pytest.mark.rule("3.3/receive-attempt")
 def test_a_repeated_receive_gets_the_same_messages(sqs, queue):
     """§3.3: for five minutes a ReceiveRequestAttemptId gets the same messages and handles."""
     for body in ("g1-a", "g2-a"):
@@ -228,12 +249,14 @@ def test_a_repeated_receive_gets_the_same_messages(sqs, queue):
     assert later == ["g2-a"]
 
 
+@pytest.mark.rule("3.3/receive-attempt")
 def test_an_attempt_id_is_for_fifo_queues(sqs):
     """§3.3: a standard queue refuses it."""
     with pytest.raises(ApiError, match="not valid for this queue type"):
         sqs.receive(sqs.queue(), ReceiveRequestAttemptId="try")
 
 
+@pytest.mark.rule("3.3/fair-queues")
 def test_a_standard_queue_takes_a_group_as_a_label(sqs):
     """§3.3 (LS test_fair_queue_with_message_group_id): it shows up, and delivery stays standard."""
     queue = sqs.queue()
@@ -254,3 +277,29 @@ def test_a_batch_with_an_incomplete_entry_is_refused_whole(sqs, queue):
         "InvalidParameterValue",
         "The request must contain the parameter MessageGroupId.",
     )
+
+
+@pytest.mark.parametrize("has_first_id", [True, False])
+@pytest.mark.rule("3.3/duplicate-id")
+def test_what_the_sender_of_a_duplicate_learns(sqs, queue, has_first_id):
+    """§3.3: the send succeeds either way; whether with the first message's id, AWS does not say."""
+    sqs.world.assumptions = Assumptions(fifo_duplicate_has_first_id=has_first_id)
+
+    first, again = (sqs.send(queue, "g1-m", MessageDeduplicationId="d") for _ in range(2))
+
+    assert (again["MessageId"] == first["MessageId"]) is has_first_id
+    assert (again["SequenceNumber"] == first["SequenceNumber"]) is has_first_id
+    assert again["MD5OfMessageBody"] == first["MD5OfMessageBody"]
+    assert sqs.receive(queue) == ["g1-m"]
+
+
+@pytest.mark.rule("3.3/throughput-per-group")
+def test_a_limit_per_group_needs_deduplication_per_group(sqs):
+    """§3.3 (BC FifoThroughputLimit): high throughput is for `DeduplicationScope=messageGroup` only."""
+    queue = sqs.queue("fast.fifo", DeduplicationScope="messageGroup", FifoThroughputLimit="perMessageGroupId")
+    assert queue.attributes["FifoThroughputLimit"] == "perMessageGroupId"
+
+    plain = sqs.queue("slow.fifo")
+    refused = sqs.refusal("set_queue_attributes", plain, Attributes={"FifoThroughputLimit": "perMessageGroupId"})
+
+    assert refused.code == "InvalidAttributeValue"

@@ -36,6 +36,9 @@ def attributes_of(sqs, queue, *names):
     return sqs.service.get_queue_attributes({"QueueUrl": queue.url, "AttributeNames": list(names)}).get("Attributes")
 
 
+@pytest.mark.rule("3.1/message-size-default")
+@pytest.mark.rule("3.1/retention-default")
+@pytest.mark.rule("3.1/visibility-default")
 def test_the_defaults(sqs, queue):
     """§3.1: 1 MiB, four days, 30 seconds, no delay, short polling."""
     assert attributes_of(sqs, queue, "All") == DEFAULTS
@@ -66,6 +69,11 @@ def test_the_defaults_of_a_fifo_queue(sqs):
         ("KmsDataKeyReusePeriodSeconds", 60, 86_400),
     ],
 )
+@pytest.mark.rule("3.1/message-size-range")
+@pytest.mark.rule("3.1/queue-delay-range")
+@pytest.mark.rule("3.1/retention-range")
+@pytest.mark.rule("3.1/visibility-range")
+@pytest.mark.rule("3.1/long-poll-range")
 def test_the_ranges_of_queue_attributes(sqs, queue, name, low, high):
     """§3.1: both ends are allowed, what lies beyond is refused."""
     for value in (low, high):
@@ -164,6 +172,9 @@ def test_an_unknown_url(sqs, queue, url):
     )
 
 
+@pytest.mark.rule("3.1/message-size-counts-attributes")
+@pytest.mark.rule("3.1/message-size-refusal")
+@pytest.mark.rule("3.1/trace-header-is-free")
 def test_the_size_of_a_message(sqs):
     """§3.1 (LS test_send_message_with_updated_maximum_message_size): names, types and values count, traces do not."""
     queue = sqs.queue("small", MaximumMessageSize="1024")
@@ -180,6 +191,7 @@ def test_the_size_of_a_message(sqs):
     )
 
 
+@pytest.mark.rule("3.1/batch-size-in-bytes")
 def test_the_size_of_a_batch(sqs, queue):
     """§3.1 (LS test_send_message_batch_with_oversized_contents)."""
     entries = [{"Id": "a", "MessageBody": "x" * 1_048_576}, {"Id": "b", "MessageBody": "y"}]
@@ -204,6 +216,7 @@ def test_the_size_of_a_batch(sqs, queue):
         ([""], "InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters"),
     ],
 )
+@pytest.mark.rule("3.1/batch-entries")
 def test_the_entries_of_a_batch(sqs, queue, operation, ids, code, message):
     """§3.1 (LS test_too_many_entries_in_batch_request and companions)."""
     entries = [{"Id": each, "MessageBody": "x", "ReceiptHandle": "x", "VisibilityTimeout": 1} for each in ids]
@@ -254,6 +267,9 @@ def test_entries_fail_on_their_own(sqs, queue):
         ),
     ],
 )
+@pytest.mark.rule("3.1/visibility-range")
+@pytest.mark.rule("3.1/long-poll-range")
+@pytest.mark.rule("3.1/receive-count")
 def test_the_ranges_of_a_receive(sqs, queue, params, message):
     """§3.1 (LS test_send_receive_max_number_of_messages)."""
     with pytest.raises(ApiError) as refused:
@@ -304,6 +320,8 @@ def test_a_body_is_needed(sqs, queue):
         ),
     ],
 )
+@pytest.mark.rule("3.1/message-attributes-count")
+@pytest.mark.rule("3.1/message-attribute-types")
 def test_message_attributes_that_are_refused(sqs, queue, attributes, message):
     """§3.1: names, types, values and their number (LS test_send_message_with_empty_string_attribute)."""
     refused = sqs.refusal("send_message", queue, MessageBody="x", MessageAttributes=attributes)
@@ -315,6 +333,7 @@ def test_message_attributes_that_are_refused(sqs, queue, attributes, message):
     "attribute",
     [text("1.5e3", "Number.float"), text("v", "String.UUID"), {"DataType": "Binary", "BinaryValue": b"\x00"}],
 )
+@pytest.mark.rule("3.1/message-attribute-types")
 def test_types_may_have_a_label(sqs, queue, attribute):
     """§3.1: String, Number, Binary, each with `.custom`."""
     sqs.send(queue, "x", MessageAttributes={"k": attribute})
@@ -322,6 +341,7 @@ def test_types_may_have_a_label(sqs, queue, attribute):
     assert sqs.messages(queue, MessageAttributeNames=["k"])[0]["MessageAttributes"] == {"k": attribute}
 
 
+@pytest.mark.rule("3.1/message-attributes-count")
 def test_ten_attributes_are_allowed(sqs, queue):
     """§3.1: at most ten."""
     sqs.send(queue, "x", MessageAttributes={f"k{n}": text("v") for n in range(10)})
@@ -329,6 +349,7 @@ def test_ten_attributes_are_allowed(sqs, queue):
 
 @pytest.mark.parametrize("name", ["MessageGroupId", "MessageDeduplicationId"])
 @pytest.mark.parametrize("value", ["", "a" * 129, "no spaces"])
+@pytest.mark.rule("3.3/id-lengths")
 def test_fifo_ids(sqs, name, value):
     """§3.3: at most 128 characters, letters, digits and punctuation."""
     ids = {"MessageGroupId": "g", "MessageDeduplicationId": "d"} | {name: value}
@@ -397,3 +418,17 @@ def test_system_attributes_are_filtered_by_name(sqs, queue, parameter):
     (message,) = sqs.messages(queue, **{"AttributeNames": [], parameter: ["SenderId", "SequenceNumber"]})
 
     assert set(message["Attributes"]) == {"SenderId"}
+
+
+@pytest.mark.rule("3.1/message-delay-range")
+def test_the_delay_of_a_message(sqs, queue):
+    """§3.1: 0 to 900 seconds for each message."""
+    sqs.send(queue, "late", DelaySeconds=900)
+    sqs.wait(899)
+    assert sqs.receive(queue) == []
+    sqs.wait(1)
+    assert sqs.receive(queue) == ["late"]
+
+    for seconds in (-1, 901):
+        refused = sqs.refusal("send_message", queue, MessageBody="m", DelaySeconds=seconds)
+        assert refused.code == "InvalidParameterValue"

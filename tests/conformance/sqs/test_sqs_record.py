@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stagefright.services.queue_record import record
 
 
+@pytest.mark.rule("3.9/shape")
+@pytest.mark.rule("3.9/binary")
+@pytest.mark.rule("3.9/case")
 def test_the_record_of_a_standard_message(sqs):
     """§3.9: lower camel case, strings for attributes, base64 for bytes."""
     queue = sqs.queue()
@@ -39,6 +44,7 @@ def test_the_record_of_a_standard_message(sqs):
     }
 
 
+@pytest.mark.rule("3.9/md5-of-attributes")
 def test_no_fingerprint_without_attributes(sqs):
     """§3.9: `md5OfMessageAttributes` only with attributes."""
     queue = sqs.queue()
@@ -47,6 +53,24 @@ def test_no_fingerprint_without_attributes(sqs):
     assert "md5OfMessageAttributes" not in record(queue.receive()[0])
 
 
+@pytest.mark.rule("3.9/dead-letter-source")
+def test_what_a_dead_letter_adds(sqs):
+    """§3.9: the queue that gave it up."""
+    dead = sqs.queue("dead")
+    policy = f'{{"deadLetterTargetArn": "{dead.arn}", "maxReceiveCount": 1}}'
+    queue = sqs.queue(RedrivePolicy=policy)
+    sqs.send(queue, "m")
+    sqs.receive(queue)
+    sqs.wait(30)
+    sqs.receive(queue)
+
+    (message,) = dead.receive()
+
+    assert record(message)["attributes"]["DeadLetterQueueSourceArn"] == queue.arn
+
+
+@pytest.mark.rule("3.9/fifo")
+@pytest.mark.rule("3.9/trace-header")
 def test_what_a_fifo_message_adds(sqs):
     """§3.9: sequence number, group and deduplication id; the trace header when there is one."""
     queue = sqs.queue("orders.fifo")

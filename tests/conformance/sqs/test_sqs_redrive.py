@@ -22,6 +22,8 @@ def receive_until_dead(sqs, queue, count):
     assert sqs.receive(queue) == []
 
 
+@pytest.mark.rule("3.4/seen-max-times")
+@pytest.mark.rule("3.4/moves-at-the-next-receive")
 def test_a_consumer_sees_a_message_exactly_max_times(sqs):
     """§3.4: two receives, then the third attempt moves it; not the end of the visibility timeout."""
     queue, dead = with_dead_letters(sqs, count=2)
@@ -35,6 +37,9 @@ def test_a_consumer_sees_a_message_exactly_max_times(sqs):
     assert sqs.receive(dead) == ["m"]
 
 
+@pytest.mark.rule("3.4/keeps-itself")
+@pytest.mark.rule("3.4/receive-count-continues")
+@pytest.mark.rule("3.4/names-its-source")
 def test_the_receive_count_goes_on(sqs):
     """§3.4 (LS): after max 1 the first receive from the dead-letter queue shows 2, and names the source."""
     queue, dead = with_dead_letters(sqs, count=1)
@@ -50,6 +55,7 @@ def test_the_receive_count_goes_on(sqs):
     assert message["Attributes"]["DeadLetterQueueSourceArn"] == queue.arn
 
 
+@pytest.mark.rule("3.4/moves-at-the-next-receive")
 def test_one_receive_moves_dead_messages_and_hands_out_the_living(sqs):
     """§3.4: the move happens inside the receive, which goes on to the next message."""
     queue, dead = with_dead_letters(sqs, count=1)
@@ -76,6 +82,7 @@ def test_the_move_wakes_the_receiver_of_the_dead_letter_queue(sqs):
     assert sqs.world.clock.now() == start + 35
 
 
+@pytest.mark.rule("3.4/timestamp-standard")
 def test_retention_goes_on_in_a_standard_dead_letter_queue(sqs):
     """§3.4 (DG sqs-dead-letter-queues): the original time of sending stays."""
     queue, dead = with_dead_letters(sqs, count=1, MessageRetentionPeriod="600")
@@ -88,6 +95,8 @@ def test_retention_goes_on_in_a_standard_dead_letter_queue(sqs):
     assert sqs.counts(dead) == (0, 0, 0)
 
 
+@pytest.mark.rule("3.4/timestamp-fifo")
+@pytest.mark.rule("3.4/deduplication-id-fifo")
 def test_retention_begins_anew_in_a_fifo_dead_letter_queue(sqs):
     """§3.4 (DG, GH): the time of sending is reset, and the message id is the deduplication id."""
     queue, dead = with_dead_letters(sqs, count=1, suffix=".fifo")
@@ -124,6 +133,7 @@ def test_a_message_stays_when_its_dead_letter_queue_is_gone(sqs):
     assert sqs.receive(queue) == ["m"]
 
 
+@pytest.mark.rule("3.4/default-count")
 def test_ten_receives_are_the_default(sqs):
     """§3.4 (BC): `maxReceiveCount` may be left out."""
     dead = sqs.queue("dead")
@@ -163,6 +173,7 @@ def test_the_journal_tells_the_move(sqs):
         ),
     ],
 )
+@pytest.mark.rule("3.4/same-type-and-place")
 def test_a_dead_letter_queue_must_fit(sqs, target, reason):
     """§3.4: it exists, and is of the same type, account and Region (LS test_invalid_dead_letter_arn_*)."""
     sqs.queue("line.fifo")
@@ -194,6 +205,7 @@ def test_the_count_has_a_range(sqs, count):
         ({"redrivePermission": "byQueue", "sourceQueueArns": ["arn:aws:sqs:us-east-1:123456789012:other"]}, False),
     ],
 )
+@pytest.mark.rule("3.4/allow-policy")
 def test_a_dead_letter_queue_chooses_its_sources(sqs, allowance, allowed):
     """§3.4: `RedriveAllowPolicy`."""
     dead = sqs.queue("dead", RedriveAllowPolicy=json.dumps(allowance))
@@ -241,6 +253,7 @@ class TestMoveTasks:
         assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 2)
         assert "TaskHandle" not in task
 
+    @pytest.mark.rule("3.4/move-task-rate")
     def test_a_rate_is_kept_and_a_task_can_be_cancelled(self, sqs):
         """§3.4 (LS test_move_task_cancel)."""
         _, dead = self.dead_letters(sqs, 5)
@@ -275,6 +288,7 @@ class TestMoveTasks:
         assert (task["Status"], task["FailureReason"]) == ("FAILED", "AWS.SimpleQueueService.NonExistentQueue")
         assert sqs.counts(dead)[0] == 4
 
+    @pytest.mark.rule("3.4/move-task-one")
     def test_one_task_at_a_time(self, sqs):
         """§3.4 (LS test_start_multiple_move_tasks)."""
         _, dead = self.dead_letters(sqs, 1)
@@ -301,6 +315,8 @@ class TestMoveTasks:
             ),
         ],
     )
+    @pytest.mark.rule("3.4/move-task-source")
+    @pytest.mark.rule("3.4/move-task-rate")
     def test_what_is_refused(self, sqs, params, code, status):
         """§3.4 (LS): not a dead-letter queue, unknown queues, a rate over 500."""
         _, dead = with_dead_letters(sqs)
@@ -316,3 +332,26 @@ class TestMoveTasks:
         refused = sqs.refusal("cancel_message_move_task", dead, TaskHandle="nonsense")
 
         assert refused.message == "Value for parameter TaskHandle is invalid."
+
+    @pytest.mark.rule("3.4/move-task-rate")
+    def test_five_hundred_a_second_at_most(self, sqs):
+        """§3.4 (BC): the fastest rate, and the default."""
+        queue, dead = self.dead_letters(sqs, 10)
+
+        sqs.service.start_message_move_task({"SourceArn": dead.arn, "MaxNumberOfMessagesPerSecond": 500})
+        sqs.wait(0.011)
+
+        assert (sqs.counts(queue)[0], sqs.counts(dead)[0]) == (5, 5)
+
+
+@pytest.mark.rule("3.4/allow-policy-sources")
+def test_ten_sources_may_be_named(sqs):
+    """§3.4: `byQueue` takes ten source queues at most."""
+
+    def policy(count):
+        arns = [f"arn:aws:sqs:us-east-1:123456789012:source{number}" for number in range(count)]
+        return {"RedriveAllowPolicy": json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": arns})}
+
+    dead = sqs.queue("dead", **policy(10))
+
+    assert sqs.refusal("set_queue_attributes", dead, Attributes=policy(11)).code == "InvalidParameterValue"

@@ -6,6 +6,7 @@ import pytest
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.clock import EPOCH
+from stagefright.services import queue_limits as limits
 
 
 @pytest.fixture
@@ -13,6 +14,10 @@ def queue(sqs):
     return sqs.queue()
 
 
+@pytest.mark.rule("3.2/hidden")
+@pytest.mark.rule("3.2/receive-count")
+@pytest.mark.rule("3.2/new-handle")
+@pytest.mark.rule("3.2/visible-again")
 def test_a_received_message_is_hidden_until_its_timeout_ends(sqs, queue):
     """§3.2: hidden for the visibility timeout, then visible again with a count of two and a new handle."""
     sqs.send(queue, "m")
@@ -28,6 +33,7 @@ def test_a_received_message_is_hidden_until_its_timeout_ends(sqs, queue):
     assert [m["Attributes"]["ApproximateReceiveCount"] for m in (first, second)] == ["1", "2"]
 
 
+@pytest.mark.rule("3.2/first-receive-timestamp")
 def test_the_first_receive_is_remembered(sqs, queue):
     """§3.2: `ApproximateFirstReceiveTimestamp` is fixed on the first receive."""
     sqs.send(queue, "m")
@@ -41,6 +47,7 @@ def test_the_first_receive_is_remembered(sqs, queue):
     assert message["Attributes"]["ApproximateFirstReceiveTimestamp"] == str(int((EPOCH + 5) * 1000))
 
 
+@pytest.mark.rule("3.2/change-visibility-zero")
 def test_zero_makes_a_message_visible_now(sqs, queue):
     """§3.2: `ChangeMessageVisibility` to 0, without any time passing."""
     sqs.send(queue, "m")
@@ -60,6 +67,7 @@ def test_a_receive_that_does_not_hide_gives_each_message_once(sqs, queue):
     assert sqs.receive(queue, VisibilityTimeout=0) == ["a", "b"]
 
 
+@pytest.mark.rule("3.2/change-visibility")
 def test_a_change_of_visibility_is_for_this_receive_only(sqs, queue):
     """§3.2: the next receive hides as long as the queue says."""
     sqs.send(queue, "m")
@@ -72,6 +80,8 @@ def test_a_change_of_visibility_is_for_this_receive_only(sqs, queue):
     assert sqs.receive(queue) == ["m"]
 
 
+@pytest.mark.rule("3.1/visibility-cap")
+@pytest.mark.rule("3.2/change-visibility-cap")
 def test_nothing_is_hidden_longer_than_twelve_hours_from_its_receive(sqs, queue):
     """§3.1, §3.2: the total counts from the receive (aws-sdk-net#794)."""
     sqs.send(queue, "m")
@@ -87,6 +97,7 @@ def test_nothing_is_hidden_longer_than_twelve_hours_from_its_receive(sqs, queue)
     sqs.hide(queue, "m", 43_199)
 
 
+@pytest.mark.rule("3.2/old-handle-standard")
 def test_a_handle_that_is_out_of_date_is_accepted_and_deletes_nothing(sqs, queue):
     """§3.2 (BC DeleteMessage): only the newest handle deletes."""
     sqs.send(queue, "m")
@@ -157,6 +168,7 @@ def test_a_handle_belongs_to_its_queue(sqs, queue):
     assert refused.code == "ReceiptHandleIsInvalid"
 
 
+@pytest.mark.rule("3.1/message-delay-range")
 def test_a_delay_holds_a_message_back(sqs, queue):
     """§3.1: 0..900 seconds, counted as delayed."""
     sqs.send(queue, "m", DelaySeconds=900)
@@ -166,6 +178,7 @@ def test_a_delay_holds_a_message_back(sqs, queue):
     assert sqs.counts(queue) == (1, 0, 0)
 
 
+@pytest.mark.rule("3.1/delay-change-standard")
 def test_a_new_queue_delay_is_for_later_messages(sqs, queue):
     """§3.1 (GH sqs-delay-queues): not retroactive on a standard queue."""
     sqs.send(queue, "m")
@@ -174,6 +187,7 @@ def test_a_new_queue_delay_is_for_later_messages(sqs, queue):
     assert sqs.receive(queue) == ["m"]
 
 
+@pytest.mark.rule("3.1/delay-change-fifo")
 def test_a_new_queue_delay_is_retroactive_on_fifo(sqs):
     """§3.1 (GH sqs-delay-queues)."""
     queue = sqs.queue("orders.fifo")
@@ -186,6 +200,7 @@ def test_a_new_queue_delay_is_retroactive_on_fifo(sqs):
     assert sqs.receive(queue) == ["g1-m"]
 
 
+@pytest.mark.rule("3.1/retention-ends")
 def test_messages_end_with_their_retention(sqs):
     """§3.1: after the retention period a message is gone, in flight or not; the journal says so."""
     queue = sqs.queue(MessageRetentionPeriod="60")
@@ -208,6 +223,7 @@ def test_a_long_poll_ends_with_the_first_message(sqs, queue):
     assert sqs.world.clock.now() == EPOCH + 7
 
 
+@pytest.mark.rule("3.2/visible-again")
 def test_a_long_poll_meets_a_message_that_comes_back(sqs, queue):
     """§3.2: a visibility timeout that ends during the wait ends the wait."""
     sqs.send(queue, "m")
@@ -217,6 +233,7 @@ def test_a_long_poll_meets_a_message_that_comes_back(sqs, queue):
     assert sqs.world.clock.now() == EPOCH + 5
 
 
+@pytest.mark.rule("3.1/long-poll-range")
 def test_a_long_poll_of_an_empty_queue_lasts(sqs):
     """§3.1: the queue's `ReceiveMessageWaitTimeSeconds` counts when the call says nothing."""
     queue = sqs.queue("patient", ReceiveMessageWaitTimeSeconds="20")
@@ -233,6 +250,7 @@ def test_a_message_sent_with_a_delay_during_the_wait_is_met(sqs, queue):
     assert sqs.world.clock.now() == EPOCH + 4
 
 
+@pytest.mark.rule("3.1/in-flight-standard")
 def test_too_many_messages_in_flight(sqs, queue, monkeypatch):
     """§3.1: a short poll is refused, a long poll comes back empty."""
     monkeypatch.setattr("stagefright.services.queue_limits.IN_FLIGHT_MAX", 2)
@@ -247,6 +265,7 @@ def test_too_many_messages_in_flight(sqs, queue, monkeypatch):
     assert sqs.receive(queue, WaitTimeSeconds=1) == []
 
 
+@pytest.mark.rule("3.1/in-flight-fifo")
 def test_too_many_messages_in_flight_on_fifo(sqs, monkeypatch):
     """§3.1: a FIFO queue gives no error."""
     monkeypatch.setattr("stagefright.services.queue_limits.IN_FLIGHT_MAX", 1)
@@ -258,6 +277,7 @@ def test_too_many_messages_in_flight_on_fifo(sqs, monkeypatch):
     assert sqs.receive(queue) == []
 
 
+@pytest.mark.rule("3.1/purge-interval")
 def test_one_purge_a_minute(sqs, queue):
     """§3.1 (LS test_successive_purge_calls_fail): the second is refused with 403."""
     sqs.send(queue, "m")
@@ -275,6 +295,7 @@ def test_one_purge_a_minute(sqs, queue):
     sqs.service.purge_queue({"QueueUrl": queue.url})
 
 
+@pytest.mark.rule("3.1/purge-clears-deduplication")
 def test_a_purge_makes_a_fifo_queue_forget(sqs):
     """§3.1 (LS): the deduplication cache is cleared too."""
     queue = sqs.queue("orders.fifo")
@@ -283,3 +304,24 @@ def test_a_purge_makes_a_fifo_queue_forget(sqs):
     sqs.send(queue, "g1-a")
 
     assert sqs.receive(queue) == ["g1-a"]
+
+
+@pytest.mark.rule("3.1/in-flight-limit")
+def test_the_number_in_flight():
+    """§3.1: 120,000 for both kinds of queue."""
+    assert limits.IN_FLIGHT_MAX == 120_000
+
+
+@pytest.mark.rule("3.1/in-flight-standard")
+def test_a_delete_makes_room_in_flight(sqs, queue, monkeypatch):
+    """§3.1: a receiver that waits because too much is in flight goes on when something is deleted."""
+    monkeypatch.setattr("stagefright.services.queue_limits.IN_FLIGHT_MAX", 1)
+    for body in ("a", "b"):
+        sqs.send(queue, body)
+    sqs.receive(queue, 1)
+    told = []
+    queue.on_available.append(lambda: told.append(sqs.receive(queue)))
+
+    sqs.delete(queue, "a")
+
+    assert told == [["b"]]

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
 from stagefright.clock import Clock
+from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.journal import Journal
 from stagefright.services.queue import Queue
 from stagefright.services.queues import QueueService
@@ -66,6 +68,8 @@ class FakeWorld:
         self.chance = Chance(seed)
         self.journal = Journal(self.clock)
         self.kernel = FakeKernel(self.clock)
+        self.assumptions = Assumptions()
+        self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel)
         self.start = self.clock.now()
 
     def name_of(self, arn_or_name: str) -> str:
@@ -125,6 +129,19 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 def sqs() -> Sqs:
     """A queue service in a world of its own."""
     return Sqs()
+
+
+@pytest.fixture(scope="session")
+def loose() -> Callable[..., Sqs]:
+    """Makes queue services in worlds with settings of `at_least_once`."""
+
+    def make(**settings: Any) -> Sqs:
+        sqs = Sqs()
+        world = sqs.world
+        world.at_least_once = AtLeastOnce(world.chance, world.journal, world.kernel, settings)
+        return sqs
+
+    return make
 
 
 @pytest.fixture

@@ -292,16 +292,12 @@ class TestOutput:
     def log(self, stage):
         return [record.detail["line"] for record in stage.journal.of_kind("log")]
 
-    def test_printing_in_small_pieces_takes_time_in_proportion(self, systems):
-        """A line of two hundred thousand pieces is one line, and there soon."""
-        from timeit import default_timer
-
+    def test_printing_in_small_pieces_makes_one_line(self, systems):
+        """Two hundred thousand pieces; were each to look at all before it, this test would not end."""
         stage, ask = systems.function("def handler(e, c):\n for _ in range(200_000): print('12345', end='')")
-        started = default_timer()
         ask()
 
         assert ["12345" * 200_000] == self.log(stage)
-        assert default_timer() - started < 5
 
     def test_a_line_longer_than_an_event_becomes_several(self, systems):
         """CloudWatch's limit is 1 MiB; where a line is cut does not depend on the pieces it was printed in."""
