@@ -76,6 +76,7 @@ class Pattern:
 
     def __init__(self, branches: Sequence[Branch]) -> None:
         self.branches = tuple(branches)
+        self._at_the_top = [tuple(field for field in branch if "." not in field.path) for branch in self.branches]
         self._leaf_paths = frozenset(field.path for branch in self.branches for field in branch)
         self._inner_paths = frozenset(inner for path in self._leaf_paths for inner in _prefixes(path))
 
@@ -83,8 +84,11 @@ class Pattern:
         """Whether an event matches."""
         if not self.branches:
             return True
+        branches = self._not_ruled_out(event)
+        if not branches:
+            return False
         found = self._collect(event)
-        return any(_branch_holds(branch, found) for branch in self.branches)
+        return any(_branch_holds(branch, found) for branch in branches)
 
     def explain(self, event: Mapping[str, Any]) -> str | None:
         """Why an event does not match: path, wanted, found, for the alternative that came nearest; None if it does."""
@@ -92,6 +96,17 @@ class Pattern:
             return None
         found = self._collect(event)
         return min((_complaints(branch, found) for branch in self.branches), key=len)[0]
+
+    def _not_ruled_out(self, event: Mapping[str, Any]) -> Sequence[Branch]:
+        """
+        The branches for which the event's outermost fields, such as `source`, do not decide already that they do not hold.
+
+        Most rules of a bus differ there, so most of them cost nothing more. Below a field without a name paths would mean something else.
+        """
+        if type(event) is not dict or "" in event:
+            return self.branches
+        pairs = zip(self.branches, self._at_the_top, strict=True)
+        return [branch for branch, fields in pairs if all(_may_hold(field, event) for field in fields)]
 
     def _collect(self, event: Mapping[str, Any]) -> Found:
         """Flatten the parts of an event that the pattern asks for; iterative, as events may be deep."""
@@ -130,6 +145,17 @@ class Pattern:
 
 
 _STRUCTURES = (dict, list, tuple, Mapping)
+
+
+def _may_hold(field: Field, event: Mapping[str, Any]) -> bool:
+    if field.path not in event:
+        return field.absent_ok
+    value = event[field.path]
+    return type(value) not in _SCALARS or field.accepts(value)
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+"""What JSON gives that is no structure; to look a type up takes less time than to ask what an object is an instance of."""
 
 
 def _prefixes(path: str) -> Iterator[str]:

@@ -150,30 +150,26 @@ def check_rule_quotas(pattern: str | None, others: Sequence[str | None]) -> None
     """One rule more on a bus whose other rules have these patterns."""
     if len(others) >= RULES_PER_BUS_MAX:
         raise limit_exceeded()
-    if (
-        pattern
-        and has_wildcard(pattern)
-        and sum(has_wildcard(other or "{}") for other in others) >= (WILDCARD_RULES_PER_BUS_MAX)
-    ):
+    if has_wildcard(pattern) and sum(map(has_wildcard, others)) >= WILDCARD_RULES_PER_BUS_MAX:
         raise limit_exceeded()
 
 
-def has_wildcard(pattern: str) -> bool:
+def has_wildcard(pattern: str | None) -> bool:
     """
     Whether a valid pattern uses the operator `wildcard`; a field may be called so, too.
 
     >>> has_wildcard('{"a": [{"anything-but": {"wildcard": "x*"}}]}'), has_wildcard('{"wildcard": ["x"]}')
     (True, False)
     """
-    level = [json.loads(pattern)]
-    while level:
-        node = level.pop()
+    waiting = [json.loads(pattern or "{}")]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, list):
             if any(_is_wildcard(entry) for entry in node):
                 return True
-            level += node
+            waiting += node
         elif isinstance(node, dict):
-            level += node.values()
+            waiting += node.values()
     return False
 
 
