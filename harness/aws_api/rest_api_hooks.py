@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.services.apis import rest_model, throttling
+from stagefright.services.apis import gateway_responses, rest_model, throttling
 from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
 
@@ -152,6 +152,27 @@ def check_integration(world: World, params: Mapping[str, Any]) -> None:
     api = apigateway_backends[world.account][world.region].apis.get(params["restApiId"])
     if given is not None and api is not None:
         check_timeout(api, int(given))
+
+
+def check_gateway_response(params: Mapping[str, Any]) -> None:
+    """Refuse a gateway response of a type that there is not; moto stores it."""
+    given = params["responseType"]
+    if given not in gateway_responses.TYPES:
+        known = ", ".join(sorted(gateway_responses.TYPES))
+        raise ApiError(
+            "ValidationException",
+            f"1 validation error detected: Value '{given}' at 'putGatewayResponseInput.responseType' failed to satisfy "
+            f"constraint: Member must satisfy enum value set: [{known}]",
+        )
+
+
+def check_stage(world: World, params: Mapping[str, Any]) -> None:
+    """Refuse a stage of a deployment that there is not; moto stores it."""
+    from moto.apigateway.models import apigateway_backends
+
+    api = apigateway_backends[world.account][world.region].apis.get(params["restApiId"])
+    if api is not None and params["deploymentId"] not in api.deployments:
+        raise ApiError("NotFoundException", "Invalid Deployment identifier specified", status=404)
 
 
 def check_timeout(api: Any, timeout_ms: int) -> None:

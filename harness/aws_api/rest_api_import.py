@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stagefright.aws_api.errors import ApiError
 from stagefright.aws_api.rest_api_hooks import check_timeout
 
 PREFIX = "x-amazon-apigateway-"
@@ -39,7 +40,11 @@ def import_document(api: Any, document: Mapping[str, Any], *, overwrite: bool) -
         for method, operation in (methods or {}).items():
             if method.lower() in METHODS and isinstance(operation, Mapping):
                 name = "ANY" if method.lower() == ANY_METHOD else method.upper()
-                yield from _import_method(api, resource, name, operation, document, validators, guards)
+                try:
+                    yield from _import_method(api, resource, name, operation, document, validators, guards)
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    what = f"Unable to put method '{name}' on resource at path '{path}': {error}"
+                    raise ApiError("BadRequestException", f"Errors found during import: {what}") from error
 
 
 def _empty(api: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from stagefright.deployment.coercion import mappings, parameters
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.errors import TemplateError
+from stagefright.wording import shorten
 
 
 def _call(maker: Maker, operation: str, properties: Mapping[str, Any]) -> Any:
@@ -66,8 +67,10 @@ def _root_of(maker: Maker, api_id: str) -> str:
 def read_document(maker: Maker, properties: Properties) -> dict[str, Any] | None:
     """The OpenAPI document of an API: in the template, in a local file, or in a bucket."""
     body, location = properties.get("Body"), properties.get("BodyS3Location")
+    if body is not None and not isinstance(body, Mapping):
+        raise TemplateError(f"Body must be an OpenAPI document; it is {shorten(body)}.")
     if body is not None or location is None:
-        return body
+        return None if body is None else dict(body)
     import yaml
 
     local = location.get("LocalPath")

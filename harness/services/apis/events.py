@@ -131,7 +131,7 @@ def request_context(request: HttpRequest, request_id: str, now: float) -> dict[s
     """What `requestContext` of a REST API and of format 1.0 says of the request itself."""
     known = {"sourceIp": SOURCE_IP, "userAgent": request.header("user-agent")}
     return {
-        "extendedRequestId": f"{request_id.replace('-', '')[:15]}=",
+        "extendedRequestId": extended_id(request_id),
         "httpMethod": request.method,
         "identity": {name: known.get(name) for name in IDENTITY},
         "protocol": "HTTP/1.1",
@@ -139,6 +139,11 @@ def request_context(request: HttpRequest, request_id: str, now: float) -> dict[s
         "requestTime": clf_time(now),
         "requestTimeEpoch": int(now * 1000),
     }
+
+
+def extended_id(request_id: str) -> str:
+    """The other id of a request, which `x-amz-apigw-id` names too."""
+    return f"{request_id.replace('-', '')[:15]}="
 
 
 def proxy_event(

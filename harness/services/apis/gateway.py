@@ -77,7 +77,7 @@ class Gateway:
         event: dict[str, Any],
         *,
         request_id: str,
-        cause: int,
+        cause: int | None,
         name: str,
         timeout_s: float | None,
     ) -> Outcome:
@@ -92,7 +92,7 @@ class Gateway:
             raise TookTooLong(f"{timeout_s:g} s")
         return await task
 
-    async def _run(self, function_arn: str, event: dict[str, Any], request_id: str, cause: int) -> Outcome:
+    async def _run(self, function_arn: str, event: dict[str, Any], request_id: str, cause: int | None) -> Outcome:
         resolved = self.world.functions.find(function_arn)
         payload = json.dumps(event).encode()
         if len(payload) > SYNC_PAYLOAD_BYTES_MAX:

@@ -46,6 +46,10 @@ KINDS = {
 """Type to its status, its usual message and its error."""
 
 
+TYPES = frozenset({*KINDS, "DEFAULT_4XX", "INVALID_SIGNATURE", "RESOURCE_NOT_FOUND", "WAF_FILTERED"})
+"""The types that a gateway response may be for; those beyond `KINDS` never happen on a local stage."""
+
+
 class GatewayRefusal(Exception):
     """A request that API Gateway answers itself: how, and why."""
 

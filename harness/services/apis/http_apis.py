@@ -63,6 +63,10 @@ class HttpApis:
     ) -> HttpResponse:
         world, gateway = self._world, self._gateway
         resource = world.name_of(api.api_id)
+        if match.function_arn is None:
+            reason = f"{match.route_key} has an integration of type {match.integration}; the local stage serves AWS_PROXY of functions"
+            world.journal.write("warning", resource, message=reason)
+            return gateway.lose(FUNCTION_FAILED, resource, request_id, reason)
         if not gateway.admit(*_limits(api, match)):
             return gateway.lose(THROTTLED, resource, request_id, f"{match.route_key} has more requests than its limits")
         event = events.event(
@@ -74,17 +78,18 @@ class HttpApis:
             return gateway.note(verdict.response, record, request_id, verdict.reason)
         if verdict is not None:
             event["requestContext"]["authorizer"] = verdict.shown(match.payload_version)
-        return await self._answer(f"{match.route_key} of {api.name}", event, match, record, request_id)
+        name = f"{match.route_key} of {api.name}"
+        return await self._answer(name, match.function_arn, event, match, record, request_id)
 
     async def _answer(
-        self, name: str, event: dict[str, Any], match: routes.Match, record: int, request_id: str
+        self, name: str, function: str, event: dict[str, Any], match: routes.Match, record: int, request_id: str
     ) -> HttpResponse:
         """The function's answer; what goes wrong becomes API Gateway's own (§8.4)."""
         gateway = self._gateway
         timeout_s = min(match.timeout_s or INTEGRATION_TIMEOUT_S, INTEGRATION_TIMEOUT_S)
         try:
             outcome = await gateway.invoke(
-                match.function_arn, event, request_id=request_id, cause=record, name=name, timeout_s=timeout_s
+                function, event, request_id=request_id, cause=record, name=name, timeout_s=timeout_s
             )
         except TookTooLong as too_long:
             return gateway.note(UNAVAILABLE, record, request_id, f"the function took longer than {too_long}")

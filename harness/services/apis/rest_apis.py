@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.services.apis import (
@@ -92,13 +93,14 @@ class RestApis:
         mapping, path = (
             (mappings[first], f"/{rest}") if first in mappings else (mappings.get("(none)"), request.raw_path)
         )
-        if mapping is None:
+        api = None if mapping is None else backend.apis.get(mapping.rest_api_id)
+        if mapping is None or api is None:
             return self._forbid(host, f"no base path of {host} is for {request.raw_path}")
         stage = mapping.stage
         if not stage:
             stage, _, rest = path.lstrip("/").partition("/")
             path = f"/{rest}"
-        return await self._handle(host, backend, backend.apis[mapping.rest_api_id], stage, path, request)
+        return await self._handle(host, backend, api, stage, path, request)
 
     def _forbid(self, resource: str, reason: str) -> HttpResponse:
         return self._gateway.lose(FORBIDDEN, self._world.name_of(resource), self._gateway.request_id(), reason)
@@ -113,7 +115,7 @@ class RestApis:
             return self._forbid(api.id, f"there is no stage {stage_name!r} for {request.raw_path}; stages: {known}")
         request_id = self._gateway.request_id()
         response = await self._in_stage(host, backend, deployed, stage, path, request, request_id)
-        marks = (("x-amzn-RequestId", request_id), ("x-amz-apigw-id", f"{request_id.replace('-', '')[:15]}="))
+        marks = (("x-amzn-RequestId", request_id), ("x-amz-apigw-id", events.extended_id(request_id)))
         return replace(response, headers=(*response.headers, *marks))
 
     async def _in_stage(
@@ -141,12 +143,23 @@ class RestApis:
         except GatewayRefusal as refusal:
             response = self._said(refusal, api, request, known, {})
             return self._gateway.lose(response, name, request_id, refusal.reason)
-        record = self._gateway.accept(name, request, request_id=request_id, route=exchange.route, path=request.path)
+        record = self._accept(exchange, name)
         try:
             return await self._through(exchange, backend, record)
         except GatewayRefusal as refusal:
             response = self._said(refusal, api, request, exchange.context, exchange.variables)
+            if record is None:
+                return self._gateway.lose(response, name, request_id, refusal.reason)
             return self._gateway.note(response, record, request_id, refusal.reason)
+
+    def _accept(self, exchange: Exchange, name: str) -> int | None:
+        """A record of the request, unless API Gateway answers it alone, as a preflight: then there is nothing to follow."""
+        method = exchange.match.method
+        is_mock = method.integration is not None and method.integration.type == "MOCK"
+        if is_mock and method.authorization != "CUSTOM":
+            return None
+        path, request_id = unquote(exchange.context["path"]), exchange.request_id
+        return self._gateway.accept(name, exchange.request, request_id=request_id, route=exchange.route, path=path)
 
     def _exchange(
         self, host: str, api: RestSnapshot, stage: Any, path: str, request: HttpRequest, request_id: str
@@ -185,7 +198,7 @@ class RestApis:
 
     # -- who may, and how often --------------------------------------------------------------------------------------
 
-    async def _through(self, exchange: Exchange, backend: Any, record: int) -> HttpResponse:
+    async def _through(self, exchange: Exchange, backend: Any, record: int | None) -> HttpResponse:
         caller = await self._authorizers.judge(exchange, record)
         if caller.context is not None:
             exchange.context["authorizer"] = dict(caller.context)
@@ -200,14 +213,14 @@ class RestApis:
     def _admit(self, exchange: Exchange, backend: Any, usage_key: str | None) -> None:
         """Hold a request against its usage plan, its stage's throttles and the account's, in this order (§8.4)."""
         if not exchange.match.method.needs_key:
-            self._check_limits(exchange, _stage_limits(exchange))
+            self._check_limits(exchange, exchange.limits)
             return
         api, stage, match = exchange.api, exchange.stage, exchange.match
         value = usage_key if api.key_source == "AUTHORIZER" else exchange.request.header("x-api-key")
         key, plan = usage_plans.find(backend, value, api.api_id, stage.name, self._world.name_of)
         limits = usage_plans.limits(plan, key, api.api_id, stage.name, match.resource.path, match.method.name)
         exchange.context["identity"] |= {"apiKey": value, "apiKeyId": key.id}
-        self._check_limits(exchange, limits + _stage_limits(exchange))
+        self._check_limits(exchange, limits + exchange.limits)
         self._plans.count(plan, key, self._world.clock.now(), self._world.name_of(key.id))
 
     def _check_limits(self, exchange: Exchange, limits: list[tuple[tuple[str, ...], Limit]]) -> None:
@@ -216,7 +229,7 @@ class RestApis:
 
     # -- what stands behind a method ---------------------------------------------------------------------------------
 
-    async def _integrate(self, exchange: Exchange, integration: RestIntegration, record: int) -> HttpResponse:
+    async def _integrate(self, exchange: Exchange, integration: RestIntegration, record: int | None) -> HttpResponse:
         what = _unserved(integration)
         function = routes.function_arn(integration.uri, exchange.variables)
         if what is None and integration.type == "MOCK":
@@ -234,7 +247,7 @@ class RestApis:
         """Say by name what the local stage does not do."""
         self._world.journal.write("warning", self._world.name_of(api_id), message=message)
 
-    async def _invoke(self, exchange: Exchange, function: str, timeout_s: float, record: int) -> HttpResponse:
+    async def _invoke(self, exchange: Exchange, function: str, timeout_s: float, record: int | None) -> HttpResponse:
         """The function's answer; what goes wrong becomes API Gateway's own (§8.4)."""
         try:
             outcome = await self._gateway.invoke(
@@ -289,15 +302,3 @@ def _unserved(integration: RestIntegration) -> str | None:
     templates = [*integration.templates.values(), *answers] if integration.type == "MOCK" else []
     logic = next(filter(None, map(expressions.logic_in, templates)), None)
     return None if logic is None else f"a template with {logic}"
-
-
-def _stage_limits(exchange: Exchange) -> list[tuple[tuple[str, ...], Limit]]:
-    """The throttle that a stage's settings give a method: its own, or else that of all methods (`*/*`)."""
-    stage, match = exchange.stage, exchange.match
-    path = match.resource.path.replace("/", "~1")
-    for name in (f"{path}/{match.method.name}", "*/*"):
-        settings = stage.method_settings.get(name)
-        if settings is not None and float(settings["throttlingRateLimit"]) >= 0:
-            limit = Limit(float(settings["throttlingRateLimit"]), float(settings["throttlingBurstLimit"]))
-            return [(("rest", exchange.api.api_id, stage.name, match.resource.path, match.method.name), limit)]
-    return []

@@ -55,7 +55,7 @@ class RestAuthorizers:
         self._gateway = gateway
         self._world = gateway.world
 
-    async def judge(self, exchange: Exchange, record: int) -> Caller:
+    async def judge(self, exchange: Exchange, record: int | None) -> Caller:
         """Who calls; raises `GatewayRefusal` for a caller who may not."""
         method = exchange.match.method
         if method.authorization == "NONE":
@@ -94,7 +94,7 @@ class RestAuthorizers:
         return found
 
     async def _ask_once(
-        self, authorizer: RestAuthorizer, identity: list[str], exchange: Exchange, record: int
+        self, authorizer: RestAuthorizer, identity: list[str], exchange: Exchange, record: int | None
     ) -> Caller:
         ttl_s = authorizer.ttl_s if identity else 0
         key = ("rest", exchange.api.api_id, exchange.stage.name, authorizer.id, *identity)
@@ -108,7 +108,9 @@ class RestAuthorizers:
         _hold_against(authorizer, said.policy, exchange.arn)
         return Caller({**said.context, "integrationLatency": latency_ms}, usage_key=said.usage_key)
 
-    async def _ask(self, authorizer: RestAuthorizer, identity: list[str], exchange: Exchange, record: int) -> bytes:
+    async def _ask(
+        self, authorizer: RestAuthorizer, identity: list[str], exchange: Exchange, record: int | None
+    ) -> bytes:
         function = routes.function_arn(authorizer.uri, exchange.variables)
         if function is None:
             raise _misconfigured(authorizer, f"{authorizer.uri} is not a function")

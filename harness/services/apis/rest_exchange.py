@@ -11,6 +11,7 @@ from stagefright.services.apis import events
 from stagefright.services.apis.message import HOP_BY_HOP, HttpRequest
 from stagefright.services.apis.rest_model import RestSnapshot
 from stagefright.services.apis.rest_routes import RestMatch
+from stagefright.services.apis.throttling import Limit
 
 
 @dataclass(slots=True)
@@ -60,6 +61,17 @@ class Exchange:
         if is_binary(self.request.header("content-type"), self.api.binary_media_types):
             return base64.b64encode(self.request.body).decode(), True
         return self.request.body.decode("utf-8", "replace"), False
+
+    @property
+    def limits(self) -> list[tuple[tuple[str, ...], Limit]]:
+        """The throttle that the stage's settings give the method: its own, or else that of all methods (`*/*`)."""
+        path, method = self.match.resource.path, self.match.method.name
+        for name in (f"{path.replace('/', '~1')}/{method}", "*/*"):
+            settings = self.stage.method_settings.get(name)
+            if settings is not None and float(settings["throttlingRateLimit"]) >= 0:
+                limit = Limit(float(settings["throttlingRateLimit"]), float(settings["throttlingBurstLimit"]))
+                return [(("rest", self.api.api_id, self.stage.name, path, method), limit)]
+        return []
 
     @property
     def wants_binary(self) -> bool:

@@ -23,13 +23,16 @@ class Match:
     """As the client asked for it, with the stage."""
     path_parameters: dict[str, str]
     stage_variables: dict[str, str]
-    function_arn: str
+    function_arn: str | None
+    """None for an integration that is not a function."""
     payload_version: str
     timeout_s: float | None
     authorization: str = "NONE"
     """`NONE`, `JWT`, `CUSTOM` or `AWS_IAM`."""
     authorizer_id: str | None = None
     scopes: tuple[str, ...] = ()
+    integration: str = "AWS_PROXY"
+    """Its type and URI, for people."""
 
 
 def find(api: Any, request: HttpRequest) -> Match | None:
@@ -98,9 +101,7 @@ def _match(api: Any, route: Any, stage: Any, path: str, route_key: str, paramete
     if integration is None:
         return None
     variables = {str(name): str(value) for name, value in (stage.stage_variables or {}).items()}
-    function = function_arn(integration.integration_uri or "", variables)
-    if function is None:
-        return None
+    uri = integration.integration_uri or ""
     timeout_ms = integration.timeout_in_millis
     return Match(
         route_key=route_key,
@@ -108,12 +109,13 @@ def _match(api: Any, route: Any, stage: Any, path: str, route_key: str, paramete
         path=path,
         path_parameters=parameters,
         stage_variables=variables,
-        function_arn=function,
+        function_arn=function_arn(uri, variables),
         payload_version=integration.payload_format_version or "1.0",
         timeout_s=timeout_ms / 1000 if timeout_ms else None,
         authorization=route.authorization_type or "NONE",
         authorizer_id=route.authorizer_id,
         scopes=tuple(route.authorization_scopes or ()),
+        integration=f"{integration.integration_type} ({uri or 'no URI'})",
     )
 
 

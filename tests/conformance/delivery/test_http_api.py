@@ -233,6 +233,25 @@ class TestRouting:
         assert (event["rawPath"], event["requestContext"]["stage"]) == ("/prod/posts", "prod")
         assert http.get("/posts").status_code == 404
 
+    def test_a_route_to_something_else(self, system, api):
+        """An integration that is not a function is named, and no other route stands in for it."""
+        http = api(ECHO, "$default")
+        client, given = system.client("apigatewayv2"), {"ApiId": system.stage.ref("Api")}
+        made = client.create_integration(
+            **given,
+            IntegrationType="HTTP_PROXY",
+            IntegrationMethod="GET",
+            IntegrationUri="https://example.com",
+            PayloadFormatVersion="1.0",
+        )
+        client.create_route(**given, RouteKey="GET /other", Target=f"integrations/{made['IntegrationId']}")
+
+        assert http.get("/other").status_code == 500
+        (warning,) = system.records("warning", "Api")
+        assert warning.detail["message"].startswith(
+            "GET /other has an integration of type HTTP_PROXY (https://example.com);"
+        )
+
     @pytest.mark.rule("8.4/http-unknown-route")
     def test_no_route(self, system, api):
         """§8.4: 404 `Not Found`, and nothing is invoked."""

@@ -113,6 +113,7 @@ class TestSam:
         assert answer.headers["Access-Control-Allow-Methods"] == "GET,POST"
         assert answer.headers["Access-Control-Max-Age"] == "60"
         assert sam.journal.of_kind("invocation") == []
+        assert sam.journal.of_kind("event") == []
 
     def test_a_usage_plan(self, sam):
         """The key that SAM makes opens what needs one, as often as the quota says."""
@@ -333,6 +334,37 @@ class TestCloudFormation:
         (tmp_path / "api.yaml").write_text("- just\n- a list\n")
         with pytest.raises(TemplateError, match=r"api\.yaml, which is no OpenAPI document"):
             system.up(Api=system.resource("ApiGateway::RestApi", BodyS3Location="api.yaml"))
+
+    @pytest.mark.parametrize(
+        ("kind", "properties", "said"),
+        [
+            ("RestApi", {"Body": "text"}, "Body must be an OpenAPI document; it is "),
+            (
+                "RestApi",
+                {"Body": {"openapi": "3.0.1", "paths": {"/a": {"get": {"security": ["x"]}}}}},
+                "Unable to put method 'GET' on resource at path '/a'",
+            ),
+            (
+                "Stage",
+                {"RestApiId": {"Ref": "Api"}, "DeploymentId": "gone", "StageName": "prod"},
+                "Invalid Deployment identifier specified",
+            ),
+            ("Stage", {"RestApiId": {"Ref": "Api"}, "DeploymentId": "gone"}, "StageName is missing"),
+            (
+                "GatewayResponse",
+                {"RestApiId": {"Ref": "Api"}, "ResponseType": "NOPE"},
+                "Value 'NOPE' at 'putGatewayResponseInput.responseType' failed to satisfy constraint",
+            ),
+            ("RestApi", {"BinaryMediaType": []}, "has no property 'BinaryMediaType'. Did you mean BinaryMediaTypes?"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, system, kind, properties, said):
+        """Bad input ends with a sentence."""
+        with pytest.raises(TemplateError, match=re.escape(said)):
+            system.up(
+                Api=system.resource("ApiGateway::RestApi", Name="x"),
+                Thing=system.resource(f"ApiGateway::{kind}", **properties),
+            )
 
 
 class TestPowertools:
