@@ -241,6 +241,7 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
         from moto.core.models import botocore_stubber
 
         _leave_the_endpoint(actor.kernel, endpoint, request)
+        moto_hooks.tell_account(actor.kernel.world, request.headers)
         with actor.kernel.blame(actor.call):
             answer = botocore_stubber.process_request(request)
         if answer is None:
