@@ -99,12 +99,14 @@ def warn(world: World, name: str, message: str) -> None:
 
 
 def _hook_service(service: str) -> None:
+    # Tables and their streams are two services of one model, which must not be hooked twice.
+    service = "dynamodb" if service == "dynamodbstreams" else service
     if service in _hooked:
         return
     _hooked.add(service)
     if service == "kinesis":
         _hook_kinesis()
-    elif service in ("dynamodb", "dynamodbstreams"):
+    elif service == "dynamodb":
         _hook_table_streams()
     elif service == "s3":
         _hook_buckets()
