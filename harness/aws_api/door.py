@@ -250,6 +250,8 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
         from moto.core.models import botocore_stubber
 
         _leave_the_endpoint(actor.kernel, endpoint, request)
+        request.url = ACCOUNT_HOST.sub(lambda host: ACCOUNT_HOSTS[host[1]], request.url)
+        moto_hooks.tell_account(actor.kernel.world, request.headers)
         with actor.kernel.blame(actor.call):
             answer = botocore_stubber.process_request(request)
         if answer is None:
@@ -278,6 +280,10 @@ def _leave_the_endpoint(kernel: Kernel, endpoint: Any, request: Any) -> None:
         host = f"{local['bucket'] or ''}{endpoint._endpoint_prefix}.{region}.amazonaws.com"
         request.url = url._replace(scheme="https", netloc=host).geturl()
 
+
+ACCOUNT_HOST = re.compile(r"(?<=^https://)\d{12}\.(ddb|streams-ddb)(?=\.)")
+"""Where botocore sends a call that names a table or its stream by an ARN: to the account's own host, which moto does not know."""
+ACCOUNT_HOSTS = {"ddb": "dynamodb", "streams-ddb": "streams.dynamodb"}
 
 LOOPBACK = re.compile(r"127\.0\.0\.1|(?P<bucket>.+\.)?localhost")
 SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/")

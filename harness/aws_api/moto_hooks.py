@@ -93,6 +93,14 @@ def _quick_create(world: World, api_id: str, params: Mapping[str, Any]) -> None:
     api.create_stage({"stageName": "$default", "autoDeploy": True})
 
 
+def tell_account(world: World, headers: Any) -> None:
+    """Let moto answer for the world's account; it goes by the access key else, and takes every key for its own account's."""
+    from moto.core import DEFAULT_ACCOUNT_ID
+
+    if world.account != DEFAULT_ACCOUNT_ID:
+        headers["x-moto-account-id"] = world.account
+
+
 def warn(world: World, name: str, message: str) -> None:
     """Tell the user of something that AWS would do and this world does not: as a warning, and in the journal."""
     resource = world.name_of(name)
@@ -101,12 +109,14 @@ def warn(world: World, name: str, message: str) -> None:
 
 
 def _hook_service(service: str) -> None:
+    # Tables and their streams are two services of one model, which must not be hooked twice.
+    service = "dynamodb" if service == "dynamodbstreams" else service
     if service in _hooked:
         return
     _hooked.add(service)
     if service == "kinesis":
         _hook_kinesis()
-    elif service in ("dynamodb", "dynamodbstreams"):
+    elif service == "dynamodb":
         _hook_table_streams()
     elif service == "s3":
         _hook_buckets()

@@ -101,6 +101,7 @@ def through_moto(world: World, request: Request, asked: Asked, record: Record) -
         url = aws_url(request, asked)
         headers = HeadersDict(dict(request.headers))
         headers["Host"] = url.split("/", 3)[2]
+        moto_hooks.tell_account(world, headers)
         if asked.service == "s3" and request.method == "PUT" and "form-urlencoded" in request.header("content-type"):
             # moto takes the object for a form and loses it; simple HTTP clients call everything that they send a form.
             headers["Content-Type"] = "binary/octet-stream"

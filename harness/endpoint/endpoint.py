@@ -95,16 +95,20 @@ class Endpoint:
 
     def _answer(self, request: Request) -> Answer:
         visit = _Visit(request)
-        with self._lock:
-            if not self.is_open:
-                return self._turned_away(request, _CLOSED)
-            self._visits.add(visit)
-            self.gate.post(partial(self._let_in, visit))
+        if not self._announce(visit):
+            return self._turned_away(request, _CLOSED)
         self._await(visit)
         with self._lock:
             self._visits.discard(visit)
         assert visit.answer is not None
         return visit.answer
+
+    def _announce(self, visit: _Visit) -> bool:
+        with self._lock:
+            if self.is_open:
+                self._visits.add(visit)
+                self.gate.post(partial(self._let_in, visit))
+            return self.is_open
 
     def _await(self, visit: _Visit) -> None:
         """Wait for the answer; the time in which the world works does not count."""

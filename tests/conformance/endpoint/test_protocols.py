@@ -210,6 +210,20 @@ class TestJson:
 
         assert (200, {"Streams": []}) == (status, json.loads(answer))
 
+    def test_a_table_that_is_read_by_its_stream_changes_once(self, stage):
+        """Whoever looks at a stream beside its table does not double what is in it."""
+        key = {"AttributeName": "id"}
+        table = stage.client("dynamodb").create_table(
+            TableName="streamed", BillingMode="PAY_PER_REQUEST", KeySchema=[key | {"KeyType": "HASH"}],
+            AttributeDefinitions=[key | {"AttributeType": "S"}],
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+        )["TableDescription"]  # fmt: skip
+        stage.client("dynamodbstreams").describe_stream(StreamArn=table["LatestStreamArn"])
+
+        stage.client("dynamodb").put_item(TableName=table["TableArn"], Item={"id": {"S": "a"}})
+
+        assert 1 == len(stage.journal.of_kind("event", resource="streamed"))
+
 
 class TestRest:
     """Lambda and S3: methods and paths."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import textwrap
 import urllib.request
 
 import pytest
@@ -318,14 +322,35 @@ def test_another_region_is_answered_as_inside(stage, python):
     assert url == boto3.client("sqs", region_name="eu-west-1").get_queue_url(QueueName="idle")["QueueUrl"]
 
 
-def test_the_account_is_the_stages(stage, python):
+WHOSE = """
+    import boto3, json
+    print(json.dumps([
+        boto3.client("sts").get_caller_identity()["Account"],
+        boto3.client("dynamodb").describe_table(TableName="items")["Table"]["TableArn"].split(":")[4],
+        boto3.client("sqs").get_queue_url(QueueName="idle")["QueueUrl"].split("/")[3],
+    ]))
+"""
+
+
+def test_the_account_is_the_stages(python):
     """Any credentials will do."""
-    assert "123456789012" == python(
-        """
-        import boto3, json
-        print(json.dumps(boto3.client("sts").get_caller_identity()["Account"]))
-        """
-    )
+    assert ["123456789012"] * 3 == python(WHOSE)
+
+
+def test_another_account_is_the_stages_too(stage, environment_of):
+    """What moto keeps and what we keep is in the account that the settings name, for both processes."""
+    template = stage.template.path
+    with stagefright.open_stage("other", template=template, account="111122223333") as other:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(WHOSE)],
+            env=environment_of(other),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert other.client("dynamodb").describe_table(TableName="items")["Table"]["TableArn"] == other.arn("Items")
+
+    assert ["111122223333"] * 3 == json.loads(done.stdout)
 
 
 class TestInsideTheProcess:
@@ -396,9 +421,6 @@ class TestInsideTheProcess:
 
 
 def _run_child(variables):
-    import subprocess
-    import sys
-
     def handler(event, context):
         code = "import boto3; boto3.client('dynamodb').put_item(TableName='items', Item={'id': {'S': 'child'}})"
         done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
