@@ -17,7 +17,7 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.journal import CURRENT
 from stagefright.patterns import compile_pattern
 from stagefright.services import bus_rules as rules
-from stagefright.services.bus_delivery import DELIVERED_SERVICES, FORWARDS_MAX, Event, Target, TargetDelivery
+from stagefright.services.bus_delivery import DELIVERED_SERVICES, FORWARDS_MAX, Event, RuleDelivery, Target
 from stagefright.services.input_transform import RuleContext, validate_target
 from stagefright.services.peers import World
 
@@ -88,14 +88,17 @@ class BusService:
         self._publish(arn, event, cause, 0)
         return str(event["id"])
 
-    def send_to_rule(self, rule: Any, event: Event, *, cause: int | None = CURRENT) -> None:
+    def send_to_rule(
+        self, rule: Any, event: Event, *, cause: int | None = CURRENT, whatever_its_pattern: bool = False
+    ) -> None:
         """
         Send an event to the targets of one rule, if it matches the rule's pattern or the rule has none.
 
-        `rule` is moto's. Replays of archives come this way, and the events of scheduled rules.
+        `rule` is moto's. Replays of archives come this way, and the events of scheduled rules, `whatever_its_pattern`: a rule
+        with both a pattern and a schedule is triggered by either.
         """
         arn = self._bus_arn(rule.event_bus_name)
-        if _applies(rule, event, without_pattern=True):
+        if whatever_its_pattern or _applies(rule, event, without_pattern=True):
             self._send(arn, rule, event, self._record(arn, event, cause), 0)
 
     # State of our own; buses, rules and targets are in moto's
@@ -186,7 +189,7 @@ class BusService:
         elif target.service not in DELIVERED_SERVICES or target.resource.startswith("api-destination/"):
             self._warn_once(target, record)
         else:
-            TargetDelivery(self._world, target, event, partial(self._forward, forwards), record).start()
+            RuleDelivery(self._world, target, event, partial(self._forward, forwards), record).start()
 
     def _archive(self, target: Target, event: Event) -> None:
         """The managed rule of an archive: keep the event where moto's control plane counts and replays it."""
