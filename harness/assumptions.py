@@ -39,6 +39,13 @@ class Assumptions:
     """How that wait grows (§6.4)."""
     eventbridge_retry_cap_s: float = 488.0
     """Where it stops growing (§6.4): doubling from a second to this cap puts the 185th retry at the end of the 24 hours."""
+    schedule_delay: float = 0.0
+    """
+    The share, from 0 to 1, of a schedule's flexible window (or of the minute of EventBridge Scheduler's precision) within which chance puts
+    each invocation; 0 is the beginning (§6.6: AWS says that it invokes within the window, and not when).
+    """
+    past_schedule_fires: bool = False
+    """Whether an `at(...)` that was over for more than a minute when it was made invokes its target at once, or never (§6.6)."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
 

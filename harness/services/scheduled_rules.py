@@ -67,7 +67,7 @@ class ScheduledRules:
 
     def _fire(self, arn: str, when: float) -> None:
         rule = self._rule(arn.rpartition("/")[2])
-        if rule.targets:
+        if rule is not None and rule.targets:
             self._world.buses.send_to_rule(rule, self._event(arn, when), whatever_its_pattern=True)
 
     def _event(self, arn: str, when: float) -> dict[str, Any]:
