@@ -70,8 +70,9 @@ class SchedulerService:
         if schedule is None:
             self._timetable.remove(self._arn(group.name, params["Name"]))
             return
-        # moto forgets this one in an update.
+        # moto forgets both in an update, which puts what is not given back to its default.
         schedule.action_after_completion = params.get("ActionAfterCompletion") or "NONE"
+        schedule.state = params.get("State") or "ENABLED"
         self._follow(schedule)
 
     def snapshot(self) -> Any:

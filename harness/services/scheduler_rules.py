@@ -140,6 +140,6 @@ def instant(value: Any) -> float | None:
     """A timestamp of the API (a date, or epoch seconds) as epoch seconds."""
     if value is None:
         return None
-    from botocore.utils import parse_timestamp
+    from botocore.utils import parse_to_aware_datetime
 
-    return float(value) if isinstance(value, int | float) else float(parse_timestamp(value).timestamp())
+    return float(parse_to_aware_datetime(value).timestamp())
