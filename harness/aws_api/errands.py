@@ -107,7 +107,9 @@ def _renamed(shape: Any, value: Any) -> Any:
     if shape.type_name == "structure" and isinstance(value, Mapping):
         names = {name.lower(): name for name in shape.members}
         known = {names.get(key.lower(), key): part for key, part in value.items()}
-        return {key: _renamed(shape.members[key], part) if key in shape.members else part for key, part in known.items()}
+        return {
+            key: _renamed(shape.members[key], part) if key in shape.members else part for key, part in known.items()
+        }
     if shape.type_name == "list" and isinstance(value, list):
         return [_renamed(shape.member, item) for item in value]
     if shape.type_name == "map" and isinstance(value, Mapping):

@@ -79,7 +79,7 @@ class TargetDelivery(ABC):
     def _why(self, error: ApiError, condition: str | None, retries: int) -> dict[str, str]:
         """The attributes of a dead letter; a `condition` is given where a retryable fault exhausted its attempts."""
 
-    def _finished(self) -> None:
+    def _finished(self) -> None:  # noqa: B027 - not every sender has something to do then
         """The event was handed over, kept or dropped."""
 
     # The ladder

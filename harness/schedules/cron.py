@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import lru_cache
+from itertools import product
 
 from stagefright.schedules import cron_fields as fields
 from stagefright.schedules.cron_fields import Days, InvalidField, Month
@@ -13,13 +16,12 @@ from stagefright.schedules.cron_fields import Days, InvalidField, Month
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The parsed fields; minutes and hours in order, the rest as sets."""
+    """The parsed fields: the times of a day, the days of a month, and months and years, all in order."""
 
-    minutes: tuple[int, ...]
-    hours: tuple[int, ...]
+    times: tuple[tuple[int, int], ...]
     days: Days
-    months: frozenset[int]
-    years: frozenset[int]
+    months: tuple[int, ...]
+    years: tuple[int, ...]
 
     @classmethod
     def parse(cls, text: str) -> Cron:
@@ -33,41 +35,44 @@ class Cron:
         if len(parts) != 6:
             raise InvalidField(text)
         minutes, hours, day_of_month, months, day_of_week, years = parts
+        times = product(sorted(fields.HOUR.parse(hours)), sorted(fields.MINUTE.parse(minutes)))
         return cls(
-            tuple(sorted(fields.MINUTE.parse(minutes))),
-            tuple(sorted(fields.HOUR.parse(hours))),
+            tuple(times),
             _days(day_of_month, day_of_week),
-            fields.MONTH.parse(months),
-            fields.YEAR.parse(years),
+            tuple(sorted(fields.MONTH.parse(months))),
+            tuple(sorted(fields.YEAR.parse(years))),
         )
 
     def next_after(self, after: datetime) -> datetime | None:
         """The first local time later than `after`; None if there is none up to the year 2199."""
-        if after.year > fields.YEAR_MAX:
-            return None
-        # The smallest unit is a minute, so the first candidate is the next whole one.
-        start = after.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        for day in self._days_from(start):
-            is_first = day.date() == start.date()
-            for hour in self.hours:
-                for minute in self.minutes:
-                    if not is_first or (hour, minute) >= (start.hour, start.minute):
-                        return day.replace(hour=hour, minute=minute)
+        # The smallest unit is a minute, so that of `after` is over.
+        time = bisect_right(self.times, (after.hour, after.minute))
+        for year, month, day in self._days_from(after):
+            if (year, month, day) != (after.year, after.month, after.day):
+                time = 0
+            if time < len(self.times):
+                return datetime(year, month, day, *self.times[time])  # noqa: DTZ001 - local time, whose zone the caller knows
         return None
 
-    def _days_from(self, start: datetime) -> Iterator[datetime]:
+    def _days_from(self, start: datetime) -> Iterator[tuple[int, int, int]]:
         for year, month in self._months_from(start):
-            begins_on, length = monthrange(year, month)
-            # Python's week begins with Monday as 0, AWS's with Sunday as 1.
-            for number in sorted(self.days(Month(length, (begins_on + 1) % 7 + 1))):
-                if (year, month, number) >= (start.year, start.month, start.day):
-                    yield datetime(year, month, number)  # noqa: DTZ001 - local time, whose zone the caller knows
+            days = _days_in(self.days, year, month)
+            is_first = (year, month) == (start.year, start.month)
+            for day in days[bisect_left(days, start.day) :] if is_first else days:
+                yield year, month, day
 
     def _months_from(self, start: datetime) -> Iterator[tuple[int, int]]:
-        for year in sorted(year for year in self.years if year >= start.year):
-            for month in sorted(self.months):
-                if (year, month) >= (start.year, start.month):
-                    yield year, month
+        for year in self.years[bisect_left(self.years, start.year) :]:
+            first = bisect_left(self.months, start.month) if year == start.year else 0
+            for month in self.months[first:]:
+                yield year, month
+
+
+@lru_cache(maxsize=1_024)
+def _days_in(days: Days, year: int, month: int) -> tuple[int, ...]:
+    begins_on, length = monthrange(year, month)
+    # Python's week begins with Monday as 0, AWS's with Sunday as 1.
+    return tuple(sorted(days(Month(length, (begins_on + 1) % 7 + 1))))
 
 
 def _days(day_of_month: str, day_of_week: str) -> Days:

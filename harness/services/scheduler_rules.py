@@ -22,11 +22,33 @@ INPUT_BYTES_MAX = 262_144
 START_GRACE_S = 300
 """How far in the past a `StartDate` may lie."""
 
-READ_ONLY = tuple(
-    """
-    get describe list poll receive search scan query select read lookup discover validate batchGet batchDescribe batchRead transactGet
-    adminGet adminList testMigration retrieve testConnection translateDocument isAuthorized isAuthorizedWithToken invokeModel
-    """.split()
+READ_ONLY = (
+    "get",
+    "describe",
+    "list",
+    "poll",
+    "receive",
+    "search",
+    "scan",
+    "query",
+    "select",
+    "read",
+    "lookup",
+    "discover",
+    "validate",
+    "batchGet",
+    "batchDescribe",
+    "batchRead",
+    "transactGet",
+    "adminGet",
+    "adminList",
+    "testMigration",
+    "retrieve",
+    "testConnection",
+    "translateDocument",
+    "isAuthorized",
+    "isAuthorizedWithToken",
+    "invokeModel",
 )
 """Beginnings of API actions that cannot be universal targets (Scheduler guide, managing-targets-universal)."""
 
@@ -99,7 +121,7 @@ def _check_target(settings: Mapping[str, Any]) -> None:
 
 def _check_universal(target: Target, text: str | None) -> None:
     service, action = target.api
-    if action.startswith(READ_ONLY):
+    if f"{action[:1].lower()}{action[1:]}".startswith(READ_ONLY):
         raise invalid(f"{action} is a read-only action, which EventBridge Scheduler does not support: {target.arn}")
     if errands.find(service, action) is None:
         raise invalid(f"{target.arn} names no API action: the AWS SDK has no {action} of a service {service}.")
@@ -120,7 +142,20 @@ def _check_templated(target: Target, text: str | None) -> None:
 
 
 TEMPLATED = frozenset(
-    {"codebuild", "codepipeline", "ecs", "events", "firehose", "inspector", "kinesis", "lambda", "sagemaker", "sns", "sqs", "states"}
+    {
+        "codebuild",
+        "codepipeline",
+        "ecs",
+        "events",
+        "firehose",
+        "inspector",
+        "kinesis",
+        "lambda",
+        "sagemaker",
+        "sns",
+        "sqs",
+        "states",
+    }
 )
 """The services with templated targets, by the service in the ARN."""
 

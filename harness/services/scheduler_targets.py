@@ -113,7 +113,12 @@ class ScheduleDelivery(TargetDelivery):
         else:
             key = (self._target.settings.get("KinesisParameters") or {}).get("PartitionKey")
             targets.hand_over(
-                self._stage, self._target.arn, self._text, cause=cause, group_id=self._target.group_id, partition_key=key
+                self._stage,
+                self._target.arn,
+                self._text,
+                cause=cause,
+                group_id=self._target.group_id,
+                partition_key=key,
             )
         return None
 

@@ -9,7 +9,7 @@ event that somebody made, such as a reminder.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -89,9 +89,7 @@ class Timetable:
     def _arm(self, arn: str) -> None:
         alarm = self._alarms[arn]
         if alarm.due is not None:
-            self._timers[arn] = self._world.kernel.at(
-                alarm.due, partial(self._fire, arn), background=not alarm.awaited
-            )
+            self._timers[arn] = self._world.kernel.at(alarm.due, partial(self._fire, arn), background=not alarm.awaited)
 
     def _fire(self, arn: str) -> None:
         alarm = self._alarms[arn]
@@ -99,7 +97,8 @@ class Timetable:
         del self._timers[arn]
         if not alarm.awaited:
             self._limit(arn)
-        self._alarms[arn] = replace(alarm, due=alarm.recurrence.next_after(alarm.due), awaited=False)
+        following = alarm.recurrence.next_after(alarm.due)
+        self._alarms[arn] = Alarm(alarm.terms, alarm.recurrence, following, awaited=False)
         self._arm(arn)
         self._ring(arn, alarm.due)
 

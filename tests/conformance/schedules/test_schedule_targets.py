@@ -22,7 +22,9 @@ class TestTemplatedTargets:
     def test_a_function(self, system):
         """§6.6: invoked asynchronously with the Input; its failure takes the way of such an invocation, not the schedule's."""
         system.up(
-            Worker=system.function(system.FAILS), Config=system.invoke_config(failure=system.att("Dead")), Dead=system.queue()
+            Worker=system.function(system.FAILS),
+            Config=system.invoke_config(failure=system.att("Dead")),
+            Dead=system.queue(),
         )
         system.create(AT, system.stage.arn("Worker"), Input='{"n": 1}')
         system.settle()
@@ -200,14 +202,18 @@ class TestUniversalTargets:
         assert [] == system.messages()
 
     @pytest.mark.rule("6.6/universal-read-only")
-    @pytest.mark.parametrize("action", ["sqs:getQueueUrl", "mq:listBrokers", "sqs:receiveMessage", "dynamodb:batchGetItem"])
+    @pytest.mark.parametrize(
+        "action", ["sqs:getQueueUrl", "mq:listBrokers", "sqs:receiveMessage", "dynamodb:batchGetItem"]
+    )
     def test_read_only_actions_are_refused(self, jobs, action):
         """§6.6: AWS has a list of beginnings."""
         with pytest.raises(ClientError, match="read-only"):
             jobs.universal(AT, action, {})
 
     @pytest.mark.rule("6.6/universal")
-    @pytest.mark.parametrize(("action", "text"), [("sqs:sendMesage", "{}"), ("nope:do", "{}"), ("sqs:sendMessage", "[1]")])
+    @pytest.mark.parametrize(
+        ("action", "text"), [("sqs:sendMesage", "{}"), ("nope:do", "{}"), ("sqs:sendMessage", "[1]")]
+    )
     def test_what_is_no_call_is_refused(self, jobs, action, text):
         """§6.6: an unknown action, or an Input that is no object; the words are ours."""
         with pytest.raises(ClientError, match="ValidationException"):
@@ -218,7 +224,10 @@ class TestUniversalTargets:
         ("action", "parameters"),
         [
             ("sqs:sendMessage", {"MessageBody": "x"}),
-            ("sqs:sendMessage", {"MessageBody": "x", "QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/gone"}),
+            (
+                "sqs:sendMessage",
+                {"MessageBody": "x", "QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/gone"},
+            ),
             ("dynamodb:putItem", {"TableName": "gone", "Item": {}}),
             ("sns:publish", {"TopicArn": "arn:aws:sns:us-east-1:123456789012:gone", "Message": "x"}),
         ],
@@ -315,7 +324,10 @@ class TestRetries:
     @pytest.mark.parametrize(
         ("policy", "said"),
         [
-            ({"MaximumRetryAttempts": 186}, "'target.retryPolicy.maximumRetryAttempts' failed .* less than or equal to 185"),
+            (
+                {"MaximumRetryAttempts": 186},
+                "'target.retryPolicy.maximumRetryAttempts' failed .* less than or equal to 185",
+            ),
             ({"MaximumEventAgeInSeconds": 86_401}, "maximumEventAgeInSeconds' failed .* less than or equal to 86400"),
         ],
     )
@@ -406,5 +418,7 @@ class TestGroups:
     @pytest.mark.rule("6.6/constraints")
     def test_a_name_must_fit(self, jobs):
         """§6.6: letters, digits, `-`, `_` and `.`, 64 at most."""
-        with pytest.raises(ClientError, match="2 validation errors detected: .*'name' failed .*: Member must have length"):
+        with pytest.raises(
+            ClientError, match=r"2 validation errors detected: .*'name' failed .*: Member must have length"
+        ):
             jobs.create(AT, name="no blanks " * 10)

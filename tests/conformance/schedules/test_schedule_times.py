@@ -62,7 +62,9 @@ class TestExpressions:
         assert len(jobs.arrivals()) == 364
 
     @pytest.mark.rule("6.6/invalid-expression")
-    @pytest.mark.parametrize("expression", ["cron(0 1 * * * *)", "rate(10 years)", " rate(10 minutes)", "at(2021-12-31)"])
+    @pytest.mark.parametrize(
+        "expression", ["cron(0 1 * * * *)", "rate(10 years)", " rate(10 minutes)", "at(2021-12-31)"]
+    )
     def test_an_expression_that_is_none(self, jobs, expression):
         """§6.6: recorded, with the expression and a full stop."""
         with pytest.raises(ClientError) as refused:

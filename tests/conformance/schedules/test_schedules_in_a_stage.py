@@ -12,7 +12,11 @@ HOUR_S, DAY_S = 3_600, 86_400
 class TestSettling:
     def test_nobody_waits_for_what_recurs(self, system):
         """§6.6: settle() passes no time for a schedule."""
-        system.up(Jobs=system.queue(), Often=system.schedule("rate(1 minute)", "Jobs"), Rule=system.rule("rate(1 minute)", "Jobs"))
+        system.up(
+            Jobs=system.queue(),
+            Often=system.schedule("rate(1 minute)", "Jobs"),
+            Rule=system.rule("rate(1 minute)", "Jobs"),
+        )
         system.settle()
 
         assert system.elapsed() == 0
@@ -81,7 +85,9 @@ class TestSettling:
 class TestResets:
     def test_a_reset_brings_back_what_was_deployed(self, system):
         """§6.6: from the deployment's instant, and nothing that a test made or changed."""
-        system.up(Jobs=system.queue(), Daily=system.schedule("rate(1 day)", "Jobs"), Rule=system.rule("rate(1 day)", "Jobs"))
+        system.up(
+            Jobs=system.queue(), Daily=system.schedule("rate(1 day)", "Jobs"), Rule=system.rule("rate(1 day)", "Jobs")
+        )
         system.create("rate(1 hour)")
         system.client("events").disable_rule(Name=system.stage.ref("Rule"))
         system.client("scheduler").delete_schedule(Name=system.stage.ref("Daily"))
@@ -119,7 +125,9 @@ class TestResets:
                     Target={{"Arn": os.environ["QUEUE"], "RoleArn": "{system.ROLE}", "Input": event["text"]}},
                 )
         """
-        system.up(Jobs=system.queue(), Worker=system.function(code, Environment={"Variables": {"QUEUE": system.att("Jobs")}}))
+        system.up(
+            Jobs=system.queue(), Worker=system.function(code, Environment={"Variables": {"QUEUE": system.att("Jobs")}})
+        )
         system.stage.invoke("Worker", {"text": "milk"})
         system.settle()
 
@@ -128,15 +136,14 @@ class TestResets:
 
 
 class TestCost:
-    def test_a_year_of_minutes_without_targets_is_no_work(self, system):
-        """§6.6: a rule without targets leaves no trace, and its half a million alarms cost seconds."""
+    def test_minutes_without_targets_are_no_work(self, system):
+        """§6.6: a rule without targets leaves no trace, and has one alarm at a time, however long it is skipped."""
         system.up(Jobs=system.queue(), Often=system.resource("Events::Rule", ScheduleExpression="rate(1 minute)"))
-        began = time.perf_counter()
-        system.stage.clock.advance("365d")
+        system.stage.clock.advance("30d")
 
         assert len(system.stage.journal) == 0
-        assert system.elapsed() == 365 * DAY_S
-        assert began is not None
+        assert system.elapsed() == 30 * DAY_S
+        assert len(system.stage.world.kernel._timers) == 1
 
     def test_a_stage_without_schedules_keeps_no_alarms(self, jobs):
         """§6.6: nothing recurs, so nothing is due, ever."""
@@ -151,7 +158,9 @@ class TestTemplates:
     def test_refs_and_attributes(self, system):
         """§6.6: Ref is the name, Arn the ARN; a group is referred to by its name."""
         group = system.resource("Scheduler::ScheduleGroup", Name="shop")
-        schedule = system.schedule("rate(1 day)", "Jobs", properties={"GroupName": system.ref("Group"), "Name": "daily"})
+        schedule = system.schedule(
+            "rate(1 day)", "Jobs", properties={"GroupName": system.ref("Group"), "Name": "daily"}
+        )
         stage = system.up(Jobs=system.queue(), Group=group, Daily=schedule)
 
         assert (stage.ref("Group"), stage.ref("Daily")) == ("shop", "daily")

@@ -1,10 +1,12 @@
 """The slow and obvious reading of a cron expression, minute by minute: what the fast one is compared with."""
 
+# ruff: noqa: DTZ001 - local times, whose zone is not cron's business
+
 import calendar
 from datetime import datetime, timedelta
 
-MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
-DAYS = "SUN MON TUE WED THU FRI SAT".split()
+MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 
 
 def matches(text, when):
