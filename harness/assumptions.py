@@ -53,6 +53,13 @@ class Assumptions:
     """Whether chance orders the replayed events of a minute; else they keep the order of their arrival (§6.5: AWS keeps no order there)."""
     eventbridge_replay_keeps_ids: bool = True
     """Whether a replayed event has the `id` of the first time (§6.5)."""
+    schedule_delay: float = 0.0
+    """
+    The share, from 0 to 1, of a schedule's flexible window (or of the minute of EventBridge Scheduler's precision) within which chance puts
+    each invocation; 0 is the beginning (§6.6: AWS says that it invokes within the window, and not when).
+    """
+    past_schedule_fires: bool = False
+    """Whether an `at(...)` that was over for more than a minute when it was made invokes its target at once, or never (§6.6)."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
 

@@ -17,7 +17,6 @@ ADVICE = {
     "AWS::ApiGateway": "No request reaches the functions behind them: use an HTTP API (in SAM: `Type: HttpApi`), or call the "
     "functions with stage.invoke(...).",
     "AWS::CloudFormation": "Nested stacks are not deployed: stand them up as stages of their own.",
-    "AWS::Scheduler": "Nothing fires: call the functions with stage.invoke(...).",
     "AWS::StepFunctions": "No execution starts: call the functions with stage.invoke(...).",
 }
 """What to do without a service that many templates have."""
