@@ -63,6 +63,13 @@ class Assumptions:
     """How long a batch waits at least for more messages when its mapping has a batching window (§3.5: "up to 20 seconds" with light traffic)."""
     queue_idles_down_after_s: float = 300.0
     """After how long without messages a queue's mapping begins with two batches at once instead of five (§3.6: AWS names no time)."""
+    schedule_delay: float = 0.0
+    """
+    The share, from 0 to 1, of a schedule's flexible window (or of the minute of EventBridge Scheduler's precision) within which chance puts
+    each invocation; 0 is the beginning (§6.6: AWS says that it invokes within the window, and not when).
+    """
+    past_schedule_fires: bool = False
+    """Whether an `at(...)` that was over for more than a minute when it was made invokes its target at once, or never (§6.6)."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
     recursion_invocations_max: int = 16

@@ -40,6 +40,8 @@ from stagefright.services.functions import FunctionService
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.services.queues import QueueService
 from stagefright.services.replays import ReplayService
+from stagefright.services.scheduled_rules import ScheduledRules
+from stagefright.services.scheduler import SchedulerService
 from stagefright.services.streams import StreamService
 from stagefright.services.topics import TopicService
 from stagefright.tasks import Actor, Kernel
@@ -119,6 +121,8 @@ class World:
         self.buses: BusService = BusService(self)
         self.archives: ArchiveService = ArchiveService(self)
         self.replays: ReplayService = ReplayService(self)
+        self.scheduled_rules: ScheduledRules = ScheduledRules(self)
+        self.scheduler: SchedulerService = SchedulerService(self)
         self.streams: StreamService = StreamService(self)
         self.functions: FunctionService = FunctionService(self)
         self.endpoints: EndpointService = EndpointService(self)
@@ -226,6 +230,11 @@ class World:
 
     # -- deployed state ----------------------------------------------------------------------------------------------
 
+    @property
+    def is_deployed(self) -> bool:
+        """Whether the deployment is over: what is made from now on, a test or a handler makes."""
+        return self._deployed is not None
+
     def mark_deployed(self) -> None:
         """Remember the present state as the one that `reset` goes back to."""
         self.kernel.settle()
@@ -275,6 +284,8 @@ class World:
             "buses": self.buses,
             "archives": self.archives,
             "replays": self.replays,
+            "scheduled_rules": self.scheduled_rules,
+            "scheduler": self.scheduler,
             "streams": self.streams,
             "functions": self.functions,
             "endpoints": self.endpoints,
@@ -298,7 +309,7 @@ class World:
         if name is not None:
             return name
         physical = arn_or_name.split(":", 5)[-1] if arn_or_name.startswith("arn:") else arn_or_name
-        for prefix in ("function:", "stream/", "table/", "event-bus/", "rule/", "log-group:"):
+        for prefix in ("function:", "stream/", "table/", "event-bus/", "rule/", "schedule/", "log-group:"):
             physical = physical.removeprefix(prefix)
         return self._names.get(physical, physical)
 

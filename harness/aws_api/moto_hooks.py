@@ -14,6 +14,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -49,15 +50,28 @@ def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, A
         ("apigateway", "CreateStage"): lambda params: rest_api_hooks.check_stage(world, params),
         ("apigateway", "PutGatewayResponse"): rest_api_hooks.check_gateway_response,
         ("apigateway", "PutIntegration"): lambda params: rest_api_hooks.check_integration(world, params),
-        ("events", "PutRule"): world.buses.validate_rule,
+        ("events", "PutRule"): partial(_validate_rule, world),
         ("events", "PutTargets"): world.buses.validate_targets,
         **{
             ("events", name): world.buses.validate_change
             for name in ("DeleteRule", "DisableRule", "EnableRule", "RemoveTargets")
         },
+        ("scheduler", "CreateSchedule"): world.scheduler.validate_create,
+        ("scheduler", "CreateScheduleGroup"): world.scheduler.validate_group,
+        ("scheduler", "DeleteScheduleGroup"): world.scheduler.validate_group_deletion,
+        ("scheduler", "UpdateSchedule"): world.scheduler.validate_update,
         ("sns", "Subscribe"): world.topics.validate_subscription,
         ("sns", "SetSubscriptionAttributes"): world.topics.validate_subscription,
     }
+
+
+def _validate_rule(world: World, params: Mapping[str, Any]) -> None:
+    world.buses.validate_rule(params)
+    world.scheduled_rules.validate(params)
+
+
+_RULE_CHANGES = frozenset({"PutRule", "EnableRule", "DisableRule", "DeleteRule"})
+_SCHEDULE_CHANGES = frozenset({"CreateSchedule", "UpdateSchedule", "DeleteSchedule"})
 
 
 def after(world: World, service: str, operation: str, params: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
@@ -65,6 +79,10 @@ def after(world: World, service: str, operation: str, params: Mapping[str, Any],
     if service == "kinesis" and operation == "IncreaseStreamRetentionPeriod" and "Error" not in answer:
         arn = params.get("StreamARN") or f"arn:aws:kinesis:{world.region}:{world.account}:stream/{params['StreamName']}"
         world.streams.retention_s[arn] = params["RetentionPeriodHours"] * 3600
+    elif service == "events" and operation in _RULE_CHANGES and "Error" not in answer:
+        world.scheduled_rules.changed(params)
+    elif service == "scheduler" and operation in _SCHEDULE_CHANGES and "Error" not in answer:
+        world.scheduler.changed(params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
     elif service == "apigateway" and operation == "CreateRestApi" and "Error" not in answer:

@@ -83,6 +83,14 @@ def shared_loader() -> Any:
     return _shared()[0]
 
 
+@lru_cache(maxsize=64)
+def service_model(service: str) -> Any:
+    """What botocore knows of a service; raises `botocore.exceptions.UnknownServiceError` if it knows none of this name."""
+    from botocore.model import ServiceModel
+
+    return ServiceModel(_shared()[0].load_service_model(service, "service-2"), service_name=service)
+
+
 @lru_cache(maxsize=1)
 def _shared() -> tuple[Any, Any]:
     import botocore.session

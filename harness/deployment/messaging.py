@@ -143,10 +143,6 @@ def rule(maker: Maker, properties: Properties) -> Made:
         answer = events.put_targets(**parameters(events, "PutTargets", targets))
         for failure in answer.get("FailedEntries", []):
             raise TemplateError(f"The target {failure.get('TargetId')} was refused: {failure.get('ErrorMessage')}")
-    if properties.get("ScheduleExpression"):
-        maker.world.journal.write(
-            "warning", maker.logical_id, cause=None, message="schedules are stored, but do not fire in this version"
-        )
     return Made(name if not bus else f"{bus}|{name}", {"Arn": arn}, (arn,))
 
 

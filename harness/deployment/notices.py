@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 ADVICE = {
     "AWS::ApiGateway": "REST APIs are served as if they were not there.",
     "AWS::CloudFormation": "Nested stacks are not deployed: stand them up as stages of their own.",
-    "AWS::Scheduler": "Nothing fires: call the functions with stage.invoke(...).",
     "AWS::StepFunctions": "No execution starts: call the functions with stage.invoke(...).",
 }
 """What to do without a service that many templates have."""

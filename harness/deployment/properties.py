@@ -137,6 +137,11 @@ PROPERTIES: dict[str, str] = {
         "ObjectLockEnabled OwnershipControls PublicAccessBlockConfiguration ReplicationConfiguration Tags "
         "VersioningConfiguration WebsiteConfiguration"
     ),
+    "AWS::Scheduler::Schedule": (
+        "Description EndDate FlexibleTimeWindow GroupName KmsKeyArn Name ScheduleExpression ScheduleExpressionTimezone "
+        "StartDate State Target"
+    ),
+    "AWS::Scheduler::ScheduleGroup": "Name Tags",
     "AWS::SNS::Subscription": (
         "DeliveryPolicy Endpoint FilterPolicy FilterPolicyScope Protocol RawMessageDelivery RedrivePolicy "
         "Region ReplayPolicy SubscriptionRoleArn TopicArn"

@@ -17,7 +17,7 @@ from stagefright.delivery.at_least_once import HandOver
 from stagefright.journal import CURRENT
 from stagefright.patterns import compile_pattern
 from stagefright.services import bus_rules as rules
-from stagefright.services.bus_delivery import DELIVERED_SERVICES, FORWARDS_MAX, Event, Target, TargetDelivery
+from stagefright.services.bus_delivery import DELIVERED_SERVICES, FORWARDS_MAX, Event, RuleDelivery, Target
 from stagefright.services.bus_state import bus_of
 from stagefright.services.event_time import timestamp
 from stagefright.services.input_transform import RuleContext, validate_target
@@ -101,14 +101,17 @@ class BusService:
         self._publish(arn, event, cause, 0)
         return str(event["id"])
 
-    def send_to_rule(self, rule: Any, event: Event, *, cause: int | None = CURRENT) -> None:
+    def send_to_rule(
+        self, rule: Any, event: Event, *, cause: int | None = CURRENT, whatever_its_pattern: bool = False
+    ) -> None:
         """
         Send an event to the targets of one rule, if it matches the rule's pattern or the rule has none.
 
-        `rule` is moto's. The events of scheduled rules come this way.
+        `rule` is moto's. The events of scheduled rules come this way, `whatever_its_pattern`: a rule
+        with both a pattern and a schedule is triggered by either.
         """
         arn = self._bus_arn(rule.event_bus_name)
-        if _applies(rule, event, without_pattern=True):
+        if whatever_its_pattern or _applies(rule, event, without_pattern=True):
             self._send(arn, rule, event, self._record(arn, event, cause), 0)
 
     def replay(self, bus_arn: str, event: Event, rule_arns: Sequence[str]) -> None:
@@ -209,7 +212,7 @@ class BusService:
             self._world.at_least_once.hand_over(partial(self._start, target, event, forwards), hand_over, record)
 
     def _start(self, target: Target, event: Event, forwards: int, cause: int) -> None:
-        TargetDelivery(self._world, target, event, partial(self._forward, forwards), cause).start()
+        RuleDelivery(self._world, target, event, partial(self._forward, forwards), cause).start()
 
     def _warn_once(self, target: Target, cause: int) -> None:
         if target.arn not in self._warned:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.delivery import targets
+from stagefright.delivery import dead_letters, targets
 from stagefright.delivery.at_least_once import HandOver
 from stagefright.patterns import SnsFilter, compile_sns_filter
 from stagefright.services.peers import QueuePeer, World
@@ -160,19 +160,20 @@ class SubscriptionDelivery:
 
     def _give_up(self, error: ApiError, *, attempts: int) -> None:
         arn = self._subscription.dead_letter_arn
-        queue = self._world.queues.by_arn(arn) if arn else None
-        if arn is None or queue is None:
-            missing = f"; its dead-letter queue {arn} does not exist" if arn else "; it has no dead-letter queue"
-            self._drop(f"could not be delivered ({error}){missing}")
-            return
-        record = self._write(
-            "dead_letter", self._world.name_of(arn), source=self._source, condition=error.code, ids=self._ids,
-            consumer=self._consumer, attempts=attempts, error_message=error.message,
-        )  # fmt: skip
-        try:
-            self._send(queue, arn, record)
-        except ApiError as refused:
-            self._drop(f"its dead-letter queue refused it ({refused})")
+        dead_letters.keep(
+            self._world,
+            arn,
+            lambda queue, cause: self._send(queue, arn or "", cause),
+            error,
+            owner="it",
+            condition=error.code,
+            attempts=attempts,
+            cause=self._cause,
+            drop=self._drop,
+            source=self._source,
+            ids=self._ids,
+            consumer=self._consumer,
+        )
 
     @property
     def _ids(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -91,6 +92,7 @@ class Kernel:
         self._seen_handovers = (-1, 0.0)
         self._failure: BaseException | None = None
         self._idle: list[Future[None]] = []
+        self._settlings = 0
 
     # -- the present -------------------------------------------------------------------------------------------------
 
@@ -267,7 +269,13 @@ class Kernel:
         if self._timers.foreground or self._ready or self._next_actor or self._any_poller_ready():
             idle: Future[None] = Future("settle()")
             self._idle.append(idle)
+            self._settlings += 1
             self.wait(idle)
+
+    @property
+    def settling(self) -> int | None:
+        """The number of the `settle` that somebody waits for just now; None if nobody does."""
+        return self._settlings if self._idle else None
 
     def next_due(self) -> float | None:
         """When the next thing is due that anybody waits for; None if the world is quiet."""
@@ -277,9 +285,13 @@ class Kernel:
         return None if timer is None else timer.when
 
     def run_until(self, condition: Callable[[], T], deadline: float) -> T:
-        """Run instant by instant until the condition is true, nothing is due, or the deadline (epoch seconds) is past."""
+        """
+        Run instant by instant until the condition is true, nothing is due, or the deadline (epoch seconds) is past.
+
+        What recurs is due as well, up to the deadline; without a deadline, that would never end.
+        """
         while not (value := condition()):
-            due = self.next_due()
+            due = self.next_due() or self._next_recurring(deadline)
             if due is None:
                 return value
             if due > deadline:
@@ -287,6 +299,10 @@ class Kernel:
                 return condition()
             self.advance(due - self.clock.now())
         return value
+
+    def _next_recurring(self, deadline: float) -> float | None:
+        timer = self._timers.first_of_all() if deadline < math.inf else None
+        return None if timer is None or timer.when > deadline else timer.when
 
     def advance(self, seconds: float) -> None:
         """Let the world run for `seconds` of virtual time; also brings recurring work to its turn."""

@@ -23,7 +23,8 @@ class Timer:
         self.cancelled = False
 
     def __lt__(self, other: Timer) -> bool:
-        return (self.when, self.sequence) < (other.when, other.sequence)
+        # What recurs comes first: whoever waits for an instant finds that what recurs then has happened.
+        return (self.when, not self.background, self.sequence) < (other.when, not other.background, other.sequence)
 
 
 class Timers:
@@ -64,12 +65,14 @@ class Timers:
 
     def first(self) -> Timer | None:
         """The next one due; None if there is none that somebody waits for."""
-        if not self.foreground:
-            return None
-        while self._heap[0].cancelled:
+        return self.first_of_all() if self.foreground else None
+
+    def first_of_all(self) -> Timer | None:
+        """The next one due, whether or not anybody waits for one."""
+        while self._heap and self._heap[0].cancelled:
             heapq.heappop(self._heap)
             self._cancelled -= 1
-        return self._heap[0]
+        return self._heap[0] if self._heap else None
 
     def pop(self) -> Timer | None:
         """Take the next one out, as `first` finds it."""

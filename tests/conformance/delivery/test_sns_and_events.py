@@ -357,21 +357,6 @@ class TestRules:
         assert system.batches()[0][0]["detail"] == {"n": 1}
         assert system.events()[0]["Records"][0]["kinesis"]["partitionKey"] == "shop"
 
-    def test_schedules_are_said_not_to_fire(self, system):
-        """A schedule is stored, and the deployment warns that it does not fire."""
-        with pytest.warns(UserWarning, match="Nightly.*do not fire"):
-            system.up(
-                Worker=system.function(),
-                Nightly=system.resource(
-                    "Events::Rule",
-                    ScheduleExpression="rate(1 day)",
-                    Targets=[{"Id": "t", "Arn": system.att("Worker")}],
-                ),
-            )
-        system.advance(3 * 24 * 3600)
-
-        assert system.attempts() == []
-
     def test_bucket_notifications_are_said_not_to_be_delivered(self, system):
         """A notification configuration is accepted, with a warning, in a template and by API."""
         configuration = {
