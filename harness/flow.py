@@ -302,7 +302,7 @@ class Flow:
             record, depth = stack.pop()
             text = self._line(record)
             if text is not None:
-                yield f"{offset(self._at(record)):<12}{'  ' * depth}{text}"
+                yield f"{offset(self._at(record)):<11} {'  ' * depth}{text}"
                 depth += 1
             stack.extend((child, depth) for child in reversed(self._children.get(record.n, [])))
 

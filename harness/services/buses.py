@@ -88,18 +88,16 @@ class BusService:
         self._publish(arn, event, cause, 0)
         return str(event["id"])
 
-    def send_to_rule(
-        self, rule: Any, event: Event, *, cause: int | None = CURRENT, whatever_its_pattern: bool = False
-    ) -> None:
+    def send_to_rule(self, rule: Any, event: Event, *, cause: int | None = CURRENT, scheduled: bool = False) -> None:
         """
         Send an event to the targets of one rule, if it matches the rule's pattern or the rule has none.
 
-        `rule` is moto's. Replays of archives come this way, and the events of scheduled rules, `whatever_its_pattern`: a rule
-        with both a pattern and a schedule is triggered by either.
+        `rule` is moto's. Replays of archives come this way, and what a rule with a schedule sends: a `scheduled` event has never been on
+        the bus, and need not match the pattern that such a rule may have besides.
         """
         arn = self._bus_arn(rule.event_bus_name)
-        if whatever_its_pattern or _applies(rule, event, without_pattern=True):
-            self._send(arn, rule, event, self._record(arn, event, cause), 0)
+        if scheduled or _applies(rule, event, without_pattern=True):
+            self._send(arn, rule, event, self._record(rule.arn if scheduled else arn, event, cause), 0)
 
     # State of our own; buses, rules and targets are in moto's
 
