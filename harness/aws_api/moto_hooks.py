@@ -70,8 +70,11 @@ def _validate_rule(world: World, params: Mapping[str, Any]) -> None:
     world.scheduled_rules.validate(params)
 
 
-_RULE_CHANGES = frozenset({"PutRule", "EnableRule", "DisableRule", "DeleteRule"})
-_SCHEDULE_CHANGES = frozenset({"CreateSchedule", "UpdateSchedule", "DeleteSchedule"})
+_SCHEDULE_CHANGES = frozenset(
+    [("events", operation) for operation in ("PutRule", "EnableRule", "DisableRule", "DeleteRule")]
+    + [("scheduler", operation) for operation in ("CreateSchedule", "UpdateSchedule", "DeleteSchedule")]
+)
+"""After these calls, alarms are set or taken back."""
 
 
 def after(world: World, service: str, operation: str, params: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
@@ -79,10 +82,10 @@ def after(world: World, service: str, operation: str, params: Mapping[str, Any],
     if service == "kinesis" and operation == "IncreaseStreamRetentionPeriod" and "Error" not in answer:
         arn = params.get("StreamARN") or f"arn:aws:kinesis:{world.region}:{world.account}:stream/{params['StreamName']}"
         world.streams.retention_s[arn] = params["RetentionPeriodHours"] * 3600
-    elif service == "events" and operation in _RULE_CHANGES and "Error" not in answer:
-        world.scheduled_rules.changed(params)
-    elif service == "scheduler" and operation in _SCHEDULE_CHANGES and "Error" not in answer:
-        world.scheduler.changed(params)
+    elif (service, operation) in _SCHEDULE_CHANGES and "Error" not in answer:
+        actor = current_actor()
+        with world.kernel.blame(None if actor is None else actor.call):
+            (world.scheduler if service == "scheduler" else world.scheduled_rules).changed(params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
     elif service == "apigateway" and operation == "CreateRestApi" and "Error" not in answer:

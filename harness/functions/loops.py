@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ANCESTORS_MAX = 256
 """How often a function may have caused itself; a function that works through pages by invoking itself rarely needs more."""
 
+SCHEDULER = "aws.scheduler"
+"""The source of what EventBridge Scheduler sends."""
+
 _STATIONS = ("invocation", "event")
 """The kinds of record whose resources an event visits on its way."""
 
@@ -25,9 +28,12 @@ def ancestors(journal: Journal, function: str, cause: int | None) -> int:
     """
     How many of the invocations that led here were of the same function.
 
-    Each `invocation` record carries its own count, so only the way back to the nearest one is walked.
+    Each `invocation` record carries its own count, so only the way back to the nearest one is walked. A schedule breaks the chain: a
+    function that makes its own next reminder is invoked again and again as time passes, and that may go on for years.
     """
     for record in _way_back(journal, cause):
+        if record.detail.get("source") == SCHEDULER:
+            return 0
         if record.kind == "invocation" and record.resource == function:
             return int(record.detail.get("ancestors", 0)) + 1
     return 0

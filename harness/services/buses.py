@@ -101,18 +101,16 @@ class BusService:
         self._publish(arn, event, cause, 0)
         return str(event["id"])
 
-    def send_to_rule(
-        self, rule: Any, event: Event, *, cause: int | None = CURRENT, whatever_its_pattern: bool = False
-    ) -> None:
+    def send_to_rule(self, rule: Any, event: Event, *, cause: int | None = CURRENT, scheduled: bool = False) -> None:
         """
         Send an event to the targets of one rule, if it matches the rule's pattern or the rule has none.
 
-        `rule` is moto's. The events of scheduled rules come this way, `whatever_its_pattern`: a rule
-        with both a pattern and a schedule is triggered by either.
+        `rule` is moto's. What a rule with a schedule sends comes this way: a `scheduled` event has never been on the bus, and need not
+        match the pattern that such a rule may have besides.
         """
         arn = self._bus_arn(rule.event_bus_name)
-        if whatever_its_pattern or _applies(rule, event, without_pattern=True):
-            self._send(arn, rule, event, self._record(arn, event, cause), 0)
+        if scheduled or _applies(rule, event, without_pattern=True):
+            self._send(arn, rule, event, self._record(rule.arn if scheduled else arn, event, cause), 0)
 
     def replay(self, bus_arn: str, event: Event, rule_arns: Sequence[str]) -> None:
         """Send an archived event through a bus's rules once more, or through some of them; a bus that is gone gets nothing."""

@@ -65,10 +65,10 @@ class ScheduledRules:
             recurrence = Recurrence(parse_rule(rule.scheduled_expression), anchor=now)
             self._timetable.set(arn, terms, recurrence, recurrence.next_after(now), awaited=False)
 
-    def _fire(self, arn: str, when: float) -> None:
+    def _fire(self, arn: str, when: float, cause: int | None) -> None:
         rule = self._rule(arn.rpartition("/")[2])
         if rule is not None and rule.targets:
-            self._world.buses.send_to_rule(rule, self._event(arn, when), whatever_its_pattern=True)
+            self._world.buses.send_to_rule(rule, self._event(arn, when), cause=cause, scheduled=True)
 
     def _event(self, arn: str, when: float) -> dict[str, Any]:
         return {

@@ -123,30 +123,30 @@ class SchedulerService:
 
     # From the alarm to the target
 
-    def _fire(self, arn: str, when: float) -> None:
-        schedule = self._schedule(arn)
-        delay_s = self._delay(schedule, when)
+    def _fire(self, arn: str, when: float, cause: int | None) -> None:
+        delay_s = self._delay(arn, when)
         if delay_s:
-            self._world.kernel.at(when + delay_s, lambda: self._invoke(arn, when))
+            self._world.kernel.at(when + delay_s, lambda: self._invoke(arn, when, cause))
         else:
-            self._invoke(arn, when)
+            self._invoke(arn, when, cause)
 
-    def _delay(self, schedule: Any, when: float) -> float:
+    def _delay(self, arn: str, when: float) -> float:
         share = self._world.assumptions.schedule_delay
-        if not share:
+        schedule = self._schedule(arn) if share else None
+        if schedule is None:
             return 0.0
         minutes = schedule.flexible_time_window.get("MaximumWindowInMinutes")
         window_s = PRECISION_S if minutes is None else minutes * 60
         return self._world.chance.uniform(0, share * window_s, "schedule", schedule.arn, when)
 
-    def _invoke(self, arn: str, when: float) -> None:
+    def _invoke(self, arn: str, when: float, cause: int | None) -> None:
         schedule = self._schedule(arn)
         if schedule is None or schedule.state != "ENABLED":
             return
         target = Target(schedule.target)
         event = self._default_event(arn, when)
         record = self._world.journal.write(
-            "event", self._world.name_of(arn), cause=None, id=event["id"], source=event["source"],
+            "event", self._world.name_of(arn), cause=cause, id=event["id"], source=event["source"],
             detail_type=event["detail-type"], detail=schedule.target.get("Input") or {}, resources=[arn], time=event["time"],
         )  # fmt: skip
         if not target.is_delivered:

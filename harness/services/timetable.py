@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FIRINGS_MAX = 3_000
 """How often a schedule may recur while one `settle` waits for other things: every minute of the 24 hours of EventBridge's retries, twice."""
 
+ONE_TIME_FIRINGS_MAX = 10_000
+"""How many awaited alarms may ring within one `settle`: a function that makes its own next reminder never ends."""
+
 Terms = tuple[object, ...]
 """What a schedule's times depend on; as long as it stays the same, a change of the schedule leaves its alarm alone."""
 
@@ -35,12 +38,18 @@ class Alarm:
     recurrence: Recurrence
     due: float | None
     awaited: bool
+    cause: int | None
+    """The record of the call that made the schedule, unless the template did."""
+
+
+Ring = Callable[[str, float, int | None], None]
+"""Called with the ARN, the instant that was due, and the record that made the schedule."""
 
 
 class Timetable:
     """The alarms of one service, by the ARN of what they ring for."""
 
-    def __init__(self, world: World, ring: Callable[[str, float], None]) -> None:
+    def __init__(self, world: World, ring: Ring) -> None:
         self._world = world
         self._ring = ring
         self._alarms: dict[str, Alarm] = {}
@@ -53,7 +62,8 @@ class Timetable:
         known = self._alarms.get(arn)
         if known is None or known.terms != terms:
             self.remove(arn)
-            self._alarms[arn] = Alarm(terms, recurrence, due, awaited)
+            cause = self._world.kernel.cause() if self._world.is_deployed else None
+            self._alarms[arn] = Alarm(terms, recurrence, due, awaited, cause)
             self._arm(arn)
 
     def knows(self, arn: str, terms: Terms) -> bool:
@@ -95,28 +105,37 @@ class Timetable:
         alarm = self._alarms[arn]
         assert alarm.due is not None
         del self._timers[arn]
-        if not alarm.awaited:
-            self._limit(arn)
+        self._limit(arn, alarm)
         following = alarm.recurrence.next_after(alarm.due)
-        self._alarms[arn] = Alarm(alarm.terms, alarm.recurrence, following, awaited=False)
+        self._alarms[arn] = Alarm(alarm.terms, alarm.recurrence, following, awaited=False, cause=alarm.cause)
         self._arm(arn)
-        self._ring(arn, alarm.due)
+        self._ring(arn, alarm.due, alarm.cause)
 
-    def _limit(self, arn: str) -> None:
-        """Stop a `settle` that never ends, because a schedule starts new work before its last has ended."""
+    def _limit(self, arn: str, alarm: Alarm) -> None:
+        """Stop a `settle` that never ends: each schedule has a budget, and those that somebody waits for share one."""
         settling = self._world.kernel.settling
         if settling != self._settling:
             self._settling = settling
             self._firings.clear()
-        if settling is None or any(alarm.awaited for alarm in self._alarms.values()):
+        if settling is None or (not alarm.awaited and any(other.awaited for other in self._alarms.values())):
             return
-        self._firings[arn] = self._firings.get(arn, 0) + 1
-        if self._firings[arn] > FIRINGS_MAX:
-            self._world.kernel.fail(EndlessLoop(_never_ends(self._world.name_of(arn))))
+        budget, firings_max, problem = (
+            ("", ONE_TIME_FIRINGS_MAX, _begets) if alarm.awaited else (arn, FIRINGS_MAX, _overlaps)
+        )
+        self._firings[budget] = self._firings.get(budget, 0) + 1
+        if self._firings[budget] > firings_max:
+            self._world.kernel.fail(EndlessLoop(problem(self._world.name_of(arn))))
 
 
-def _never_ends(name: str) -> str:
+def _overlaps(name: str) -> str:
     return (
         f"{name} fired {FIRINGS_MAX} times while the stage was to settle, and it still does not: what the schedule starts goes on until it "
         'fires again. Let time pass by a span instead (clock.advance("1h")), or disable the schedule in this test.'
+    )
+
+
+def _begets(name: str) -> str:
+    return (
+        f"{ONE_TIME_FIRINGS_MAX} schedules fired while the stage was to settle, the last of them {name}, and there is always another: what they "
+        'invoke makes the next one. Let time pass by a span instead (clock.advance("1h")).'
     )

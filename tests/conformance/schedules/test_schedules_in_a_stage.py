@@ -5,6 +5,7 @@ import time
 import pytest
 
 from stagefright.errors import EndlessLoop
+from stagefright.services import timetable
 
 HOUR_S, DAY_S = 3_600, 86_400
 
@@ -135,6 +136,46 @@ class TestResets:
         assert [] == system.names()
 
 
+RESCHEDULES = """
+    import boto3, datetime, os
+    def handler(event, context):
+        due = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(days=1)
+        boto3.client("scheduler").create_schedule(
+            Name=f"run-{due:%Y%m%d}", ScheduleExpression=f"at({due:%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"}, ActionAfterCompletion="DELETE",
+            Target={"Arn": context.invoked_function_arn, "RoleArn": "arn:aws:iam::123456789012:role/r"},
+        )
+"""
+
+
+class TestFunctionsThatScheduleThemselves:
+    def test_they_may_do_so_for_years(self, system):
+        """§6.6: time that passes brings each run; that is no endless loop."""
+        system.up(Worker=system.function(RESCHEDULES))
+        system.stage.invoke("Worker", {})
+        system.stage.clock.advance(400 * DAY_S + 1)
+
+        assert len(system.attempts()) == 401
+
+    def test_a_settle_would_never_end(self, system, monkeypatch):
+        """§6.6: there is always another one to wait for; the error says so."""
+        monkeypatch.setattr(timetable, "ONE_TIME_FIRINGS_MAX", 300)
+        system.up(Worker=system.function(RESCHEDULES))
+        system.stage.invoke("Worker", {})
+        with pytest.raises(EndlessLoop, match=r"300 schedules fired .* makes the next one"):
+            system.settle()
+
+    def test_the_flow_tells_who_made_the_schedule(self, system):
+        """§6.6: what a reminder leads to hangs below the call that made it."""
+        system.up(Worker=system.function(), Jobs=system.queue())
+        system.create("at(2026-01-02T00:00:00)", name="reminder")
+        flow = system.stage.settle()
+
+        (call,) = system.records("call")
+        assert [call.n] == [record.cause for record in system.records("event", "default/reminder")]
+        assert "Jobs accepted" in str(flow)
+
+
 class TestCost:
     def test_minutes_without_targets_are_no_work(self, system):
         """§6.6: a rule without targets leaves no trace, and has one alarm at a time, however long it is skipped."""
@@ -171,10 +212,14 @@ class TestTemplates:
     @pytest.mark.rule("6.6/template")
     def test_names_in_flows_are_logical_ids(self, system):
         """§6.6: a schedule is called what the template calls it."""
-        system.up(Worker=system.function(), Daily=system.schedule("cron(0 1 * * ? *)"))
+        system.up(
+            Worker=system.function(), Daily=system.schedule("cron(0 1 * * ? *)"), Rule=system.rule("cron(0 2 * * ? *)")
+        )
+        system.advance(HOUR_S)
+        assert system.stage.settle().path == ["Daily", "Worker"]
         system.advance(HOUR_S)
 
-        assert system.stage.settle().path == ["Daily", "Worker"]
+        assert system.stage.settle().path == ["Rule", "Worker"]
 
     @pytest.mark.rule("6.6/template")
     def test_what_aws_refuses_fails_the_deployment(self, system):
