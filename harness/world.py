@@ -32,9 +32,11 @@ from stagefright.functions.executor import Executor
 from stagefright.functions.log import LogSink
 from stagefright.functions.output import RuntimeLogHandler
 from stagefright.journal import Journal
+from stagefright.services.buckets import BucketService
 from stagefright.services.buses import BusService
 from stagefright.services.functions import FunctionService
 from stagefright.services.http_apis import HttpApiService
+from stagefright.services.log_groups import LogGroupService
 from stagefright.services.queues import QueueService
 from stagefright.services.streams import StreamService
 from stagefright.services.topics import TopicService
@@ -109,6 +111,8 @@ class World:
         self.streams: StreamService = StreamService(self)
         self.functions: FunctionService = FunctionService(self)
         self.http_apis: HttpApiService = HttpApiService(self)
+        self.buckets: BucketService = BucketService(self)
+        self.log_groups: LogGroupService = LogGroupService(self)
         self.executor: Executor = Executor(self)
         self.invoke: Invoke = Invoke(self)
         self.async_invoke: AsyncInvoke = AsyncInvoke(self)
@@ -122,6 +126,8 @@ class World:
             "sns": [self.topics],
             "events": [self.buses],
             "lambda": [self.invoke, self.functions],
+            "s3": [self.buckets],
+            "logs": [self.log_groups],
         }
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -239,6 +245,8 @@ class World:
             "streams": self.streams,
             "functions": self.functions,
             "http_apis": self.http_apis,
+            "buckets": self.buckets,
+            "log_groups": self.log_groups,
             "mappings": self.mappings,
         }
 
@@ -351,6 +359,7 @@ class World:
     def logs_put(self, group: str, message: str) -> None:
         """Write a line into a log group, as a rule's target does."""
         self.logs.append(group, "stagefright", message)
+        self.log_groups.deliver_pending(group, "stagefright", self.kernel.cause())
 
     def _how_it_failed(self, record: int) -> str:
         detail = self.journal[record].detail

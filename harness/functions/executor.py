@@ -426,6 +426,7 @@ class Executor:
             **detail,
             payload=payloads.readable(body),
         )
+        self._world.log_groups.deliver_pending(environment.log.group, environment.log.stream, record.n)
         if keep and environment not in self._outdated:
             self._put_back(environment, invocation.resolved)
         else:
