@@ -46,13 +46,19 @@ def _entry(entry: Mapping[str, Any], member: str, api_member: str) -> dict[str, 
 
 @makes("Custom::S3BucketNotifications")
 def cdk_bucket_notifications(maker: Maker, properties: Properties) -> Made:
-    """What CDK makes of `bucket.add_event_notification(...)`; its configuration is the API's already."""
-    maker.world.buckets.configure(str(properties["BucketName"]), _without_nothing(properties["NotificationConfiguration"]))
+    """What CDK makes of `bucket.add_event_notification(...)`; of a bucket that it does not manage it leaves what is there."""
+    bucket, configuration = str(properties["BucketName"]), dict(properties["NotificationConfiguration"])
+    if text(properties.get("Managed", True)) == "false":
+        present = _configuration_of(maker, bucket)
+        for kind in (kind for _, kind, _ in KINDS.values()):
+            configuration[kind] = [*present.get(kind, []), *configuration.get(kind, [])]
+    unchecked = text(properties.get("SkipDestinationValidation", False)) == "true"
+    maker.world.buckets.configure(bucket, configuration, unchecked=unchecked)
     return Made(maker.name())
 
 
-def _without_nothing(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    return {kind: entries for kind, entries in configuration.items() if entries is not None}
+def _configuration_of(maker: Maker, bucket: str) -> dict[str, Any]:
+    return maker.world.buckets.get_bucket_notification_configuration({"Bucket": bucket})
 
 
 @makes("Custom::S3")
@@ -61,7 +67,7 @@ def serverless_existing_bucket(maker: Maker, properties: Properties) -> Made:
     world, bucket = maker.world, str(properties["BucketName"])
     arn = maker.arn("lambda", f"function:{properties['FunctionName']}")
     added = list(_existing_bucket_entries(properties, arn))
-    present = world.buckets.get_bucket_notification_configuration({"Bucket": bucket})
+    present = _configuration_of(maker, bucket)
     others = [entry for entry in present.get("LambdaFunctionConfigurations", []) if entry["LambdaFunctionArn"] != arn]
     # The plugin's own function gives itself the permission that S3 asks for.
     world.buckets.configure(bucket, {**present, "LambdaFunctionConfigurations": [*others, *added]}, unchecked=True)

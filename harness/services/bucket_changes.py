@@ -94,9 +94,7 @@ def _named(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | N
     return [(params["Key"], params.get("VersionId"))]
 
 
-def _deletion(
-    key: str, version: str | None, now: Any, answer: Mapping[str, Any], before: Glance
-) -> Iterator[Change]:
+def _deletion(key: str, version: str | None, now: Any, answer: Mapping[str, Any], before: Glance) -> Iterator[Change]:
     refused = {(error["Key"], error.get("VersionId")) for error in answer.get("Errors", ())}
     if (key, version) not in before or (key, version) in refused:
         return

@@ -6,7 +6,7 @@ The API's own shape is kept as it is, since it is what `GetBucketNotificationCon
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -94,9 +94,9 @@ def rules_of(configuration: Mapping[str, Any]) -> Iterator[Rule]:
             )
 
 
-def checked(configuration: Mapping[str, Any], make_id: Any) -> dict[str, Any]:
+def checked(configuration: Mapping[str, Any], region: str, make_id: Callable[[int], str]) -> dict[str, Any]:
     """
-    The configuration as S3 keeps it: filter names capitalised, entries without an id given one by `make_id(n)`.
+    The configuration as S3 keeps it for a bucket in a Region: filter names capitalised, entries without an id given one by `make_id(n)`.
 
     Raises `ApiError` for what S3 refuses whatever exists in the account.
     """
@@ -106,7 +106,7 @@ def checked(configuration: Mapping[str, Any], make_id: Any) -> dict[str, Any]:
         entries = []
         for entry in configuration.get(kind) or ():
             number += 1
-            _check_arn(entry[member], shown, service)
+            _check_arn(entry[member], shown, service, region)
             entries.append({**_checked_entry(entry), "Id": entry.get("Id") or make_id(number)})
         if entries:
             kept[kind] = entries
@@ -118,7 +118,7 @@ def checked(configuration: Mapping[str, Any], make_id: Any) -> dict[str, Any]:
 
 def refused_destinations(faults: Mapping[str, str]) -> ApiError:
     """The refusal of destinations that S3 could not reach, by ARN and reason (LS test_invalid_sqs_arn)."""
-    fields = {}
+    fields: dict[str, str] = {}
     for number, (arn, reason) in enumerate(faults.items(), start=1):
         fields |= {f"ArgumentName{number}": arn, f"ArgumentValue{number}": reason}
     return invalid_argument("Unable to validate the following destination configurations", **fields)
@@ -156,12 +156,15 @@ def _checked_filter(rule: Mapping[str, str]) -> dict[str, str]:
     return {"Name": name.capitalize(), "Value": value}
 
 
-def _check_arn(arn: str, shown: str, service: str) -> None:
+def _check_arn(arn: str, shown: str, service: str, region: str) -> None:
     parts = arn.split(":")
     if len(parts) < 6 or parts[0] != "arn":
         raise invalid_argument("The ARN could not be parsed", ArgumentName=shown, ArgumentValue=arn)
     if parts[2] != service:
         raise invalid_argument("The ARN is not well formed", ArgumentName=shown, ArgumentValue=arn)
+    if parts[3] != region:
+        text = "The notification destination service region is not valid for the bucket location constraint"
+        raise invalid_argument(text, ArgumentName=shown, ArgumentValue=arn)
 
 
 def _check_overlaps(rules: list[Rule]) -> None:

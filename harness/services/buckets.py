@@ -43,7 +43,9 @@ class BucketService:
     def put_bucket_notification_configuration(self, params: Parameters) -> dict[str, Any]:
         """Replace a bucket's configuration, and send a test message to each queue and topic in it."""
         name = params["Bucket"]
-        self.configure(name, params["NotificationConfiguration"], unchecked=bool(params.get("SkipDestinationValidation")))
+        self.configure(
+            name, params["NotificationConfiguration"], unchecked=bool(params.get("SkipDestinationValidation"))
+        )
         self._send_test_messages(name)
         return {}
 
@@ -54,10 +56,11 @@ class BucketService:
 
     def put_bucket_notification(self, _params: Parameters) -> dict[str, Any]:
         """The deprecated form, which takes one destination of each kind."""
-        raise UnsupportedOperation(
-            "The local stage does not have s3.PutBucketNotification, which AWS has deprecated. "
-            "Use put_bucket_notification_configuration."
-        )
+        raise _deprecated("Put")
+
+    def get_bucket_notification(self, _params: Parameters) -> dict[str, Any]:
+        """The deprecated form."""
+        raise _deprecated("Get")
 
     def configure(self, name: str, configuration: Mapping[str, Any], *, unchecked: bool = False) -> None:
         """
@@ -65,8 +68,8 @@ class BucketService:
 
         Raises `ApiError` as S3 does. `unchecked` leaves out whether destinations exist and may be used.
         """
-        self._bucket(name)
-        kept = bucket_rules.checked(configuration, lambda n: self._world.chance.uuid("notification", name, n))
+        region = self._bucket(name).region_name
+        kept = bucket_rules.checked(configuration, region, lambda n: self._world.chance.uuid("notification", name, n))
         if not unchecked:
             self._check_destinations(name, kept)
         self._configurations[name] = kept
@@ -230,8 +233,15 @@ class BucketService:
 
     def _find(self, name: str) -> Any:
         """moto's bucket, or None."""
-        from moto.utilities.utils import get_partition
         from moto.s3.models import s3_backends
+        from moto.utilities.utils import get_partition
 
         backend = s3_backends[self._world.account][get_partition(self._world.region)]
         return dict.get(backend.buckets, name)
+
+
+def _deprecated(verb: str) -> UnsupportedOperation:
+    return UnsupportedOperation(
+        f"The local stage does not have s3.{verb}BucketNotification, which AWS has deprecated. "
+        f"Use {verb.lower()}_bucket_notification_configuration."
+    )

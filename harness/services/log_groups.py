@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -215,9 +215,7 @@ class LogGroupService:
             text = f"destinationArn for vendor {service} cannot be used without roleArn"
             raise ApiError("InvalidParameterException", text)
         elif service == "kinesis" and not self._world.has_stream(arn):
-            text = (
-                "Could not deliver test message to specified Kinesis stream. Check if the given kinesis stream is in ACTIVE state."
-            )
+            text = "Could not deliver test message to specified Kinesis stream. Check if the given kinesis stream is in ACTIVE state."
             raise ApiError("InvalidParameterException", text)
         if service not in DELIVERED_SERVICES:
             self._warn_once(arn, group)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from stagefright.errors import TemplateError
+from stagefright.errors import TemplateError, UnsupportedOperation
 
 UNABLE = "Unable to validate the following destination configurations"
 
@@ -125,7 +125,10 @@ class TestDestinations:
 
         _, begun, completed, deleted = [event["detail"] for event in system.events()]
         assert (begun["source-storage-class"], "restore-expiry-time" in begun) == ("GLACIER", False)
-        assert (completed["requester"], completed["restore-expiry-time"]) == ("s3.amazonaws.com", "2026-01-02T00:00:00Z")
+        assert (completed["requester"], completed["restore-expiry-time"]) == (
+            "s3.amazonaws.com",
+            "2026-01-02T00:00:00Z",
+        )
         assert "sequencer" not in begun["object"]
         assert deleted["deletion-type"] == "Delete Marker Created"
         assert deleted["object"]["version-id"] == marker
@@ -154,7 +157,7 @@ class TestDestinations:
         assert flow.reached("Inbox")
 
     def test_a_function_that_writes_to_its_own_bucket(self, system):
-        """§7: S3 is a loop that has no end of its own in a world; the error draws it."""
+        """§7: a loop that AWS is told to allow has no end; the error draws it."""
         from stagefright.errors import EndlessLoop
 
         code = """
@@ -164,8 +167,10 @@ class TestDestinations:
                 boto3.client("s3").put_object(Bucket="uploads", Key=key + "x", Body=b"")
         """
         s3 = system.up_with_function(code)
+        name = system.stage.ref("Worker")
+        system.client("lambda").put_function_recursion_config(FunctionName=name, RecursiveLoop="Allow")
+        s3.put_object(Bucket="uploads", Key="a", Body=b"")
         with pytest.raises(EndlessLoop, match="Worker -> Uploads -> Worker"):
-            s3.put_object(Bucket="uploads", Key="a", Body=b"")
             system.settle()
 
 
@@ -246,7 +251,9 @@ class TestConfiguration:
     def test_a_new_configuration_replaces_the_old(self, inbox):
         """§10.2: what is not in it is gone; ids are kept, or made."""
         s3 = inbox.client("s3")
-        inbox.configure(QueueConfigurations=[self.entry(inbox, Id="mine"), self.entry(inbox, Events=["s3:ObjectAcl:Put"])])
+        inbox.configure(
+            QueueConfigurations=[self.entry(inbox, Id="mine"), self.entry(inbox, Events=["s3:ObjectAcl:Put"])]
+        )
         first = s3.get_bucket_notification_configuration(Bucket="uploads")["QueueConfigurations"]
         inbox.configure()
         s3.put_object(Bucket="uploads", Key="a", Body=b"")
@@ -322,6 +329,22 @@ class TestConfiguration:
             "ArgumentName": argument,
             "ArgumentValue": "invalid-queue",
         }
+
+    @pytest.mark.rule("10.2/same-region")
+    def test_another_region(self, inbox, refused):
+        """§10.2: refused, whether validation is skipped or not."""
+        entry = self.entry(inbox, QueueArn="arn:aws:sqs:eu-west-1:123456789012:q")
+        error = refused(inbox.configure, QueueConfigurations=[entry], skip=True)["Error"]
+
+        assert error["Message"].startswith("The notification destination service region is not valid")
+
+    def test_the_deprecated_operations_say_what_to_use(self, inbox):
+        """Nobody is left with a configuration that is kept and never looked at."""
+        s3 = inbox.client("s3")
+        with pytest.raises(UnsupportedOperation, match="Use get_bucket_notification_configuration"):
+            s3.get_bucket_notification(Bucket="uploads")
+        with pytest.raises(UnsupportedOperation, match="Use put_bucket_notification_configuration"):
+            s3.put_bucket_notification(Bucket="uploads", NotificationConfiguration={})
 
     @pytest.mark.rule("10.2/permission")
     def test_a_function_without_permission(self, inbox, refused):
@@ -400,16 +423,18 @@ class TestConfiguration:
     @pytest.mark.parametrize(
         ("one", "other", "event"),
         [
-            ([("prefix", "images"), ("suffix", ".jpg")], [("prefix", "images"), ("suffix", ".png")], "s3:ObjectCreated:*"),
+            (
+                [("prefix", "images"), ("suffix", ".jpg")],
+                [("prefix", "images"), ("suffix", ".png")],
+                "s3:ObjectCreated:*",
+            ),
             ([("prefix", "images/")], [("prefix", "logs/")], "s3:ObjectCreated:*"),
             ([("prefix", "image/")], [("prefix", "image/")], "s3:ObjectRemoved:*"),
         ],
     )
     def test_what_does_not_overlap(self, inbox, one, other, event):
         """§10.2: other suffixes, other prefixes or other events are fine."""
-        inbox.configure(
-            QueueConfigurations=[self.filtered(inbox, *one), self.filtered(inbox, *other, Events=[event])]
-        )
+        inbox.configure(QueueConfigurations=[self.filtered(inbox, *one), self.filtered(inbox, *other, Events=[event])])
 
         kept = inbox.client("s3").get_bucket_notification_configuration(Bucket="uploads")
         assert len(kept["QueueConfigurations"]) == 2
@@ -430,7 +455,8 @@ class TestConfiguration:
 class TestTemplates:
     """§10.2: how templates ask for notifications."""
 
-    def test_cdk(self, system):
+    @pytest.mark.parametrize("managed", [True, False])
+    def test_cdk(self, system, managed):
         """CDK puts the configuration by a custom resource of its own, in the API's words."""
         configuration = {
             "LambdaFunctionConfigurations": [
@@ -443,7 +469,7 @@ class TestTemplates:
                 "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:cdk",
                 "BucketName": system.ref("Uploads"),
                 "NotificationConfiguration": configuration,
-                "Managed": True,
+                "Managed": managed,
             },
             "DependsOn": ["Allowed"],
         }

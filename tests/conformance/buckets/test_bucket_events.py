@@ -172,7 +172,7 @@ class TestEvents:
         s3.delete_objects(Bucket="uploads", Delete={"Objects": [{"Key": "a", "VersionId": marker}]})
         s3.delete_object(Bucket="uploads", Key="a", VersionId=version)
 
-        _, marked, *removed = [record for record in system.told()]
+        _, marked, *removed = system.told()
         assert marked["eventName"] == "ObjectRemoved:DeleteMarkerCreated"
         assert marked["s3"]["object"]["versionId"] == marker
         assert marked["s3"]["object"]["eTag"] == "d41d8cd98f00b204e9800998ecf8427e"

@@ -54,7 +54,7 @@ class TestRetries:
     @pytest.mark.rule("2.3/no-retries")
     @pytest.mark.parametrize(("retries", "expected"), [(0, [0]), (1, [0, 60]), (2, [0, 60, 180])])
     def test_maximum_retry_attempts(self, system, retries, expected):
-        """§2.1: EventInvokeConfig allows 0 to 2 retries."""
+        """§2.1, §2.3: EventInvokeConfig allows 0 to 2 retries; the condition is the same for each."""
         system.up(
             Worker=system.function(system.FAILS),
             Config=system.invoke_config(MaximumRetryAttempts=retries, failure=system.att("Dead")),
