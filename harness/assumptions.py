@@ -39,6 +39,8 @@ class Assumptions:
     """How that wait grows (§6.4)."""
     eventbridge_retry_cap_s: float = 488.0
     """Where it stops growing (§6.4): doubling from a second to this cap puts the 185th retry at the end of the 24 hours."""
+    log_subscription_bytes_max: int = 262_144
+    """How large the JSON of one delivery to a log's subscriber may get before it is split in two (§10.3: AWS names no size)."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
 

@@ -27,12 +27,6 @@ Parameters = Mapping[str, Any]
 
 FILTERS_PER_GROUP_MAX = 2
 
-BATCH_BYTES_MAX = 256 * 1024
-"""How large the JSON of one delivery may get before it is split in two; what AWS's limit is, its guide does not say."""
-
-MESSAGES_PER_TEST_MAX = 50
-"""Of `TestMetricFilter`."""
-
 DELIVERED_SERVICES = ("lambda", "kinesis")
 
 _ID_BASE = 3 * 10**55
@@ -158,7 +152,7 @@ class LogGroupService:
             "logEvents": events,
         }
         text = json.dumps(batch, separators=(",", ":"))
-        if len(text.encode()) > BATCH_BYTES_MAX and len(events) > 1:
+        if len(text.encode()) > self._world.assumptions.log_subscription_bytes_max and len(events) > 1:
             half = len(events) // 2
             self._deliver(subscription, group, stream, events[:half], cause)
             self._deliver(subscription, group, stream, events[half:], cause)
@@ -170,8 +164,8 @@ class LogGroupService:
     def _hand_over(self, subscription: Any, batch: Mapping[str, Any], text: str, cause: int | None) -> None:
         group, arn = batch["logGroup"], subscription.destination_arn
         messages = [event["message"] for event in batch["logEvents"]]
-        batch_id = batch["logEvents"][0]["id"]
-        event = self._write("event", group, cause, id=f"{batch_id}/{subscription.name}", data=messages)
+        batch_id = f"{batch['logEvents'][0]['id']}/{subscription.name}"
+        event = self._write("event", group, cause, id=batch_id, data=messages)
         delivery = self._write(
             "delivery", arn, event, source=self._world.name_of(group), ids=[batch_id], attempt=1, filter=subscription.name
         )  # fmt: skip

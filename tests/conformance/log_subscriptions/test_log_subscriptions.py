@@ -131,6 +131,7 @@ class TestDelivery:
 
         assert system.messages_told() == [["after"]]
 
+    @pytest.mark.rule("10.3/batch-size")
     def test_large_batches_are_split(self, system):
         """§10.3: a function can take a batch whatever its size; its order stays."""
         system.up_subscribed()
