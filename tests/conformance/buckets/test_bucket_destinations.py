@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from stagefright.chaos.checks import conserved
+
 
 class TestDestinations:
     """§10.2: functions, queues, topics and the default bus."""
@@ -151,6 +153,25 @@ class TestDestinations:
         key = s3.list_objects_v2(Bucket="uploads")["Contents"][0]["Key"]
         assert record["s3"]["object"]["key"].replace("%3A", ":") == key
         assert flow.reached("Inbox")
+
+    @pytest.mark.parametrize("is_kept", [True, False])
+    def test_what_nobody_kept_is_not_conserved(self, system, is_kept):
+        """§2.4, §10.2: a check sees whether a notification was lost with the dead-letter queue that should have kept it."""
+        entry = {"Event": "s3:ObjectCreated:*", "Function": system.att("Worker")}
+        system.up(
+            Worker=system.function(system.FAILS, DeadLetterConfig={"TargetArn": system.att("Dead")}),
+            Dead=system.queue(),
+            Allowed=system.permission(),
+            Uploads=system.bucket(LambdaConfigurations=[entry]),
+        )
+        if not is_kept:
+            system.client("sqs").delete_queue(QueueUrl=system.stage.ref("Dead"))
+        system.client("s3").put_object(Bucket="uploads", Key="a", Body=b"")
+        system.settle()
+        verdict = conserved("Uploads", "Worker")(system.stage.journal)
+
+        assert verdict.holds is is_kept
+        assert ("1 dead-lettered" if is_kept else "1 lost") in verdict.reason
 
     def test_a_function_that_writes_to_its_own_bucket(self, system):
         """§7: a loop that AWS is told to allow has no end; the error draws it."""

@@ -245,9 +245,12 @@ class TestRecords:
             Config=system.invoke_config(MaximumRetryAttempts=0, **config),
         )
         system.invoke_later()
-        system.settle()
+        flow = system.stage.settle()
 
         (lost,) = system.records("dropped", "Fifo")
+        assert flow.dead_letters == []
+        assert flow.dropped[0].resource == "Fifo"
+        assert "Fifo did not take a dead letter of Worker" in str(flow)
         assert "FIFO" in lost.detail["reason"] or "MessageGroupId" in lost.detail["reason"]
         assert system.records("event", "Fifo") == []
 
@@ -275,6 +278,7 @@ class TestRecords:
         )
         system.client("sqs").delete_queue(QueueUrl=system.stage.ref("Dead"))
         system.invoke_later()
-        system.settle()
+        flow = system.stage.settle()
 
         assert "NonExistentQueue" in system.dropped()[0]
+        assert (flow.dead_letters, flow.stopped_at) == ([], "Worker")
