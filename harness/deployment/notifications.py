@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stagefright.aws_api.errors import ApiError
 from stagefright.deployment.coercion import mappings, parameters, text
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.errors import TemplateError
@@ -99,5 +100,13 @@ def subscription_filter(maker: Maker, properties: Properties) -> Made:
     params = parameters(
         maker.client("logs"), "PutSubscriptionFilter", {key: value for key, value in given.items() if value is not None}
     )
-    maker.world.log_groups.put_subscription_filter(params)
+    try:
+        maker.world.log_groups.put_subscription_filter(params)
+    except ApiError as refusal:
+        if refusal.code != "ResourceNotFoundException":
+            raise
+        raise TemplateError(
+            f"AWS::Logs::SubscriptionFilter was refused: there is no log group {params['logGroupName']!r}. A function's own is made "
+            "when it first runs; put it into the template, as an AWS::Logs::LogGroup of that name."
+        ) from refusal
     return Made(name)

@@ -64,9 +64,11 @@ Compiled = TextPattern | JsonPattern | FieldPattern
 def compile_log_pattern(pattern: str) -> Compiled:
     """Compile a filter pattern; raises `BadLogPattern` for what CloudWatch Logs refuses."""
     text = pattern.strip()
-    if text.startswith("{"):
-        return JsonPattern(text)
-    return FieldPattern(text) if text.startswith("[") else TextPattern(text)
+    kind = JsonPattern if text.startswith("{") else FieldPattern if text.startswith("[") else TextPattern
+    try:
+        return kind(text)
+    except RecursionError as error:
+        raise BadLogPattern("Invalid filter pattern: its parentheses are nested too deep") from error
 
 
 class LogFilter:

@@ -303,6 +303,7 @@ class TestRefusals:
             "[a, ..., b, ...]",
             "[a = 1 && b = 2]",
             "[a > b]",
+            "{ " + "(" * 1000 + " }",
         ],
     )
     def test_refused(self, pattern):

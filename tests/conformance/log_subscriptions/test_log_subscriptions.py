@@ -271,6 +271,20 @@ class TestSubscribing:
         with pytest.raises(TemplateError, match=r"Filter.*Make sure you have given CloudWatch Logs permission"):
             system.up_subscribed(Allowed=system.permission(principal="s3.amazonaws.com"))
 
+    def test_a_log_group_that_is_not_in_the_template(self, system):
+        """§10.3: the refusal says what to do: a function's own log group is made when it first runs."""
+        with pytest.raises(TemplateError, match=r"Filter.*no log group '/aws/lambda/.*AWS::Logs::LogGroup"):
+            system.up(
+                Alarm=system.function(),
+                Allowed=system.permission(),
+                Filter=system.resource(
+                    "Logs::SubscriptionFilter",
+                    LogGroupName={"Fn::Sub": "/aws/lambda/${Alarm}"},
+                    FilterPattern="",
+                    DestinationArn=system.att("Alarm"),
+                ),
+            )
+
     def test_firehose_is_said_not_to_be_delivered_to(self, system):
         """§10.3: a subscription of Firehose is kept, with a warning."""
         arn = "arn:aws:firehose:us-east-1:123456789012:deliverystream/d"
