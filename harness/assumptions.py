@@ -70,6 +70,8 @@ class Assumptions:
     """
     past_schedule_fires: bool = False
     """Whether an `at(...)` that was over for more than a minute when it was made invokes its target at once, or never (§6.6)."""
+    log_subscription_bytes_max: int = 262_144
+    """How large the JSON of one delivery to a log's subscriber may get before it is split in two (§10.3: AWS names no size)."""
     retry_jitter: float = 0.0
     """The share, from 0 to 1, by which chance may shorten each wait between attempts (§5.2, §6.4: AWS adds jitter, and does not say how much)."""
     recursion_invocations_max: int = 16

@@ -14,8 +14,8 @@ PAYLOADS = ("message", "body", "data", "detail", "line")
 
 PARTS = (
     *PAYLOADS,
-    "attributes", "detail_type", "event_name", "group_id", "key", "method", "new", "old", "path", "resources", "route",
-    "source", "subject",
+    "attributes", "detail_type", "etag", "event_name", "group_id", "key", "method", "new", "old", "path", "resources",
+    "route", "size", "source", "subject", "version_id",
 )  # fmt: skip
 """Every part that an event may have, by the name that `expect` takes."""
 
@@ -70,14 +70,16 @@ class Event:
     @property
     def change(self) -> str | None:
         """
-        What happened to a table's item, in words; None for an event of another service.
+        What happened to a table's item or a bucket's object, in words; None for an event of another service.
 
         >>> images = {"Keys": {"id": {"S": "1"}}, "OldImage": {"n": {"N": "1"}}, "NewImage": {"n": {"N": "2"}}}
         >>> Event(Record(0, 0.0, "event", "Table", None, {"event_name": "MODIFY", "data": images})).change
         'MODIFY {"id": "1"}: n 1 -> 2'
         """
-        if "event_name" not in self.parts or not isinstance(self.parts.get("data"), Mapping):
+        if "event_name" not in self.parts:
             return None
+        if not isinstance(self.parts.get("data"), Mapping):
+            return clip(f"{self.parts['event_name']} {self.parts.get('key', '')}")
         key, old, new = (self.parts.get(name) or {} for name in ("key", "old", "new"))
         head = f"{self.parts['event_name']} {shorten(key)}"
         if old and new:

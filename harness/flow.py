@@ -179,7 +179,7 @@ class Flow:
     @property
     def dead_letters(self) -> list[DeadLetter]:
         """The events that were given up and kept."""
-        return [self._dead_letter(record, record.detail) for record in self._of("dead_letter")]
+        return [self._dead_letter(r, r.detail) for r in self._of("dead_letter") if not r.detail.get("lost")]
 
     @property
     def dropped(self) -> list[Dropped]:
@@ -358,9 +358,8 @@ class Flow:
         return f"{record.resource} will be tried again{when} ({record.detail.get('reason')})"
 
     def _dead_letter_line(self, record: Record) -> str:
-        return (
-            f"{record.resource} keeps a dead letter of {record.detail.get('source')} ({record.detail.get('condition')})"
-        )
+        verb = "did not take" if record.detail.get("lost") else "keeps"
+        return f"{record.resource} {verb} a dead letter of {record.detail.get('source')} ({record.detail.get('condition')})"
 
     def _dropped_line(self, record: Record) -> str:
         return self._dropped(record).told

@@ -1,5 +1,5 @@
 """
-Listeners: what a test arms to observe a topic, a stream, a bus, a queue, a table or a log.
+Listeners: what a test arms to observe a topic, a stream, a bus, a queue, a table, a bucket or a log.
 
 A listener reads the journal from the moment it is made. It never consumes: a queue's messages are still there for the
 system, and two listeners on one topic see the same events. An event counts once, whatever it was retried, and satisfies
@@ -68,8 +68,9 @@ DYNAMODB = Kind(
 EVENTBRIDGE = Kind(
     "eventbridge", ("AWS::Events::EventBus",), ("detail", "detail_type", "source", "resources"), ENVELOPE
 )
+S3 = Kind("s3", ("AWS::S3::Bucket",), ("key", "event_name", "size", "etag", "version_id"))
 LOGS = Kind("logs", ("AWS::Lambda::Function",), ("line",))
-KINDS = (SNS, SQS, KINESIS, DYNAMODB, EVENTBRIDGE, LOGS)
+KINDS = (SNS, SQS, KINESIS, DYNAMODB, EVENTBRIDGE, S3, LOGS)
 
 
 class Resource(Protocol):
@@ -185,6 +186,10 @@ class Listen:
         if bus is None or bus == DEFAULT_BUS:
             return Listener(self._stage, DEFAULT_BUS, EVENTBRIDGE, only=only)
         return self._arm(bus, EVENTBRIDGE, only=only)
+
+    def s3(self, bucket: str) -> Listener:
+        """Observe the changes in a bucket, notified of or not; events have `event_name`, `key`, `size` and `etag`."""
+        return self._arm(bucket, S3)
 
     def logs(self, function: str) -> Listener:
         """Observe the lines that a function logs; events have `line`."""

@@ -35,9 +35,11 @@ from stagefright.functions.output import RuntimeLogHandler
 from stagefright.journal import Journal
 from stagefright.services.apis.endpoints import EndpointService
 from stagefright.services.archives import ArchiveService
+from stagefright.services.buckets import BucketService
 from stagefright.services.buses import BusService
 from stagefright.services.functions import FunctionService
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
+from stagefright.services.log_groups import LogGroupService
 from stagefright.services.queues import QueueService
 from stagefright.services.replays import ReplayService
 from stagefright.services.scheduled_rules import ScheduledRules
@@ -126,6 +128,8 @@ class World:
         self.streams: StreamService = StreamService(self)
         self.functions: FunctionService = FunctionService(self)
         self.endpoints: EndpointService = EndpointService(self)
+        self.buckets: BucketService = BucketService(self)
+        self.log_groups: LogGroupService = LogGroupService(self)
         self.executor: Executor = Executor(self)
         self.invoke: Invoke = Invoke(self)
         self.async_invoke: AsyncInvoke = AsyncInvoke(self)
@@ -140,6 +144,8 @@ class World:
             "sns": [self.topics],
             "events": [self.buses, self.archives, self.replays],
             "lambda": [self.invoke, self.functions],
+            "s3": [self.buckets],
+            "logs": [self.log_groups],
         }
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -289,6 +295,8 @@ class World:
             "streams": self.streams,
             "functions": self.functions,
             "endpoints": self.endpoints,
+            "buckets": self.buckets,
+            "log_groups": self.log_groups,
             "mappings": self.mappings,
         }
 
@@ -401,6 +409,7 @@ class World:
     def logs_put(self, group: str, message: str) -> None:
         """Write a line into a log group, as a rule's target does."""
         self.logs.append(group, "stagefright", message)
+        self.log_groups.deliver_pending(group, "stagefright", self.kernel.cause())
 
     def _how_it_failed(self, record: int) -> str:
         detail = self.journal[record].detail

@@ -170,7 +170,7 @@ class History:
     @cached_property
     def dead_letters(self) -> list[Record]:
         """Events that were given up and kept."""
-        return list(self.of("dead_letter"))
+        return [record for record in self.of("dead_letter") if not record.detail.get("lost")]
 
     @cached_property
     def losses(self) -> list[Record]:

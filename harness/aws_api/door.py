@@ -212,12 +212,12 @@ def _through_moto(
     record: int | None,
 ) -> Any:
     service, name = operation_model.service_model.service_name, operation_model.name
-    moto_hooks.before(world, service, name, params)
+    seen = moto_hooks.before(world, service, name, params)
     actor = current_actor()
     assert actor is not None
     actor.call = record
     answer = original(client, operation_model, request, context)
-    moto_hooks.after(world, service, name, params, answer[1])
+    moto_hooks.after(world, service, name, params, answer[1], seen, record)
     return answer
 
 

@@ -12,14 +12,13 @@ import importlib
 import io
 import json
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api import rest_api_hooks
-from stagefright.errors import StagefrightWarning, UsageError
+from stagefright.errors import UsageError
 from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
 
@@ -31,17 +30,17 @@ _hooked: set[str] = set()
 _patches = Patches()
 
 
-def before(world: World, service: str, operation: str, params: Mapping[str, Any]) -> None:
-    """What the world has to do before moto sees a call."""
+def before(world: World, service: str, operation: str, params: Mapping[str, Any]) -> Any:
+    """What the world has to do before moto sees a call; returns what `after` wants to know of the time before."""
     _hook_service(service)
     if service == "logs":
         world.logs.flush()
-    elif service == "s3" and operation == "PutBucketNotificationConfiguration":
-        warn(world, params["Bucket"], "bucket notifications are stored, but not delivered in this version")
-    else:
-        validate = _validations(world).get((service, operation))
-        if validate is not None:
-            validate(params)
+    if service == "s3":
+        return world.buckets.before(operation, params)
+    validate = _validations(world).get((service, operation))
+    if validate is not None:
+        validate(params)
+    return None
 
 
 def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, Any]], None]]:
@@ -56,6 +55,8 @@ def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, A
             ("events", name): world.buses.validate_change
             for name in ("DeleteRule", "DisableRule", "EnableRule", "RemoveTargets")
         },
+        ("logs", "FilterLogEvents"): world.log_groups.validate_pattern,
+        ("logs", "PutMetricFilter"): world.log_groups.validate_pattern,
         ("scheduler", "CreateSchedule"): world.scheduler.validate_create,
         ("scheduler", "CreateScheduleGroup"): world.scheduler.validate_group,
         ("scheduler", "DeleteScheduleGroup"): world.scheduler.validate_group_deletion,
@@ -77,14 +78,25 @@ _SCHEDULE_CHANGES = frozenset(
 """After these calls, alarms are set or taken back."""
 
 
-def after(world: World, service: str, operation: str, params: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    """What the world has to do once moto has answered."""
-    if service == "kinesis" and operation == "IncreaseStreamRetentionPeriod" and "Error" not in answer:
+def after(
+    world: World,
+    service: str,
+    operation: str,
+    params: Mapping[str, Any],
+    answer: Mapping[str, Any],
+    seen: Any,
+    cause: int | None,
+) -> None:
+    """What the world has to do once moto has answered; `seen` is what `before` returned, `cause` the call's record."""
+    if service == "s3":
+        world.buckets.after(operation, params, answer, seen, cause)
+    elif service == "logs":
+        world.log_groups.after(operation, params, answer, cause)
+    elif service == "kinesis" and operation == "IncreaseStreamRetentionPeriod" and "Error" not in answer:
         arn = params.get("StreamARN") or f"arn:aws:kinesis:{world.region}:{world.account}:stream/{params['StreamName']}"
         world.streams.retention_s[arn] = params["RetentionPeriodHours"] * 3600
     elif (service, operation) in _SCHEDULE_CHANGES and "Error" not in answer:
-        actor = current_actor()
-        with world.kernel.blame(None if actor is None else actor.call):
+        with world.kernel.blame(cause):
             (world.scheduler if service == "scheduler" else world.scheduled_rules).changed(params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
@@ -122,13 +134,6 @@ def tell_account(world: World, headers: Any) -> None:
         headers["x-moto-account-id"] = world.account
 
 
-def warn(world: World, name: str, message: str) -> None:
-    """Tell the user of something that AWS would do and this world does not: as a warning, and in the journal."""
-    resource = world.name_of(name)
-    warnings.warn(StagefrightWarning(f"{resource}: {message}"), stacklevel=2)
-    world.journal.write("warning", resource, message=message)
-
-
 def _hook_service(service: str) -> None:
     # Tables and their streams are two services of one model, which must not be hooked twice.
     service = "dynamodb" if service == "dynamodbstreams" else service
@@ -141,6 +146,8 @@ def _hook_service(service: str) -> None:
         _hook_table_streams()
     elif service == "s3":
         _hook_buckets()
+    elif service == "logs":
+        _hook_log_groups()
     elif service == "iam":
         _hook_policy_documents()
     elif service == "sns":
@@ -280,7 +287,7 @@ def _all_or_nothing(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _hook_buckets() -> None:
-    """In a world moto's own notifications, which would meet moto's own queues and functions, are off."""
+    """In a world moto's own notifications, which would meet moto's own queues and functions, are off (see `services/buckets.py`)."""
     import moto.s3.models
 
     _keep_objects_in_memory()
@@ -292,6 +299,26 @@ def _hook_buckets() -> None:
             original(*args, **kwargs)
 
     _patches.set(notifications, "send_event", send_event)
+
+
+def _hook_log_groups() -> None:
+    """In a world filter patterns are AWS's, and moto's own subscriptions are off (see `services/log_groups.py`)."""
+    import moto.logs.models
+
+    from stagefright.patterns.log_patterns import LogFilter
+
+    models: Any = moto.logs.models
+    original_filter, original_send = models.EventMessageFilter, models.LogStream._send_log_events
+
+    def event_message_filter(pattern: str | None) -> Any:
+        return original_filter(pattern) if _world() is None else LogFilter(pattern or "")
+
+    def send_log_events(stream: Any, *args: Any, **kwargs: Any) -> None:
+        if _world() is None:
+            original_send(stream, *args, **kwargs)
+
+    _patches.set(models, "EventMessageFilter", event_message_filter)
+    _patches.set(models.LogStream, "_send_log_events", send_log_events)
 
 
 def _hook_policy_documents() -> None:

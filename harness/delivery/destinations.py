@@ -138,7 +138,8 @@ class Destinations:
         """
         name = self._world.name_of(arn)
         kept = self._world.journal.write("dead_letter", name, cause=cause, source=source, condition=condition, ids=ids)
-        self._deliver(arn, body, attributes, ids=ids, cause=kept.n, folder=folder)
+        if not self._deliver(arn, body, attributes, ids=ids, cause=kept.n, folder=folder):
+            self._world.journal.amend(kept, lost=True)
 
     def _deliver(
         self,
@@ -149,7 +150,8 @@ class Destinations:
         ids: list[str],
         cause: int | None,
         folder: str | None = None,
-    ) -> None:
+    ) -> bool:
+        """Whether it was taken; what is not is lost, as AWS tries no second time (§2.3, §2.4)."""
         try:
             with self._world.kernel.blame(cause):
                 if isinstance(body, str):
@@ -159,6 +161,8 @@ class Destinations:
         except ApiError as refusal:
             reason = f"{refusal.code}: {refusal.message}"
             self._world.journal.write("dropped", self._world.name_of(arn), cause=cause, reason=reason, ids=ids)
+            return False
+        return True
 
     def _send_event(self, arn: str, text: str, attributes: dict[str, Any], cause: int | None) -> None:
         """The event itself, to a dead-letter queue, which is a queue or a topic."""

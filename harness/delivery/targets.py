@@ -74,11 +74,16 @@ def _to_queue(world: World, arn: str, text: str, group_id: str | None, cause: in
 
 
 def _to_stream(world: World, arn: str, text: str, partition_key: str, cause: int) -> None:
+    put_bytes(world, arn, text.encode(), partition_key, cause)
+
+
+def put_bytes(world: World, arn: str, data: bytes, partition_key: str, cause: int) -> None:
+    """Put a record of any bytes into a stream."""
     from botocore.exceptions import ClientError
 
     try:
         with world.kernel.blame(cause):
-            world.streams.put(arn, text.encode(), partition_key)
+            world.streams.put(arn, data, partition_key)
     except ClientError as error:
         # Streams are moto's, so a refusal of theirs has been through botocore.
         reply: Mapping[str, Mapping[str, str]] = error.response  # type: ignore[assignment]

@@ -129,6 +129,10 @@ PROPERTIES: dict[str, str] = {
         "BearerTokenAuthenticationEnabled DataProtectionPolicy DeletionProtectionEnabled FieldIndexPolicies "
         "KmsKeyId LogGroupClass LogGroupName ResourcePolicyDocument RetentionInDays Tags"
     ),
+    "AWS::Logs::SubscriptionFilter": (
+        "ApplyOnTransformedLogs DestinationArn Distribution EmitSystemFields FieldSelectionCriteria FilterName "
+        "FilterPattern LogGroupName RoleArn"
+    ),
     "AWS::S3::Bucket": (
         "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption BucketName "
         "BucketNamePrefix BucketNamespace CorsConfiguration IntelligentTieringConfigurations "

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stagefright.deployment.coercion import mappings, parameters, text, whole_number
+from stagefright.deployment.notifications import bucket_notifications
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.errors import TemplateError
 
@@ -53,9 +54,7 @@ def bucket(maker: Maker, properties: Properties) -> Made:
     if status:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
     if properties.get("NotificationConfiguration"):
-        maker.world.journal.write(
-            "warning", maker.logical_id, cause=None, message="bucket notifications are not delivered in this version"
-        )
+        maker.world.buckets.configure(name, bucket_notifications(properties["NotificationConfiguration"]))
     attributes = {
         "Arn": f"arn:aws:s3:::{name}",
         "DomainName": f"{name}.s3.amazonaws.com",

@@ -97,7 +97,7 @@ def through_moto(world: World, request: Request, asked: Asked, record: Record) -
 
     params = _Late(lambda: {} if asked.operation is None else reading.params(request, asked))
     with world.kernel.blame(record.n):
-        moto_hooks.before(world, asked.service, asked.name, params)
+        seen = moto_hooks.before(world, asked.service, asked.name, params)
         url = aws_url(request, asked)
         headers = HeadersDict(dict(request.headers))
         headers["Host"] = url.split("/", 3)[2]
@@ -113,7 +113,7 @@ def through_moto(world: World, request: Request, asked: Asked, record: Record) -
         status, given, body = answer
         played = Answer(int(status), _headers(given), body if isinstance(body, bytes) else str(body).encode())
         parsed = _Late(lambda: _parsed(asked, played))
-        moto_hooks.after(world, asked.service, asked.name, params, parsed)
+        moto_hooks.after(world, asked.service, asked.name, params, parsed, seen, record.n)
     if played.status >= 300:
         world.journal.amend(record, error=parsed.get("Error", {}).get("Code"))
     return played

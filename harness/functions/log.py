@@ -57,12 +57,17 @@ class LogSink:
         self.journal = journal
         self.deliver: Callable[[Iterable[LogLine]], None] = lambda lines: None
         """Writes lines to CloudWatch Logs; the door sets it."""
+        self.on_line: list[Callable[[LogLine], None]] = []
+        """Called with each line as it is written."""
         self._recent: list[LogLine] = []
         self._spilled: IO[str] | None = None
         self._now_ms = now_ms
 
     def append(self, group: str, stream: str, text: str) -> None:
-        self._recent.append(LogLine(group, stream, self._now_ms(), text))
+        line = LogLine(group, stream, self._now_ms(), text)
+        self._recent.append(line)
+        for notify in self.on_line:
+            notify(line)
         if len(self._recent) >= IN_MEMORY_MAX:
             self._spill()
 

@@ -152,6 +152,7 @@ class Performance:
             body = payloads.marshal_error(error)
         reported_lines.write_end(environment, invocation, error, duration_s, produced_bytes=len(body), is_told=is_told)
         record = self._note(invocation, error, body, duration_s)
+        self._world.log_groups.deliver_pending(environment.log.group, environment.log.stream, record)
         if keep:
             self._environments.put_back(environment, version)
         else:

@@ -87,6 +87,14 @@ class TopicService:
         topic = self._checked(topic_arn, params)
         return self._publish(topic_arn, topic, params, cause)["MessageId"]
 
+    def exists(self, topic_arn: str) -> bool:
+        """Whether there is a topic of this ARN."""
+        try:
+            self._topic(topic_arn)
+        except ApiError:
+            return False
+        return True
+
     def validate_subscription(self, params: Mapping[str, Any]) -> None:
         """Refuse a `Subscribe` or `SetSubscriptionAttributes` whose filter policy AWS would refuse."""
         if "AttributeName" in params:

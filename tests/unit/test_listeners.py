@@ -33,6 +33,7 @@ RESOURCES = {
     "Report": Resource("AWS::DynamoDB::Table", "report"),
     "Shop": Resource("AWS::Events::EventBus", "shop"),
     "Worker": Resource("AWS::Lambda::Function", "worker"),
+    "Uploads": Resource("AWS::S3::Bucket", "uploads"),
 }
 
 
@@ -141,12 +142,14 @@ class TestWhatIsSeen:
              {"pattern": {"detail-type": ["t"]}}),
             (lambda listen: listen.dynamodb("Orders"), "Orders", "event",
              {"event_name": "INSERT", "data": {"NewImage": {"n": {"N": "1"}}}}, {"new": {"n": 1}}),
+            (lambda listen: listen.s3("Uploads"), "Uploads", "event", {"event_name": "ObjectCreated:Put", "key": "a", "size": 1},
+             {"key": "a", "size": 1}),
             (lambda listen: listen.logs("Worker"), "Worker", "log", {"line": '{"level": "ERROR"}'},
              {"line": {"level": "ERROR"}}),
         ],
     )  # fmt: skip
     def test_every_kind_of_resource_has_its_verb(self, stage, listen, arm, resource, kind, detail, expected):
-        """Streams, buses, tables and logs are observed as topics and queues are."""
+        """Streams, buses, tables, buckets and logs are observed as topics and queues are."""
         listener = arm(listen)
         stage.now(kind, resource, **detail)
 

@@ -23,6 +23,7 @@ class TestRetries:
         assert [record.detail["attempt"] for record in system.invocations()] == [1, 2, 3]
         assert system.dropped() == ["RetriesExhausted"]
 
+    @pytest.mark.rule("2.1/one-request-id")
     def test_the_handler_sees_one_request_id(self, system):
         """§2.1: `context.aws_request_id` stays the same on every attempt."""
         code = "def handler(event, context):\n  print(context.aws_request_id)\n  raise ValueError"
@@ -33,6 +34,7 @@ class TestRetries:
         ids = {r.detail["line"] for r in system.records("log", "Worker") if "Traceback" not in r.detail["line"]}
         assert {line.strip() for line in ids} == {system.invocations()[0].detail["request_id"]}
 
+    @pytest.mark.rule("2.1/success-ends-the-ladder")
     def test_a_success_ends_the_ladder(self, system):
         """§2.1: nothing is tried again once the function has succeeded."""
         code = """
@@ -48,9 +50,11 @@ class TestRetries:
         assert system.attempts() == [0, 60]
         assert system.dropped() == []
 
+    @pytest.mark.rule("2.1/maximum-retry-attempts")
+    @pytest.mark.rule("2.3/no-retries")
     @pytest.mark.parametrize(("retries", "expected"), [(0, [0]), (1, [0, 60]), (2, [0, 60, 180])])
     def test_maximum_retry_attempts(self, system, retries, expected):
-        """§2.1: EventInvokeConfig allows 0 to 2 retries."""
+        """§2.1, §2.3: EventInvokeConfig allows 0 to 2 retries; the condition is the same for each."""
         system.up(
             Worker=system.function(system.FAILS),
             Config=system.invoke_config(MaximumRetryAttempts=retries, failure=system.att("Dead")),
@@ -63,6 +67,9 @@ class TestRetries:
         context = system.bodies()[0]["requestContext"]
         assert (context["condition"], context["approximateInvokeCount"]) == ("RetriesExhausted", retries + 1)
 
+    @pytest.mark.rule("2.1/look-ahead-expiry-60")
+    @pytest.mark.rule("2.1/look-ahead-expiry-90")
+    @pytest.mark.rule("2.1/maximum-event-age")
     @pytest.mark.parametrize(("age", "count", "attempts"), [(60, 1, [0]), (90, 2, [0, 60]), (181, 3, [0, 60, 180])])
     def test_an_event_that_would_be_too_old_is_given_up_at_once(self, system, age, count, attempts):
         """§2.1: Lambda looks ahead to the next attempt."""
@@ -80,6 +87,7 @@ class TestRetries:
         assert system.attempts() == attempts
         assert system.elapsed() == attempts[-1]
 
+    @pytest.mark.rule("2.1/run-time-on-top")
     def test_the_time_that_the_function_runs_comes_on_top(self, system):
         """§2.1: the wait begins when the attempt has ended."""
         code = "import time\ndef handler(event, context):\n  time.sleep(2)\n  raise ValueError"
@@ -89,6 +97,7 @@ class TestRetries:
 
         assert system.attempts() == [0, 62, 184]
 
+    @pytest.mark.rule("2.1/every-way-to-fail")
     @pytest.mark.parametrize(
         ("code", "error_type"),
         [
@@ -116,6 +125,7 @@ class TestRetries:
 class TestThrottles:
     """§2.1: throttles go back to the queue, and use up no attempt."""
 
+    @pytest.mark.rule("2.1/throttles-use-no-attempt")
     def test_throttles_use_up_no_attempts(self, system):
         """§2.1: a throttled event waits 1, 2, 4, ... seconds, and then still has its three attempts."""
         code = """
@@ -135,6 +145,7 @@ class TestThrottles:
         waits = [r.detail["due"] - r.at for r in system.records("retry") if r.detail["reason"] != "FunctionError"]
         assert waits == [1, 2, 4, 8, 16]
 
+    @pytest.mark.rule("2.1/throttle-window")
     def test_throttles_go_on_for_six_hours(self, system):
         """§2.1: backoff grows to 5 minutes; after 6 hours the event is given up."""
         code = "import time\ndef handler(event, context): time.sleep(899)"
@@ -153,6 +164,7 @@ class TestThrottles:
         assert 15 <= len(given_up) <= 20
         assert {context["approximateInvokeCount"] for context in given_up} <= {0, 1}
 
+    @pytest.mark.rule("2.1/zero-reserved-concurrency")
     def test_reserved_concurrency_of_zero_skips_the_queue(self, system):
         """§2.1: condition ZeroReservedConcurrency at once, count 0, and no response."""
         system.up(
@@ -174,6 +186,9 @@ class TestThrottles:
 class TestDestinations:
     """§2.3: records of results."""
 
+    @pytest.mark.rule("2.3/record")
+    @pytest.mark.rule("2.3/qualified-arn")
+    @pytest.mark.rule("2.3/to-queue")
     def test_the_record_of_a_failure(self, system):
         """§2.3: every key, in AWS's order; the function ARN is qualified."""
         system.up(
@@ -211,6 +226,7 @@ class TestDestinations:
         assert record["responsePayload"]["errorMessage"] == "no"
         assert record["responsePayload"]["requestId"] == request_id
 
+    @pytest.mark.rule("2.3/success")
     def test_the_record_of_a_success(self, system):
         """§2.3: condition Success, and no functionError."""
         system.up(
@@ -229,6 +245,7 @@ class TestDestinations:
         assert record["responsePayload"] == {"n": 1}
         assert system.bodies("Dead") == []
 
+    @pytest.mark.rule("2.3/to-topic")
     def test_to_a_topic(self, system):
         """§2.3: the record is the message; here a queue subscribes, raw."""
         system.up(
@@ -249,6 +266,7 @@ class TestDestinations:
 
         assert system.bodies("Inbox")[0]["requestContext"]["condition"] == "RetriesExhausted"
 
+    @pytest.mark.rule("2.3/to-topic-too-large")
     def test_a_record_too_large_for_a_topic_loses_its_payload(self, system):
         """§2.3: SNS takes 256 KB; the record still arrives, without request and response payload."""
         system.up(
@@ -271,6 +289,7 @@ class TestDestinations:
         assert record["requestContext"]["approximateInvokeCount"] == 1
         assert not {"requestPayload", "responsePayload"} & set(record)
 
+    @pytest.mark.rule("2.3/to-function")
     def test_to_a_function(self, system):
         """§2.3: the next function is invoked asynchronously with the record as its event."""
         system.up(
@@ -284,6 +303,7 @@ class TestDestinations:
         assert system.events("Next")[0]["requestPayload"] == {"n": 1}
         assert system.attempts("Next") == [0, 60, 180]
 
+    @pytest.mark.rule("2.3/to-event-bus")
     @pytest.mark.parametrize(("code", "outcome"), [("ECHO", "Success"), ("FAILS", "Failure")])
     def test_to_an_event_bus(self, system, code, outcome):
         """§2.3: source, detail-type, and both ARNs as resources."""
@@ -308,6 +328,7 @@ class TestDestinations:
         assert event["resources"] == [system.stage.arn("Bus"), system.stage.arn("Worker") + ":$LATEST"]
         assert event["detail"]["requestPayload"] == {"n": 1}
 
+    @pytest.mark.rule("2.3/to-bucket")
     def test_to_a_bucket(self, system):
         """§2.3: key aws/lambda/async/<function>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<uuid>."""
         system.up(
@@ -348,6 +369,8 @@ class TestDestinations:
 
         assert "NonExistentQueue" in system.dropped()[0]
 
+    @pytest.mark.rule("2.1/config-per-qualifier")
+    @pytest.mark.rule("2.3/qualified-arn")
     def test_a_version_has_a_config_of_its_own(self, system):
         """§2.1: EventInvokeConfig belongs to function, version or alias; the record's ARN carries the qualifier."""
         system.up(
@@ -381,6 +404,8 @@ class TestDestinations:
 class TestDeadLetterQueue:
     """§2.4: the older way to keep an event."""
 
+    @pytest.mark.rule("2.4/body")
+    @pytest.mark.rule("2.4/attributes")
     def test_body_and_attributes(self, system):
         """§2.4: the event unchanged; RequestID, ErrorCode (a Number) and ErrorMessage as attributes."""
         system.up(
@@ -398,6 +423,7 @@ class TestDeadLetterQueue:
             "ErrorMessage": {"DataType": "String", "StringValue": "no"},
         }
 
+    @pytest.mark.rule("2.4/error-message-size")
     def test_the_error_message_is_cut(self, system):
         """§2.4: the first kilobyte."""
         code = "def handler(event, context): raise ValueError('x' * 5000)"
@@ -410,6 +436,7 @@ class TestDeadLetterQueue:
 
         assert system.messages()[0]["MessageAttributes"]["ErrorMessage"]["StringValue"] == "x" * 1024
 
+    @pytest.mark.rule("2.4/on-a-topic")
     def test_on_a_topic(self, system):
         """§2.4: the event is the message, and its subscribers get Type and Value."""
         system.up(
@@ -427,6 +454,7 @@ class TestDeadLetterQueue:
         assert json.loads(told["Message"]) == {"n": 1}
         assert told["MessageAttributes"]["ErrorCode"] == {"Type": "Number", "Value": "200"}
 
+    @pytest.mark.rule("2.4/independent-of-destination")
     def test_queue_and_destination_are_independent(self, system):
         """§2.4: both are used if both are set."""
         system.up(
@@ -473,6 +501,7 @@ class TestDeadLetterQueue:
 class TestChangesUnderWay:
     """§2.1: the function may change while events are queued."""
 
+    @pytest.mark.rule("2.1/updates-apply-to-queued-events")
     def test_queued_events_run_on_the_new_code(self, system):
         """§2.1: an update between two attempts is seen by the second."""
         system.up(Worker=system.function(system.FAILS))

@@ -357,27 +357,4 @@ class TestRules:
         assert system.batches()[0][0]["detail"] == {"n": 1}
         assert system.events()[0]["Records"][0]["kinesis"]["partitionKey"] == "shop"
 
-    def test_bucket_notifications_are_said_not_to_be_delivered(self, system):
-        """A notification configuration is accepted, with a warning, in a template and by API."""
-        configuration = {
-            "LambdaConfigurations": [{"Event": "s3:ObjectCreated:*", "Function": system.att("Worker")}],
-        }
-        with pytest.warns(UserWarning, match=r"Bucket.*not delivered"):
-            system.up(
-                Worker=system.function(),
-                Bucket=system.resource("S3::Bucket", NotificationConfiguration=configuration),
-            )
-        s3, name = system.client("s3"), system.stage.ref("Bucket")
-        with pytest.warns(UserWarning, match=r"Bucket.*not delivered"):
-            s3.put_bucket_notification_configuration(
-                Bucket=name,
-                NotificationConfiguration={
-                    "LambdaFunctionConfigurations": [
-                        {"LambdaFunctionArn": system.stage.arn("Worker"), "Events": ["s3:ObjectCreated:*"]}
-                    ]
-                },
-            )
-        s3.put_object(Bucket=name, Key="k", Body=b"x")
-        system.settle()
-
         assert system.attempts() == []
