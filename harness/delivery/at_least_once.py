@@ -10,13 +10,14 @@ Each draw depends on the source, the event and the consumer alone, so the same s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from stagefright.chance import Chance
+from stagefright.errors import SettingsError, nearest
 from stagefright.journal import Journal
 
 PROBABILITIES = ("duplicate_probability", "reorder_probability")
@@ -30,6 +31,12 @@ REORDER_PLACES_MAX = 10
 
 DUPLICATE_DELAY_MS_MAX = 1_000.0
 """How long after the first copy a topic or a bus hands the second one over, at most. AWS gives no number."""
+
+STANDARD_TYPES = ("AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Events::EventBus")
+"""What delivers at least once; a FIFO one of these does not."""
+
+DEFAULT_BUS = "default"
+"""The bus that every account has; no template names it."""
 
 Kind = Literal["queue", "topic", "bus"]
 
@@ -63,6 +70,19 @@ class Decision:
 
 ONCE = Decision()
 """Exactly once, at once."""
+
+
+def check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse a name that no standard queue, topic or bus of a stage has; a pattern may fit nothing, or what a test makes."""
+    known = [*known, DEFAULT_BUS]
+    for setting, value in settings.items():
+        for name in value if isinstance(value, Mapping) else ():
+            if name not in known and not any(character in name for character in "*?["):
+                raise SettingsError(
+                    f"at_least_once.{setting} names {name!r}, and the stage has no standard queue, topic or bus of that name. "
+                    f"{nearest(name, known)} A pattern such as {name + '*'!r} names what tests make."
+                )
+
 
 Decider = Callable[[HandOver], Decision | None]
 """Decides on a hand-over, or leaves it to the next decider with None."""

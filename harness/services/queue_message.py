@@ -149,3 +149,19 @@ def _sized(raw: bytes) -> bytes:
 def plain_values(attributes: MessageAttributes) -> dict[str, Any]:
     """Message attributes as the journal keeps them: name to value."""
     return {name: value.get("StringValue", value.get("BinaryValue")) for name, value in attributes.items()}
+
+
+def envelope(message: Message) -> dict[str, Any]:
+    """What the journal says of a message."""
+    found: dict[str, Any] = {
+        "id": message.id,
+        "body": message.body,
+        "attributes": plain_values(message.attributes),
+    }
+    if message.group_id is not None:
+        found["group_id"] = message.group_id
+    if message.dedup_id is not None:
+        found["dedup_id"] = message.dedup_id
+    if message.trace_header is not None:
+        found["trace_header"] = message.trace_header
+    return found
