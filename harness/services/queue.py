@@ -267,12 +267,11 @@ class Queue:
 
     def _survives(self, message: Message) -> bool:
         """Let chance, or a fault, decide how often and when the message of a standard queue will come."""
-        hand_over = self._hand_over_of(message)
-        decision = self._world.at_least_once.decide(hand_over)
+        message.decision = decision = self._world.at_least_once.decide(self._hand_over_of(message))
         if decision is ONCE:
             return True
         if not decision.delays_s:
-            self._world.at_least_once.note("drop", hand_over, decision, message.record)
+            self._note("drop", message)
             return False
         message.copies_left = len(decision.delays_s) - 1
         message.rank += decision.places
@@ -281,12 +280,17 @@ class Queue:
         if decision.delays_s[0]:
             message.visible_at += decision.delays_s[0]
             message.state = DELAYED
-            message.record = self._world.at_least_once.note("delay", hand_over, decision, message.record)
+            self._note("delay", message, delay_s=decision.delays_s[0])
         return True
 
     def _hand_over_of(self, message: Message) -> HandOver:
         name = self._world.name_of(self.arn)
         return HandOver("queue", name, message.id, name)
+
+    def _note(self, fault: str, message: Message, **harm: Any) -> None:
+        """Write down what was done to a message; what becomes of it now follows from that."""
+        hand_over, decision = self._hand_over_of(message), message.decision
+        message.record = self._world.at_least_once.note(fault, hand_over, decision, message.record, **harm)
 
     def _new_id(self, number: int) -> str:
         return self._world.chance.uuid("sqs", self.name, self._born, number)
@@ -381,11 +385,7 @@ class Queue:
             del self._passable[order]
             passed = self._messages.get(order)
             if passed is not None and passed is not received and passed.state == VISIBLE:
-                hand_over = self._hand_over_of(passed)
-                decision = self._world.at_least_once.decide(hand_over)
-                passed.record = self._world.at_least_once.note(
-                    "reorder", hand_over, decision, passed.record, overtaken_by=received.id
-                )
+                self._note("reorder", passed, overtaken_by=received.id)
 
     def _received_before(self, attempt_id: str, timeout_s: float) -> list[ReceivedMessage]:
         _expire(self._attempts, self._now() + limits.CLOCK_TOLERANCE_S)
@@ -431,11 +431,7 @@ class Queue:
         if self.dead_letter_arn is not None and message.receive_count >= self.max_receive_count:
             return False
         message.copies_left -= 1
-        hand_over = self._hand_over_of(message)
-        decision = self._world.at_least_once.decide(hand_over)
-        message.record = self._world.at_least_once.note(
-            "duplicate", hand_over, decision, message.record, due=message.visible_at
-        )
+        self._note("duplicate", message, due=message.visible_at)
         return True
 
     def change_visibility(self, receipt_handle: str, seconds: int) -> None:

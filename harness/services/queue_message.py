@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from stagefright.delivery.at_least_once import ONCE, Decision
+
 VISIBLE: Final = 0
 DELAYED: Final = 1
 IN_FLIGHT: Final = 2
@@ -48,6 +50,8 @@ class Message:
     dead_letter_source: str | None = None
     rank: int = 0
     """Its place among the visible messages of a standard queue: `order`, unless chance lets later ones pass."""
+    decision: Decision = ONCE
+    """What chance or a fault decided of it when it was sent; asked once, since a fault may count how often it strikes."""
     copies_left: int = 0
     """How often it comes again after it was deleted."""
     state: int = VISIBLE
