@@ -66,6 +66,8 @@ class Decision:
     """How many later messages of the queue may be received before this one."""
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """What the journal says of why."""
+    late: Literal["delay", "reorder"] = "delay"
+    """What the journal calls it when the first copy is held back: harm in itself, or a way to let others pass."""
 
 
 ONCE = Decision()
@@ -124,13 +126,18 @@ class AtLeastOnce:
         """Forget the deciders that a test has added."""
         self.deciders.clear()
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether everything is handed over once and at once, so that nobody need ask."""
+        return not (self._settings or self.deciders)
+
     def decide(self, hand_over: HandOver) -> Decision:
         """What becomes of a hand-over."""
         for decider in reversed(self.deciders):
             decision = decider(hand_over)
             if decision is not None:
                 return decision
-        return self._by_settings(hand_over) if self._settings else ONCE
+        return self._by_settings(hand_over)
 
     def hand_over(self, start: Callable[[int], None], hand_over: HandOver, cause: int) -> None:
         """Call `start` with its cause once per copy, each after its delay."""
@@ -153,7 +160,7 @@ class AtLeastOnce:
         delay_s: float,
     ) -> None:
         if copy or delay_s:
-            cause = self.note("duplicate" if copy else "reorder", hand_over, decision, cause, delay_s=delay_s)
+            cause = self.note("duplicate" if copy else decision.late, hand_over, decision, cause, delay_s=delay_s)
         if not delay_s:
             start(cause)
             return
@@ -187,6 +194,7 @@ class AtLeastOnce:
             if reorder and in_queue
             else 0,
             {name: self._probability(name, hand_over.source) for name in self._settings},
+            "reorder",
         )
 
     def _draw_s(self, limit_ms: float, *key: object) -> float:

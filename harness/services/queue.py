@@ -258,7 +258,7 @@ class Queue:
     def _accept(self, message: Message, cause: int | None) -> SentMessage:
         """Take a message in, or lose it if that was decided; its sender learns the same."""
         message.record = self._journal("event", cause, **envelope(message))
-        if self.fifo or self._survives(message):
+        if self.fifo or self._world.at_least_once.is_exact or self._survives(message):
             self._admit(message)
             self._notify()
         return SentMessage(
@@ -280,7 +280,7 @@ class Queue:
         if decision.delays_s[0]:
             message.visible_at += decision.delays_s[0]
             message.state = DELAYED
-            self._note("delay", message, delay_s=decision.delays_s[0])
+            self._note(decision.late, message, delay_s=decision.delays_s[0])
         return True
 
     def _hand_over_of(self, message: Message) -> HandOver:
