@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from stagefright.assumptions import Assumptions
 from stagefright.clock import StageClock
+from stagefright.delivery.at_least_once import STANDARD_TYPES, check_names
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
 from stagefright.deployment.endpoints import api_endpoints
 from stagefright.errors import ConditionNeverHeld, NotInWorld, UnsupportedOperation, UsageError, nearest
@@ -381,6 +382,7 @@ def _deploy(name: str, settings: Settings, template: Template, stack_name: str) 
     try:
         _furnish(world, settings)
         deployed = deploy(world, template, stack_name=stack_name, strict=settings.strict_template)
+        _check_at_least_once(settings, deployed)
         world.mark_deployed()
         stage = Stage(name, settings, world, deployed)
         stage.reset()
@@ -388,6 +390,15 @@ def _deploy(name: str, settings: Settings, template: Template, stack_name: str) 
         world.close()
         raise
     return stage
+
+
+def _check_at_least_once(settings: Settings, deployed: Deployed) -> None:
+    standard = [
+        logical_id
+        for logical_id, resource in deployed.resources.items()
+        if resource.type in STANDARD_TYPES and not resource.physical_id.endswith(".fifo")
+    ]
+    check_names(settings.at_least_once, standard)
 
 
 def _furnish(world: World, settings: Settings) -> None:

@@ -10,13 +10,14 @@ Each draw depends on the source, the event and the consumer alone, so the same s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from stagefright.chance import Chance
+from stagefright.errors import SettingsError, nearest
 from stagefright.journal import Journal
 
 PROBABILITIES = ("duplicate_probability", "reorder_probability")
@@ -30,6 +31,12 @@ REORDER_PLACES_MAX = 10
 
 DUPLICATE_DELAY_MS_MAX = 1_000.0
 """How long after the first copy a topic or a bus hands the second one over, at most. AWS gives no number."""
+
+STANDARD_TYPES = ("AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Events::EventBus")
+"""What delivers at least once; a FIFO one of these does not."""
+
+DEFAULT_BUS = "default"
+"""The bus that every account has; no template names it."""
 
 Kind = Literal["queue", "topic", "bus"]
 
@@ -59,10 +66,25 @@ class Decision:
     """How many later messages of the queue may be received before this one."""
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """What the journal says of why."""
+    late: Literal["delay", "reorder"] = "delay"
+    """What the journal calls it when the first copy is held back: harm in itself, or a way to let others pass."""
 
 
 ONCE = Decision()
 """Exactly once, at once."""
+
+
+def check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse a name that no standard queue, topic or bus of a stage has; a pattern may fit nothing, or what a test makes."""
+    known = [*known, DEFAULT_BUS]
+    for setting, value in settings.items():
+        for name in value if isinstance(value, Mapping) else ():
+            if name not in known and not any(character in name for character in "*?["):
+                raise SettingsError(
+                    f"at_least_once.{setting} names {name!r}, and the stage has no standard queue, topic or bus of that name. "
+                    f"{nearest(name, known)} A pattern such as {name + '*'!r} names what tests make."
+                )
+
 
 Decider = Callable[[HandOver], Decision | None]
 """Decides on a hand-over, or leaves it to the next decider with None."""
@@ -104,13 +126,18 @@ class AtLeastOnce:
         """Forget the deciders that a test has added."""
         self.deciders.clear()
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether everything is handed over once and at once, so that nobody need ask."""
+        return not (self._settings or self.deciders)
+
     def decide(self, hand_over: HandOver) -> Decision:
         """What becomes of a hand-over."""
         for decider in reversed(self.deciders):
             decision = decider(hand_over)
             if decision is not None:
                 return decision
-        return self._by_settings(hand_over) if self._settings else ONCE
+        return self._by_settings(hand_over)
 
     def hand_over(self, start: Callable[[int], None], hand_over: HandOver, cause: int) -> None:
         """Call `start` with its cause once per copy, each after its delay."""
@@ -133,7 +160,7 @@ class AtLeastOnce:
         delay_s: float,
     ) -> None:
         if copy or delay_s:
-            cause = self.note("duplicate" if copy else "reorder", hand_over, decision, cause, delay_s=delay_s)
+            cause = self.note("duplicate" if copy else decision.late, hand_over, decision, cause, delay_s=delay_s)
         if not delay_s:
             start(cause)
             return
@@ -167,6 +194,7 @@ class AtLeastOnce:
             if reorder and in_queue
             else 0,
             {name: self._probability(name, hand_over.source) for name in self._settings},
+            "reorder",
         )
 
     def _draw_s(self, limit_ms: float, *key: object) -> float:

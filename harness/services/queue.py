@@ -11,8 +11,6 @@ time hold numbers that may be stale. Stale ones are skipped when met, and swept 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import copy
 import heapq
 import json
@@ -23,7 +21,6 @@ from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
 from stagefright.assumptions import Assumptions
-from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.at_least_once import ONCE, AtLeastOnce, HandOver
@@ -39,12 +36,18 @@ from stagefright.services.queue_message import (
     MessageAttributes,
     ReceivedMessage,
     SentMessage,
+    envelope,
     md5_of_message_attributes,
     md5_of_text,
     milliseconds,
-    plain_values,
 )
 from stagefright.services.queue_order import GroupOrder, Order, SentOrder
+from stagefright.services.queue_receipts import (
+    Receipts,
+    beyond_twelve_hours,
+    handle_expired,
+    not_available,
+)
 from stagefright.services.queue_rules import deduplication_id, refuse_foreign_parameters, refuse_without_group
 
 FIRST_SEQUENCE_NUMBER = 18_850_000_000_000_000_000
@@ -131,7 +134,7 @@ class Queue:
         self.deleted = False
         # A queue that is deleted and made again is another queue: neither its ids nor its handles may repeat.
         self._born = milliseconds(self.created_at)
-        self._handle_key = world.chance.hex(24, "sqs-receipts", self.arn, self._born)
+        self._receipts = Receipts(world.chance.hex(24, "sqs-receipts", self.arn, self._born))
         self._sender_id = "AIDA" + world.chance.hex(17, "sqs-sender", world.account).upper()
         self._messages: dict[int, Message] = {}
         self._counts = [0, 0, 0, 0]
@@ -263,8 +266,8 @@ class Queue:
 
     def _accept(self, message: Message, cause: int | None) -> SentMessage:
         """Take a message in, or lose it if that was decided; its sender learns the same."""
-        message.record = self._journal("event", cause, **_envelope(message))
-        if self.fifo or self._survives(message):
+        message.record = self._journal("event", cause, **envelope(message))
+        if self.fifo or self._world.at_least_once.is_exact or self._survives(message):
             self._admit(message)
             self._notify()
         return SentMessage(
@@ -273,12 +276,11 @@ class Queue:
 
     def _survives(self, message: Message) -> bool:
         """Let chance, or a fault, decide how often and when the message of a standard queue will come."""
-        hand_over = self._hand_over_of(message)
-        decision = self._world.at_least_once.decide(hand_over)
+        message.decision = decision = self._world.at_least_once.decide(self._hand_over_of(message))
         if decision is ONCE:
             return True
         if not decision.delays_s:
-            self._world.at_least_once.note("drop", hand_over, decision, message.record)
+            self._note("drop", message)
             return False
         message.copies_left = len(decision.delays_s) - 1
         message.rank += decision.places
@@ -287,12 +289,17 @@ class Queue:
         if decision.delays_s[0]:
             message.visible_at += decision.delays_s[0]
             message.state = DELAYED
-            message.record = self._world.at_least_once.note("delay", hand_over, decision, message.record)
+            self._note(decision.late, message, delay_s=decision.delays_s[0])
         return True
 
     def _hand_over_of(self, message: Message) -> HandOver:
         name = self._world.name_of(self.arn)
         return HandOver("queue", name, message.id, name)
+
+    def _note(self, fault: str, message: Message, **harm: Any) -> None:
+        """Write down what was done to a message; what becomes of it now follows from that."""
+        hand_over, decision = self._hand_over_of(message), message.decision
+        message.record = self._world.at_least_once.note(fault, hand_over, decision, message.record, **harm)
 
     def _new_id(self, number: int) -> str:
         return self._world.chance.uuid("sqs", self.name, self._born, number)
@@ -369,7 +376,7 @@ class Queue:
         self._hide(message, now + timeout_s)
         return ReceivedMessage(
             message.id,
-            self._handle(message),
+            self._receipts.handle(message),
             message.body,
             message.md5_of_body,
             message.attributes,
@@ -387,11 +394,7 @@ class Queue:
             del self._passable[order]
             passed = self._messages.get(order)
             if passed is not None and passed is not received and passed.state == VISIBLE:
-                hand_over = self._hand_over_of(passed)
-                decision = self._world.at_least_once.decide(hand_over)
-                passed.record = self._world.at_least_once.note(
-                    "reorder", hand_over, decision, passed.record, overtaken_by=received.id
-                )
+                self._note("reorder", passed, overtaken_by=received.id)
 
     def _received_before(self, attempt_id: str, timeout_s: float) -> list[ReceivedMessage]:
         _expire(self._attempts, self._now() + limits.CLOCK_TOLERANCE_S)
@@ -418,7 +421,7 @@ class Queue:
         if message is None:
             return
         if self.fifo and not (newest and message.state == IN_FLIGHT):
-            raise _handle_expired(receipt_handle)
+            raise handle_expired(receipt_handle)
         if not newest or self._comes_again(message):
             return
         was_full = self.in_flight_room() <= 0
@@ -437,11 +440,7 @@ class Queue:
         if self.dead_letter_arn is not None and message.receive_count >= self.max_receive_count:
             return False
         message.copies_left -= 1
-        hand_over = self._hand_over_of(message)
-        decision = self._world.at_least_once.decide(hand_over)
-        message.record = self._world.at_least_once.note(
-            "duplicate", hand_over, decision, message.record, due=message.visible_at
-        )
+        self._note("duplicate", message, due=message.visible_at)
         return True
 
     def change_visibility(self, receipt_handle: str, seconds: int) -> None:
@@ -449,40 +448,25 @@ class Queue:
         self._bring_up_to_date()
         message, newest = self._resolve(receipt_handle)
         if message is None:
-            raise _not_available(receipt_handle)
+            raise not_available(receipt_handle)
         if self.fifo and not (newest and message.state == IN_FLIGHT):
-            raise _handle_expired(receipt_handle)
+            raise handle_expired(receipt_handle)
         if not newest:
             return
         until = self._now() + seconds
         if until > message.received_at + limits.VISIBILITY_S_MAX + limits.CLOCK_TOLERANCE_S:
-            raise _beyond_twelve_hours(seconds)
+            raise beyond_twelve_hours(seconds)
         sooner = until < message.visible_at
         self._hide(message, until)
         self._surface_due()
         if sooner:
             self._notify()
 
-    def _handle(self, message: Message) -> str:
-        raw = f"{self._handle_key}:{message.order}:{message.receive_count}"
-        return "AQEB" + base64.b64encode(raw.encode()).decode()
-
     def _resolve(self, receipt_handle: str) -> tuple[Message | None, bool]:
         """The message of a handle, if it still exists, and whether the handle is that of its newest receive."""
-        order, receive_count = self._parse(receipt_handle)
+        order, receive_count = self._receipts.parse(receipt_handle)
         message = self._messages.get(order)
         return message, message is not None and message.receive_count == receive_count
-
-    def _parse(self, receipt_handle: str) -> tuple[int, int]:
-        try:
-            raw = base64.b64decode(receipt_handle.removeprefix("AQEB"), validate=True).decode()
-            key, order, receive_count = raw.split(":")
-            numbers = int(order), int(receive_count)
-        except (binascii.Error, ValueError):
-            raise _not_a_handle(receipt_handle) from None
-        if key != self._handle_key:
-            raise _not_a_handle(receipt_handle)
-        return numbers
 
     # Redrive
 
@@ -515,7 +499,7 @@ class Queue:
             message.sent_at = self._now()
             message.dedup_id = message.id
             message.sequence_number = self._sequence_number(number)
-        detail = _envelope(message) | {"ids": [message.id]}
+        detail = envelope(message) | {"ids": [message.id]}
         message.record = self._journal(
             "dead_letter", dead.record, source=self._world.name_of(source.arn), condition="maxReceiveCount", **detail
         )
@@ -676,50 +660,7 @@ class Queue:
             self._admit(copy.copy(message))
 
 
-def _envelope(message: Message) -> dict[str, Any]:
-    """What the journal says of a message."""
-    found: dict[str, Any] = {
-        "id": message.id,
-        "body": message.body,
-        "attributes": plain_values(message.attributes),
-    }
-    if message.group_id is not None:
-        found["group_id"] = message.group_id
-    if message.dedup_id is not None:
-        found["dedup_id"] = message.dedup_id
-    if message.trace_header is not None:
-        found["trace_header"] = message.trace_header
-    return found
-
-
 def _expire(entries: OrderedDict[Any, tuple[float, Any]], due: float) -> None:
     """Drop entries whose time is over; they are in order of time, because all live equally long."""
     while entries and next(iter(entries.values()))[0] <= due:
         entries.popitem(last=False)
-
-
-def _not_a_handle(handle: str) -> ApiError:
-    return ApiError("ReceiptHandleIsInvalid", f'The input receipt handle "{handle}" is not a valid receipt handle.')
-
-
-def _handle_expired(handle: str) -> ApiError:
-    return ApiError(
-        "InvalidParameterValue",
-        f"Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
-    )
-
-
-def _not_available(handle: str) -> ApiError:
-    return ApiError(
-        "InvalidParameterValue",
-        f"Value {handle} for parameter ReceiptHandle is invalid. "
-        "Reason: Message does not exist or is not available for visibility timeout change.",
-    )
-
-
-def _beyond_twelve_hours(seconds: int) -> ApiError:
-    return ApiError(
-        "InvalidParameterValue",
-        f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message "
-        f"is beyond the limit [{limits.VISIBILITY_S_MAX} seconds].",
-    )

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from stagefright.delivery.at_least_once import ONCE, Decision
+
 VISIBLE: Final = 0
 DELAYED: Final = 1
 IN_FLIGHT: Final = 2
@@ -48,6 +50,8 @@ class Message:
     dead_letter_source: str | None = None
     rank: int = 0
     """Its place among the visible messages of a standard queue: `order`, unless chance lets later ones pass."""
+    decision: Decision = ONCE
+    """What chance or a fault decided of it when it was sent; asked once, since a fault may count how often it strikes."""
     copies_left: int = 0
     """How often it comes again after it was deleted."""
     state: int = VISIBLE
@@ -149,3 +153,19 @@ def _sized(raw: bytes) -> bytes:
 def plain_values(attributes: MessageAttributes) -> dict[str, Any]:
     """Message attributes as the journal keeps them: name to value."""
     return {name: value.get("StringValue", value.get("BinaryValue")) for name, value in attributes.items()}
+
+
+def envelope(message: Message) -> dict[str, Any]:
+    """What the journal says of a message."""
+    found: dict[str, Any] = {
+        "id": message.id,
+        "body": message.body,
+        "attributes": plain_values(message.attributes),
+    }
+    if message.group_id is not None:
+        found["group_id"] = message.group_id
+    if message.dedup_id is not None:
+        found["dedup_id"] = message.dedup_id
+    if message.trace_header is not None:
+        found["trace_header"] = message.trace_header
+    return found

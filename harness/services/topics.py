@@ -101,12 +101,14 @@ class TopicService:
             self._validate_setting(params)
             return
         attributes, topic_arn = params.get("Attributes") or {}, params.get("TopicArn") or ""
+        if topic_arn:
+            rules.check_arn(topic_arn)
         rules.check_endpoint(params.get("Protocol") or "sqs", params.get("Endpoint") or "", topic_arn)
         rules.check_redrive_policy(attributes.get("RedrivePolicy"), topic_arn)
         scope = attributes.get("FilterPolicyScope") or MESSAGE_ATTRIBUTES
         _check_scope(scope, "Attributes Reason: FilterPolicyScope")
         _check_policy(attributes.get("FilterPolicy"), scope, SUBSCRIBE)
-        if attributes.get("FilterPolicy") and topic_arn.count(":") == 5:
+        if attributes.get("FilterPolicy") and topic_arn:
             self._check_number_of_policies(topic_arn)
 
     def _check_number_of_policies(self, topic_arn: str, besides: str | None = None) -> None:

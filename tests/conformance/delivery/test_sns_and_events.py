@@ -356,5 +356,3 @@ class TestRules:
 
         assert system.batches()[0][0]["detail"] == {"n": 1}
         assert system.events()[0]["Records"][0]["kinesis"]["partitionKey"] == "shop"
-
-        assert system.attempts() == []

@@ -96,6 +96,21 @@ class TestTopics:
         assert [body["Message"] for body in queue.bodies] == ["a", "b", "c"]
         assert world.kernel.spawned == []
 
+    def test_a_decider_may_delay_a_message(self, world):
+        """A fault in front of the settings: what it holds back is a delay, and comes at its time."""
+        world.at_least_once.deciders.append(lambda hand_over: Decision((5.0,)))
+        arn, queue = world.queue()
+        topic = world.topic()
+        world.subscribe(topic, arn)
+        began = world.clock.now()
+
+        world.topics.publish({"TopicArn": topic, "Message": "hi"})
+        world.kernel.run()
+
+        assert [round(record.at - began, 3) for record in world.records("delivery")] == [5]
+        assert [record.detail["fault"] for record in world.records("fault")] == ["delay"]
+        assert len(queue.sent) == 1
+
     def test_a_decider_may_lose_a_message(self, world):
         """A fault in front of the settings: nothing is handed over, and the journal names it."""
         world.at_least_once.deciders.append(lambda hand_over: Decision(()))

@@ -384,6 +384,12 @@ class TestSubscribing:
 
         assert (code, reason in message) == ("InvalidParameter", True)
 
+    def test_a_topic_is_named_by_its_arn(self, world, refusal):
+        """§5.1: as for `Publish`."""
+        refused = refusal(world.topics.validate_subscription, {"TopicArn": "feed", "Protocol": "sqs"})
+
+        assert refused[1] == "Invalid parameter: TopicArn Reason: An ARN must have at least 6 elements, not 1"
+
     @pytest.mark.rule("5.4/fits-the-topic")
     def test_a_fitting_dead_letter_queue_is_taken(self, world):
         """§5.4: standard with standard, FIFO with FIFO; no policy is no policy."""

@@ -145,6 +145,24 @@ def test_a_decider_decides_before_the_settings(loose, decision, expected, fault)
     assert bodies(drain(sqs, queue)) == ["b", "b"]
 
 
+def test_a_decider_is_asked_once_for_each_message(loose):
+    """A fault may count how often it strikes, so what it says of a message holds until the message is gone."""
+    sqs = loose()
+    queue = sqs.queue()
+    asked = []
+
+    def decider(hand_over):
+        asked.append(hand_over.event_id)
+        return Decision((0.0, 0.0), places=2, settings={"times": 1}) if len(asked) == 1 else None
+
+    sqs.world.at_least_once.deciders.append(decider)
+    sent = send(sqs, queue, "a", "b", "c", "d")
+
+    assert bodies(drain(sqs, queue)) == ["b", "c", "a", "d", "a"]
+    assert asked == sent
+    assert [record.detail["settings"] for record in sqs.world.journal.of_kind("fault")] == [{"times": 1}] * 2
+
+
 MESSAGES = st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 5)), max_size=25)
 
 
