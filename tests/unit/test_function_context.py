@@ -53,6 +53,8 @@ def make(clock, lines):
     return build
 
 
+@pytest.mark.rule("1.7/attributes")
+@pytest.mark.rule("1.7/memory-is-text")
 def test_the_attributes_are_awss(make):
     """Every attribute of the runtime client's context, with memory as a str."""
     context = make()
@@ -71,6 +73,7 @@ def test_the_attributes_are_awss(make):
     assert {name: getattr(context, name) for name in expected} == expected
 
 
+@pytest.mark.rule("1.7/identity")
 def test_the_identity_is_always_an_object(make):
     """Without Cognito the identity's ids are None; the identity itself never is."""
     identity = make().identity
@@ -80,6 +83,7 @@ def test_the_identity_is_always_an_object(make):
     assert (given.cognito_identity_id, given.cognito_identity_pool_id) == ("i", "p")
 
 
+@pytest.mark.rule("1.7/remaining-time")
 def test_remaining_time_follows_the_clock_and_stops_at_zero(make, clock):
     """Milliseconds to the deadline, never negative."""
     context = make()
@@ -91,6 +95,7 @@ def test_remaining_time_follows_the_clock_and_stops_at_zero(make, clock):
     assert seen == [3000, 2000, 500, 0]
 
 
+@pytest.mark.rule("1.7/client-context")
 def test_the_client_context_is_read(make):
     """custom, env and client come as attributes, absent ones as None."""
     context = make(client_context=encoded({"custom": {"a": 1}, "client": {"app_title": "Orders"}})).client_context
@@ -99,6 +104,7 @@ def test_the_client_context_is_read(make):
     assert (context.client.app_title, context.client.installation_id) == ("Orders", None)
 
 
+@pytest.mark.rule("1.7/log")
 def test_log_writes_text(make, lines):
     """`log` hands over the text of anything."""
     make().log({"a": 1})
@@ -121,6 +127,7 @@ def test_a_client_context_that_is_no_object_is_refused(text):
         parse_client_context(text)
 
 
+@pytest.mark.rule("1.1/client-context-size")
 def test_a_long_client_context_is_refused():
     """3,583 bytes are the most."""
     with pytest.raises(ApiError, match="at most 3583 bytes; received 3584"):
