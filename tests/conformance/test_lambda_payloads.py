@@ -163,7 +163,7 @@ class TestPlatformFailures:
 
     @pytest.mark.rule("1.2/oversize-response")
     def test_an_oversize_response(self):
-        """A response may have 6,291,556 bytes; the payload that replaces a larger one says so."""
+        """§1.2: A response may have 6,291,556 bytes; the payload that replaces a larger one says so."""
         assert not payloads.is_too_large(b"x" * RESPONSE_BYTES_MAX)
         assert payloads.is_too_large(b"x" * (RESPONSE_BYTES_MAX + 1))
         assert payloads.marshal_error(payloads.response_too_large()) == (
@@ -173,7 +173,7 @@ class TestPlatformFailures:
 
     @pytest.mark.rule("1.1/unhandled")
     def test_the_function_error_is_unhandled(self):
-        """Every recorded FunctionError is `Unhandled`."""
+        """§1.1: Every recorded FunctionError is `Unhandled`."""
         assert payloads.FUNCTION_ERROR == "Unhandled"
 
 
@@ -216,7 +216,7 @@ class TestMarshalling:
 
     @pytest.mark.rule("1.4/marshal-error")
     def test_what_json_cannot_hold_is_a_marshal_error(self):
-        """Runtime.MarshalError carries the encoder's text."""
+        """§1.4: Runtime.MarshalError carries the encoder's text."""
         with pytest.raises(payloads.MarshalError) as caught:
             marshal({"at": datetime(2026, 1, 1, tzinfo=UTC)})
 

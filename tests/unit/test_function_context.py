@@ -56,7 +56,7 @@ def make(clock, lines):
 @pytest.mark.rule("1.7/attributes")
 @pytest.mark.rule("1.7/memory-is-text")
 def test_the_attributes_are_awss(make):
-    """Every attribute of the runtime client's context, with memory as a str."""
+    """§1.7: Every attribute of the runtime client's context, with memory as a str."""
     context = make()
 
     expected = {
@@ -75,7 +75,7 @@ def test_the_attributes_are_awss(make):
 
 @pytest.mark.rule("1.7/identity")
 def test_the_identity_is_always_an_object(make):
-    """Without Cognito the identity's ids are None; the identity itself never is."""
+    """§1.7: Without Cognito the identity's ids are None; the identity itself never is."""
     identity = make().identity
     given = make(cognito_identity={"cognitoIdentityId": "i", "cognitoIdentityPoolId": "p"}).identity
 
@@ -85,7 +85,7 @@ def test_the_identity_is_always_an_object(make):
 
 @pytest.mark.rule("1.7/remaining-time")
 def test_remaining_time_follows_the_clock_and_stops_at_zero(make, clock):
-    """Milliseconds to the deadline, never negative."""
+    """§1.7: Milliseconds to the deadline, never negative."""
     context = make()
     seen = []
     for step in (0, 1, 1.5, 60):
@@ -97,7 +97,7 @@ def test_remaining_time_follows_the_clock_and_stops_at_zero(make, clock):
 
 @pytest.mark.rule("1.7/client-context")
 def test_the_client_context_is_read(make):
-    """custom, env and client come as attributes, absent ones as None."""
+    """§1.7: custom, env and client come as attributes, absent ones as None."""
     context = make(client_context=encoded({"custom": {"a": 1}, "client": {"app_title": "Orders"}})).client_context
 
     assert (context.custom, context.env) == ({"a": 1}, None)
@@ -106,7 +106,7 @@ def test_the_client_context_is_read(make):
 
 @pytest.mark.rule("1.7/log")
 def test_log_writes_text(make, lines):
-    """`log` hands over the text of anything."""
+    """§1.7: `log` hands over the text of anything."""
     make().log({"a": 1})
 
     assert lines == ["{'a': 1}"]
@@ -129,6 +129,6 @@ def test_a_client_context_that_is_no_object_is_refused(text):
 
 @pytest.mark.rule("1.1/client-context-size")
 def test_a_long_client_context_is_refused():
-    """3,583 bytes are the most."""
+    """§1.1: 3,583 bytes are the most."""
     with pytest.raises(ApiError, match="at most 3583 bytes; received 3584"):
         parse_client_context("x" * 3584)

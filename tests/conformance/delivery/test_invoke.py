@@ -92,7 +92,7 @@ class TestTypes:
     @pytest.mark.rule("1.1/unhandled")
     @pytest.mark.rule("1.4/handler-error")
     def test_a_function_error_is_a_success_of_the_call(self, system):
-        """§1.1: status 200, FunctionError `Unhandled`, the error object as payload."""
+        """§1.4: §1.1: status 200, FunctionError `Unhandled`, the error object as payload."""
         system.up(Worker=system.function(system.FAILS))
         answer = call(system)
 
@@ -198,7 +198,7 @@ class TestRefusals:
     @pytest.mark.rule("1.3/not-found")
     @pytest.mark.rule("10.1/unknown-alias")
     def test_no_such_function(self, system):
-        """§1.3: the text names the version."""
+        """§10.1: §1.3: the text names the version."""
         system.up(Worker=system.function())
         invoke = system.client("lambda").invoke
         arn = "arn:aws:lambda:us-east-1:123456789012:function"
@@ -249,7 +249,7 @@ class TestRefusals:
     @pytest.mark.rule("1.3/reason-reserved")
     @pytest.mark.rule("1.8/zero")
     def test_a_throttle(self, system):
-        """§1.3: TooManyRequestsException with Type and Reason, after botocore's own retries and back-off."""
+        """§1.8: §1.3: TooManyRequestsException with Type and Reason, after botocore's own retries and back-off."""
         system.up(Worker=system.function(system.ECHO, ReservedConcurrentExecutions=0))
         client = boto3.client(
             "lambda", region_name="us-east-1", config=Config(retries={"mode": "standard", "total_max_attempts": 3})

@@ -124,7 +124,7 @@ class TestCreate:
 
     @pytest.mark.rule("1.3/conflict")
     def test_a_name_is_taken_once(self, create, refusal):
-        """A second function of the same name is a conflict."""
+        """§1.3: A second function of the same name is a conflict."""
         create()
 
         assert refusal(create) == ("ResourceConflictException", "Function already exist: orders", 409)
