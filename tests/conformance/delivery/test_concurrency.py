@@ -6,7 +6,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from stagefright import open_stage
 from stagefright.aws_api.errors import ApiError
+from stagefright.errors import SettingsError
 
 SLOW = "import time\ndef handler(event, context): time.sleep(5)"
 SHOWS_INIT = """
@@ -353,3 +355,16 @@ class TestProvisioned:
             "ResourceConflictException",
             "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version",
         )
+
+
+@pytest.mark.rule("1.8/account-limit")
+def test_the_account_is_a_setting(tmp_path):
+    """§1.8: a new account may have ten; the settings of a project say so."""
+    template = tmp_path / "template.json"
+    template.write_text('{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}')
+    with open_stage("small", template=template, account_concurrency=10) as stage:
+        limits = stage.client("lambda").get_account_settings()["AccountLimit"]
+
+    assert limits["ConcurrentExecutions"] == 10
+    with pytest.raises(SettingsError, match="a whole number above zero"):
+        open_stage("none", template=template, account_concurrency=0)
