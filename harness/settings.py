@@ -19,7 +19,6 @@ from typing import Any
 from stagefright import assumptions
 from stagefright.delivery.at_least_once import PROBABILITIES
 from stagefright.errors import SettingsError, nearest
-from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
@@ -263,8 +262,8 @@ class Settings:
     """Whether others use the deployed stage at the same time."""
     seed: int = _key(SEED, 0)
     """What all chance depends on."""
-    account_concurrency: int = _key(AMOUNT, ACCOUNT_CONCURRENCY)
-    """How many functions may run at once in the account of a local stage; 1,000 is AWS's default, and a new account may have fewer."""
+    account_concurrency: int | None = _key(AMOUNT)
+    """How many functions may run at once in the account of a local stage; None: AWS's default, though a new account may have fewer."""
     executor: Mapping[str, str] = _table_key(EXECUTORS)
     """How functions run, by logical id or pattern."""
     assumptions: Mapping[str, Any] = _table_key(ASSUMPTIONS)

@@ -28,6 +28,7 @@ from stagefright.functions import payloads
 from stagefright.functions.performance import Instrument
 from stagefright.http_session import StageSession
 from stagefright.journal import Journal
+from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.settings import Settings, load_settings
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.templates import Template, find_template, load_template
@@ -374,7 +375,7 @@ def _deploy(name: str, settings: Settings, template: Template, stack_name: str) 
         region=settings.region,
         seed=settings.seed,
         assumptions=Assumptions(**settings.assumptions),
-        account_concurrency=settings.account_concurrency,
+        account_concurrency=settings.account_concurrency or ACCOUNT_CONCURRENCY,
         at_least_once=settings.at_least_once,
     )
     world.allow_hosts = settings.allow_hosts

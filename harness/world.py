@@ -280,8 +280,8 @@ class World:
             counter.reset()
         self._file_names.restart()
         self._seed_streams()
-        self.mappings.start_all()
         self.executor.provision_all()
+        self.mappings.start_all()
 
     def _stateful(self) -> dict[str, Any]:
         return {

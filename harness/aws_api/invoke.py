@@ -12,11 +12,13 @@ from stagefright.delivery.async_invoke import payload_too_large
 from stagefright.functions import payloads
 from stagefright.functions.context import parse_client_context
 from stagefright.services import lambda_limits as limits
+from stagefright.services.function_names import invalid
 
 if TYPE_CHECKING:
     from stagefright.world import World
 
 LOG_TAIL_BYTES = 4096
+INVOCATION_TYPES = ("Event", "RequestResponse", "DryRun")
 
 
 class Invoke:
@@ -32,6 +34,9 @@ class Invoke:
     async def invoke(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The Invoke operation: waits for the function, or accepts the event, or only checks."""
         kind = params.get("InvocationType", "RequestResponse")
+        if kind not in INVOCATION_TYPES:
+            constraint = f"Member must satisfy enum value set: [{', '.join(INVOCATION_TYPES)}]"
+            raise invalid(kind, "invocationType", constraint)
         resolved = self._world.functions.find(params["FunctionName"], params.get("Qualifier"))
         payload = _payload(params.get("Payload"))
         if kind == "DryRun":

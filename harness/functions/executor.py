@@ -70,7 +70,7 @@ class Executor:
         grows = not self._environments.has_warm(version, provisioned=provisioned)
         with self._concurrency.admitted(function, provisioned=provisioned, grows=grows):
             environment, cold = self._environments.take(version, provisioned=provisioned)
-            invocation.record = self._note(invocation, cause, attempt, cold, lineage)
+            invocation.record = self._note(invocation, cause, attempt, cold and not provisioned, lineage)
             return await self._performance.play(environment, invocation, cold)
 
     def drop_environments(self, function_name: str | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stagefright.services import lambda_limits as limits
 from stagefright.services.function_concurrency import Provisioned
+from stagefright.tasks import Task
 
 if TYPE_CHECKING:
     from stagefright.functions.environment import Environment
@@ -33,7 +34,7 @@ class Provisioning:
         self._world = world
         self._environments = environments
         self._performance = performance
-        self._starting: dict[Environment, None] = {}
+        self._starting: dict[Environment, Task[None]] = {}
         self._failed: set[str] = set()
         """The versions whose environments cannot be initialised."""
         world.functions.on_provisioned.append(self.provide)
@@ -46,10 +47,12 @@ class Provisioning:
         self._failed.clear()
 
     def provide_all(self) -> None:
-        """Make what all configurations ask for."""
+        """Make what all configurations ask for, and wait until it is there, as a deployment does."""
         for function in self._world.functions.all():
             if function.provisioned:
                 self.provide(function)
+        for task in list(self._starting.values()):
+            self._world.kernel.wait(task)
 
     def provide(self, function: Function) -> None:
         """Make or end environments until there are as many as the function's configuration says."""
@@ -87,8 +90,7 @@ class Provisioning:
 
     def _start(self, version: FunctionVersion) -> None:
         environment = self._environments.make(version, provisioned=True)
-        self._starting[environment] = None
-        self._world.kernel.spawn(
+        self._starting[environment] = self._world.kernel.spawn(
             self._initialise(environment, version), name=f"provisioning of {environment.name}", cause=None
         )
 

@@ -39,6 +39,10 @@ def environment_variables(
         "LAMBDA_TASK_ROOT": str(version.code.root),
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "LANG": "en_US.UTF-8",
+        "LD_LIBRARY_PATH": (
+            "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+        ),
+        "PYTHONPATH": "/var/runtime",
         "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
         "TZ": ":UTC",
         "_HANDLER": version.handler,

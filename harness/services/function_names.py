@@ -6,13 +6,15 @@ import re
 from dataclasses import dataclass
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.services.lambda_limits import FUNCTION_NAME_LENGTH_MAX
+from stagefright.services.lambda_limits import FUNCTION_NAME_LENGTH_MAX, QUALIFIER_LENGTH_MAX
 
 NAME_PATTERN = (
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?"
     r"([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
 )
 """AWS's own pattern, which its refusal quotes."""
+
+QUALIFIER_PATTERN = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"
 
 _FORM = re.compile(
     r"(?:arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):function:"
@@ -44,6 +46,12 @@ def parse(text: str, qualifier: str | None = None) -> FunctionName:
     name, own_qualifier = form["name"], form["qualifier"]
     if len(name) > FUNCTION_NAME_LENGTH_MAX:
         raise invalid(text, "functionName", f"Member must have length less than or equal to {FUNCTION_NAME_LENGTH_MAX}")
+    for given in (qualifier, own_qualifier):
+        if given is not None and not re.fullmatch(QUALIFIER_PATTERN, given):
+            raise invalid(given, "qualifier", f"Member must satisfy regular expression pattern: {QUALIFIER_PATTERN}")
+        if given is not None and len(given) > QUALIFIER_LENGTH_MAX:
+            constraint = f"Member must have length less than or equal to {QUALIFIER_LENGTH_MAX}"
+            raise invalid(given, "qualifier", constraint)
     if own_qualifier and qualifier and own_qualifier != qualifier:
         message = "The derived qualifier from the function name does not match the specified qualifier."
         raise ApiError("InvalidParameterValueException", message, Type="User")

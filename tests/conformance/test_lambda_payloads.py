@@ -41,6 +41,9 @@ def module(tmp_path, monkeypatch):
 class TestHandlerErrors:
     """§1.4: the payload of an exception."""
 
+    @pytest.mark.rule("1.4/handler-error")
+    @pytest.mark.rule("1.4/error-type")
+    @pytest.mark.rule("1.4/stack-trace")
     def test_an_exception_becomes_awss_payload(self, module, tmp_path):
         """Message, type without module, request id and stack trace, in AWS's key order."""
         app = module('def handler(event, context):\n    raise Exception("Handler fails")\n')
@@ -57,6 +60,7 @@ class TestHandlerErrors:
         line = f'  File "{tmp_path}/orders_app.py", line 2, in handler\n    raise Exception("Handler fails")\n'
         assert payload["stackTrace"] == [line]
 
+    @pytest.mark.rule("1.4/stack-trace")
     def test_frames_of_the_harness_are_stripped(self):
         """What the harness puts around and below a handler is not shown, as the bootstrap is not on AWS."""
         with pytest.raises(payloads.MarshalError) as caught:
@@ -66,6 +70,7 @@ class TestHandlerErrors:
             line for line in payloads.stack_trace(caught.value.__traceback__) if "functions/payloads.py" in line
         ] == []
 
+    @pytest.mark.rule("1.4/module-level-raise")
     def test_a_failure_at_module_level_keeps_its_type_and_the_import_frames(self, module):
         """A module that raises shows its own error with importlib's frames and an empty request id."""
         with pytest.raises(KeyError) as caught:
@@ -88,6 +93,7 @@ class TestHandlerErrors:
 class TestRuntimeFaults:
     """§1.4: what the Python runtime client reports by itself."""
 
+    @pytest.mark.rule("1.4/import-module-error")
     def test_a_module_that_cannot_be_imported(self):
         """Runtime.ImportModuleError carries Python's text."""
         payload = payloads.import_module_error("app", ModuleNotFoundError("No module named 'requests'"))
@@ -99,6 +105,7 @@ class TestRuntimeFaults:
             "stackTrace": [],
         }
 
+    @pytest.mark.rule("1.4/handler-not-found")
     def test_a_handler_that_is_missing(self):
         """Runtime.HandlerNotFound names function and module."""
         payload = payloads.handler_not_found("handler", "app", REQUEST_ID)
@@ -110,6 +117,7 @@ class TestRuntimeFaults:
             [],
         )
 
+    @pytest.mark.rule("1.4/syntax-error")
     def test_a_module_that_does_not_parse(self, module):
         """Runtime.UserCodeSyntaxError shows file, line and text in one trace line."""
         with pytest.raises(SyntaxError) as caught:
@@ -120,6 +128,7 @@ class TestRuntimeFaults:
         assert payload["errorMessage"].startswith("Syntax error in module 'app': invalid syntax")
         assert payload["stackTrace"][0].endswith('orders_app.py" Line 1\n    def handler(:\n')
 
+    @pytest.mark.rule("1.4/malformed-handler")
     def test_a_handler_setting_without_a_dot(self):
         """Runtime.MalformedHandlerName carries Python's own reason."""
         payload = payloads.malformed_handler_name("handler")
@@ -131,6 +140,7 @@ class TestRuntimeFaults:
 class TestPlatformFailures:
     """§1.4: what Lambda reports when the runtime cannot."""
 
+    @pytest.mark.rule("1.4/timeout")
     def test_a_timeout(self):
         """Two decimals, the current error type, and no more keys."""
         text = f"RequestId: {REQUEST_ID} Error: Task timed out after 1.00 seconds"
@@ -151,8 +161,9 @@ class TestPlatformFailures:
 
         assert payload == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {REQUEST_ID} Error: {text}"}
 
+    @pytest.mark.rule("1.2/oversize-response")
     def test_an_oversize_response(self):
-        """A response may have 6,291,556 bytes; the payload that replaces a larger one says so."""
+        """§1.2: A response may have 6,291,556 bytes; the payload that replaces a larger one says so."""
         assert not payloads.is_too_large(b"x" * RESPONSE_BYTES_MAX)
         assert payloads.is_too_large(b"x" * (RESPONSE_BYTES_MAX + 1))
         assert payloads.marshal_error(payloads.response_too_large()) == (
@@ -160,8 +171,9 @@ class TestPlatformFailures:
             b'"errorType":"Function.ResponseSizeTooLarge"}'
         )
 
+    @pytest.mark.rule("1.1/unhandled")
     def test_the_function_error_is_unhandled(self):
-        """Every recorded FunctionError is `Unhandled`."""
+        """§1.1: Every recorded FunctionError is `Unhandled`."""
         assert payloads.FUNCTION_ERROR == "Unhandled"
 
 
@@ -202,8 +214,9 @@ class TestMarshalling:
         """Newer runtimes write text as it is."""
         assert [marshal("é", runtime) for runtime in ("python3.11", "python3.12")] == [b'"\\u00e9"', '"é"'.encode()]
 
+    @pytest.mark.rule("1.4/marshal-error")
     def test_what_json_cannot_hold_is_a_marshal_error(self):
-        """Runtime.MarshalError carries the encoder's text."""
+        """§1.4: Runtime.MarshalError carries the encoder's text."""
         with pytest.raises(payloads.MarshalError) as caught:
             marshal({"at": datetime(2026, 1, 1, tzinfo=UTC)})
 

@@ -53,8 +53,10 @@ def make(clock, lines):
     return build
 
 
+@pytest.mark.rule("1.7/attributes")
+@pytest.mark.rule("1.7/memory-is-text")
 def test_the_attributes_are_awss(make):
-    """Every attribute of the runtime client's context, with memory as a str."""
+    """§1.7: Every attribute of the runtime client's context, with memory as a str."""
     context = make()
 
     expected = {
@@ -71,8 +73,9 @@ def test_the_attributes_are_awss(make):
     assert {name: getattr(context, name) for name in expected} == expected
 
 
+@pytest.mark.rule("1.7/identity")
 def test_the_identity_is_always_an_object(make):
-    """Without Cognito the identity's ids are None; the identity itself never is."""
+    """§1.7: Without Cognito the identity's ids are None; the identity itself never is."""
     identity = make().identity
     given = make(cognito_identity={"cognitoIdentityId": "i", "cognitoIdentityPoolId": "p"}).identity
 
@@ -80,8 +83,9 @@ def test_the_identity_is_always_an_object(make):
     assert (given.cognito_identity_id, given.cognito_identity_pool_id) == ("i", "p")
 
 
+@pytest.mark.rule("1.7/remaining-time")
 def test_remaining_time_follows_the_clock_and_stops_at_zero(make, clock):
-    """Milliseconds to the deadline, never negative."""
+    """§1.7: Milliseconds to the deadline, never negative."""
     context = make()
     seen = []
     for step in (0, 1, 1.5, 60):
@@ -91,16 +95,18 @@ def test_remaining_time_follows_the_clock_and_stops_at_zero(make, clock):
     assert seen == [3000, 2000, 500, 0]
 
 
+@pytest.mark.rule("1.7/client-context")
 def test_the_client_context_is_read(make):
-    """custom, env and client come as attributes, absent ones as None."""
+    """§1.7: custom, env and client come as attributes, absent ones as None."""
     context = make(client_context=encoded({"custom": {"a": 1}, "client": {"app_title": "Orders"}})).client_context
 
     assert (context.custom, context.env) == ({"a": 1}, None)
     assert (context.client.app_title, context.client.installation_id) == ("Orders", None)
 
 
+@pytest.mark.rule("1.7/log")
 def test_log_writes_text(make, lines):
-    """`log` hands over the text of anything."""
+    """§1.7: `log` hands over the text of anything."""
     make().log({"a": 1})
 
     assert lines == ["{'a': 1}"]
@@ -121,7 +127,8 @@ def test_a_client_context_that_is_no_object_is_refused(text):
         parse_client_context(text)
 
 
+@pytest.mark.rule("1.1/client-context-size")
 def test_a_long_client_context_is_refused():
-    """3,583 bytes are the most."""
+    """§1.1: 3,583 bytes are the most."""
     with pytest.raises(ApiError, match="at most 3583 bytes; received 3584"):
         parse_client_context("x" * 3584)

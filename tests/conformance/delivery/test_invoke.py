@@ -38,6 +38,8 @@ def refusal(operation, *args, **params):
 class TestTypes:
     """§1.1: RequestResponse, Event, DryRun."""
 
+    @pytest.mark.rule("1.1/request-response")
+    @pytest.mark.rule("1.1/executed-version")
     def test_request_response(self, system):
         """§1.1: status 200, the payload, and the version that ran."""
         system.up(Worker=system.function())
@@ -48,6 +50,7 @@ class TestTypes:
         assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
         assert "FunctionError" not in answer
 
+    @pytest.mark.rule("1.1/returned-nothing")
     def test_nothing_returned_is_null(self, system):
         """§1.1: four bytes."""
         system.up(Worker=system.function("def handler(event, context): pass"))
@@ -60,6 +63,8 @@ class TestTypes:
 
         assert call(system)["Payload"].read() == b"{}"
 
+    @pytest.mark.rule("1.1/event")
+    @pytest.mark.rule("1.1/event-response")
     def test_event(self, system):
         """§1.1: status 202, an empty payload, no ExecutedVersion; the function runs later."""
         system.up(Worker=system.function())
@@ -71,6 +76,7 @@ class TestTypes:
         system.settle()
         assert system.attempts() == [0]
 
+    @pytest.mark.rule("1.1/dry-run")
     def test_dry_run(self, system):
         """§1.1: status 204, and nothing runs; a function that is not there is told."""
         system.up(Worker=system.function())
@@ -82,8 +88,11 @@ class TestTypes:
         invoke = system.client("lambda").invoke
         assert refusal(invoke, FunctionName="nobody", InvocationType="DryRun")[0] == "ResourceNotFoundException"
 
+    @pytest.mark.rule("1.1/function-error")
+    @pytest.mark.rule("1.1/unhandled")
+    @pytest.mark.rule("1.4/handler-error")
     def test_a_function_error_is_a_success_of_the_call(self, system):
-        """§1.1: status 200, FunctionError `Unhandled`, the error object as payload."""
+        """§1.4: §1.1: status 200, FunctionError `Unhandled`, the error object as payload."""
         system.up(Worker=system.function(system.FAILS))
         answer = call(system)
 
@@ -92,6 +101,7 @@ class TestTypes:
         assert (error["errorMessage"], error["errorType"]) == ("no", "ValueError")
         assert error["requestId"] == system.invocations()[0].detail["request_id"]
 
+    @pytest.mark.rule("1.4/timeout")
     def test_a_timeout(self, system):
         """§1.4: Sandbox.Timedout, after exactly the timeout."""
         system.up(Worker=system.function("import time\ndef handler(e, c): time.sleep(9)", Timeout=2))
@@ -117,6 +127,7 @@ class TestTypes:
 class TestParameters:
     """§1.1: log, qualifier, client context."""
 
+    @pytest.mark.rule("1.1/log-tail")
     def test_the_tail_of_the_log(self, system):
         """§1.1: LogType Tail gives the last 4 KB, in base64, with the platform's lines."""
         system.up(Worker=system.function("def handler(event, context): print('hello ' + 'x' * event['n'])"))
@@ -128,12 +139,14 @@ class TestParameters:
         assert re.search(r"END RequestId: \S+\nREPORT RequestId: \S+\tDuration: ", short)
         assert len(long) == 4096
 
+    @pytest.mark.rule("1.1/log-none")
     def test_no_log_unless_asked(self, system):
         """§1.1: the default is None."""
         system.up(Worker=system.function())
 
         assert "LogResult" not in call(system)
 
+    @pytest.mark.rule("1.1/client-context")
     def test_client_context(self, system):
         """§1.1: base64 JSON, sync only."""
         system.up(Worker=system.function(SHOWS_CONTEXT))
@@ -141,6 +154,9 @@ class TestParameters:
 
         assert json.loads(call(system, ClientContext=context)["Payload"].read())["custom"] == {"a": "1"}
 
+    @pytest.mark.rule("1.1/qualifier")
+    @pytest.mark.rule("1.7/arn-form")
+    @pytest.mark.rule("10.1/context")
     def test_qualifiers(self, system):
         """§1.7, §10.1: the ARN keeps the caller's form, the version is the number."""
         system.up(Worker=system.function(SHOWS_CONTEXT))
@@ -161,6 +177,7 @@ class TestParameters:
         assert seen(FunctionName=f"{arn}:live") == (f"{arn}:live", "1", "1")
         assert seen(FunctionName=name, Qualifier="$LATEST") == (f"{arn}:$LATEST", "$LATEST", "$LATEST")
 
+    @pytest.mark.rule("10.1/moving")
     def test_an_alias_that_moves(self, system):
         """§10.1: the next invocation runs the new version."""
         system.up(Worker=system.function("def handler(event, context): return 1"))
@@ -178,8 +195,10 @@ class TestParameters:
 class TestRefusals:
     """§1.2, §1.3: what Invoke does not take."""
 
+    @pytest.mark.rule("1.3/not-found")
+    @pytest.mark.rule("10.1/unknown-alias")
     def test_no_such_function(self, system):
-        """§1.3: the text names the version."""
+        """§10.1: §1.3: the text names the version."""
         system.up(Worker=system.function())
         invoke = system.client("lambda").invoke
         arn = "arn:aws:lambda:us-east-1:123456789012:function"
@@ -193,6 +212,7 @@ class TestRefusals:
         assert refusal(invoke, FunctionName=name, Qualifier="live")[1] == f"Function not found: {arn}:{name}:live"
 
     @pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+    @pytest.mark.rule("1.3/bad-json")
     def test_a_payload_that_is_not_json(self, system, kind):
         """§1.3: InvalidRequestContentException."""
         system.up(Worker=system.function())
@@ -202,6 +222,9 @@ class TestRefusals:
         assert message.startswith("Could not parse request body into json: Could not parse payload into json: ")
 
     @pytest.mark.parametrize(("kind", "limit"), [("RequestResponse", 6 * 1024 * 1024), ("Event", 1024 * 1024)])
+    @pytest.mark.rule("1.2/sync-request")
+    @pytest.mark.rule("1.2/async-request")
+    @pytest.mark.rule("1.2/oversize-request")
     def test_a_payload_that_is_too_large(self, system, kind, limit):
         """§1.2: 6 MB, or 1 MB for an asynchronous invocation."""
         system.up(Worker=system.function("def handler(event, context): return len(event)"))
@@ -210,6 +233,7 @@ class TestRefusals:
 
         assert (code, status) == ("RequestTooLargeException", 413)
 
+    @pytest.mark.rule("1.2/oversize-response")
     def test_an_answer_that_is_too_large(self, system):
         """§1.2: Function.ResponseSizeTooLarge, with the exact number."""
         system.up(Worker=system.function("def handler(event, context): return 'x' * 6_400_000"))
@@ -221,8 +245,11 @@ class TestRefusals:
             "errorType": "Function.ResponseSizeTooLarge",
         }
 
+    @pytest.mark.rule("1.3/throttle")
+    @pytest.mark.rule("1.3/reason-reserved")
+    @pytest.mark.rule("1.8/zero")
     def test_a_throttle(self, system):
-        """§1.3: TooManyRequestsException with Type and Reason, after botocore's own retries and back-off."""
+        """§1.8: §1.3: TooManyRequestsException with Type and Reason, after botocore's own retries and back-off."""
         system.up(Worker=system.function(system.ECHO, ReservedConcurrentExecutions=0))
         client = boto3.client(
             "lambda", region_name="us-east-1", config=Config(retries={"mode": "standard", "total_max_attempts": 3})
@@ -264,6 +291,7 @@ class TestRefusals:
 class TestLogs:
     """§1.5: what functions write is in CloudWatch Logs."""
 
+    @pytest.mark.rule("1.5/log-group")
     def test_a_log_group_per_function(self, system):
         """§1.5: START, the function's lines, END and REPORT, found by FilterLogEvents."""
         system.up(

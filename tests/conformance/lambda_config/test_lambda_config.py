@@ -15,6 +15,8 @@ INVALID = "InvalidParameterValueException"
 class TestCreate:
     """§1.6: CreateFunction."""
 
+    @pytest.mark.rule("1.6/timeout")
+    @pytest.mark.rule("1.6/memory")
     def test_a_new_function_is_active_with_awss_defaults(self, create):
         """A function that says nothing gets 3 seconds, 128 MB, 512 MB of /tmp and its own log group."""
         function = create()
@@ -91,6 +93,10 @@ class TestCreate:
             ({"name": "no spaces"}, "at 'functionName' failed to satisfy constraint: Member must satisfy regular"),
         ],
     )
+    @pytest.mark.rule("1.6/timeout")
+    @pytest.mark.rule("1.6/memory")
+    @pytest.mark.rule("1.6/tmp")
+    @pytest.mark.rule("1.6/environment-names")
     def test_a_value_out_of_range_is_refused(self, create, refusal, setting, text):
         """What breaks the API's model is a ValidationException that names the member."""
         code, message, status = refusal(create, **setting)
@@ -105,6 +111,7 @@ class TestCreate:
         assert code == INVALID
         assert message.endswith("Reserved keys used in this request: AWS_REGION, _HANDLER")
 
+    @pytest.mark.rule("1.6/environment-size")
     def test_the_environment_may_hold_4_kb(self, create, refusal):
         """4,096 bytes of JSON are taken; one more is refused with the text that was measured."""
         overhead = len('{"TEXT":""}')
@@ -115,8 +122,9 @@ class TestCreate:
         assert code == INVALID
         assert "exceeded the 4KB limit. String measured: {" + '"TEXT":"xxx' in message
 
+    @pytest.mark.rule("1.3/conflict")
     def test_a_name_is_taken_once(self, create, refusal):
-        """A second function of the same name is a conflict."""
+        """§1.3: A second function of the same name is a conflict."""
         create()
 
         assert refusal(create) == ("ResourceConflictException", "Function already exist: orders", 409)
@@ -263,12 +271,14 @@ class TestNames:
 
         assert refusal(api.get_function, FunctionName="orders") == expected
 
+    @pytest.mark.rule("1.3/not-found")
     def test_a_missing_function_is_named_with_latest_by_invoke(self, service, refusal):
         """Invoke's 404 names $LATEST even when the caller did not."""
         expected = ("ResourceNotFoundException", f"Function not found: {ARN}:$LATEST", 404)
 
         assert refusal(service.find, "orders") == expected
 
+    @pytest.mark.rule("1.3/invalid-parameter")
     def test_two_qualifiers_must_agree(self, create, api, refusal):
         """A qualifier in the name and another beside it are refused."""
         create()
@@ -325,6 +335,7 @@ class TestDelete:
 class TestVersions:
     """§10.1: versions."""
 
+    @pytest.mark.rule("10.1/publish-unchanged")
     def test_publishing_twice_without_a_change_gives_the_same_version(self, create, api):
         """An unchanged $LATEST is not published again."""
         create()
@@ -332,6 +343,7 @@ class TestVersions:
         versions = [api.publish_version(FunctionName="orders")["Version"] for _ in range(2)]
         assert versions == ["1", "1"]
 
+    @pytest.mark.rule("10.1/published-is-frozen")
     def test_a_change_gives_the_next_number(self, create, api, service):
         """A changed $LATEST gets a new number, and the old version keeps its settings."""
         create(Timeout=5)
@@ -349,6 +361,7 @@ class TestVersions:
 
         assert api.publish_version(FunctionName="orders")["Version"] == "2"
 
+    @pytest.mark.rule("10.1/publish-conditions")
     def test_the_wrong_hash_is_refused(self, create, api, refusal):
         """PublishVersion for other code than $LATEST has is refused."""
         create()
@@ -367,6 +380,7 @@ class TestAliases:
         api.update_function_configuration(FunctionName="orders", Description="second")
         api.publish_version(FunctionName="orders")
 
+    @pytest.mark.rule("10.1/context")
     def test_an_alias_runs_its_version_under_its_own_arn(self, api, service):
         """invoked_function_arn carries the alias, the executed version is the number."""
         api.create_alias(FunctionName="orders", Name="live", FunctionVersion="1")
@@ -374,6 +388,7 @@ class TestAliases:
         resolved = service.find(f"{ARN}:live")
         assert (resolved.executed_version, resolved.invoked_arn) == ("1", f"{ARN}:live")
 
+    @pytest.mark.rule("10.1/moving")
     def test_a_moved_alias_keeps_its_arn(self, api, service):
         """Updating only the version keeps the name."""
         created = api.create_alias(FunctionName="orders", Name="live", FunctionVersion="1")
@@ -383,12 +398,14 @@ class TestAliases:
         assert created["RevisionId"] != moved["RevisionId"]
         assert service.find("orders:live").executed_version == "2"
 
+    @pytest.mark.rule("10.1/any-version")
     def test_a_plain_alias_may_point_to_latest(self, api, service):
         """Only weighted aliases need published versions."""
         api.create_alias(FunctionName="orders", Name="dev", FunctionVersion="$LATEST")
 
         assert service.find("orders", "dev").executed_version == "$LATEST"
 
+    @pytest.mark.rule("10.1/independent-choice")
     def test_weights_share_the_invocations(self, api, service):
         """A tenth of 1,000 invocations, give or take, runs the additional version; a repetition runs the same."""
         routing = {"AdditionalVersionWeights": {"2": 0.1}}
@@ -413,6 +430,9 @@ class TestAliases:
             ("9", {}, f"Function not found: {ARN}:9"),
         ],
     )
+    @pytest.mark.rule("10.1/weighted-published")
+    @pytest.mark.rule("10.1/one-more-version")
+    @pytest.mark.rule("10.1/weights")
     def test_routing_that_cannot_be_is_refused(self, api, refusal, version, weights, text):
         """A weighted alias takes one more published version, with a share from 0 to 1."""
         routing = {"AdditionalVersionWeights": weights}
@@ -422,6 +442,7 @@ class TestAliases:
 
         assert text in message
 
+    @pytest.mark.rule("10.1/weighted-dead-letter-queue")
     def test_routed_versions_share_role_and_dead_letter_queue(self, api, refusal):
         """Versions that differ in role or dead-letter queue cannot share an alias."""
         api.update_function_configuration(FunctionName="orders", DeadLetterConfig={"TargetArn": QUEUE})
@@ -434,6 +455,7 @@ class TestAliases:
         assert code == INVALID
         assert "differ in execution role or dead-letter queue" in message
 
+    @pytest.mark.rule("10.1/unknown-alias")
     def test_unknown_aliases_have_their_own_texts(self, api, service, refusal):
         """GetAlias and Invoke name an unknown alias differently."""
         alias_text = f"Cannot find alias arn: {ARN}:live"
@@ -460,6 +482,7 @@ class TestAliases:
 class TestConcurrency:
     """§1.8: reserved concurrency."""
 
+    @pytest.mark.rule("1.8/hundred-unreserved")
     def test_a_hundred_stay_unreserved(self, create, api, refusal):
         """900 of 1,000 can be reserved in all, not one more."""
         create("orders")
@@ -478,6 +501,7 @@ class TestConcurrency:
         )
         assert api.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 100
 
+    @pytest.mark.rule("1.8/zero")
     def test_zero_is_a_reservation(self, create, api, service):
         """0 is kept and told apart from none."""
         create()

@@ -255,8 +255,9 @@ WAITS = {
 
 class TestTimeouts:
     @pytest.mark.parametrize("what", WAITS)
+    @pytest.mark.rule("1.4/timeout")
     def test_nothing_after_the_deadline_happens(self, systems, what):
-        """Not even `finally`; the environment is reset and /tmp survives."""
+        """§1.4: Not even `finally`; the environment is reset and /tmp survives."""
         mark = Path(f"/tmp/stagefright-{os.getpid()}")
         stage = systems.open(
             {
@@ -289,8 +290,9 @@ class TestTimeouts:
         assert [1, True] == stage.invoke("Fn", "again").payload
         mark.unlink()
 
+    @pytest.mark.rule("1.6/init-phase")
     def test_an_init_of_more_than_ten_seconds_runs_again_under_the_functions_timeout(self, systems):
-        """So it fails if the function's timeout is shorter than the init, and succeeds if it is longer."""
+        """§1.6: So it fails if the function's timeout is shorter than the init, and succeeds if it is longer."""
         code = "import time\nprint('init')\ntime.sleep(11)\ndef handler(event, context): return 'done'"
         stage = systems.open({"Short": code, "Long": {"app.py": code, "Timeout": 30}})
 
@@ -332,8 +334,10 @@ class TestErrors:
 
         assert ["up", "up"] == [stage.invoke("Fn").payload for _ in range(2)]
 
+    @pytest.mark.rule("1.4/handler-error")
+    @pytest.mark.rule("1.4/stack-trace")
     def test_the_payload_is_awss_in_its_order(self, systems):
-        """Message, type, request id, stack trace without frames of the harness."""
+        """§1.4: Message, type, request id, stack trace without frames of the harness."""
         stage, _ = systems.function(
             """
             def deeper():
@@ -352,8 +356,9 @@ class TestErrors:
             f'  File "{file}", line 3, in deeper\n    raise LookupError("nothing here")\n',
         ] == answer.payload["stackTrace"]
 
+    @pytest.mark.rule("1.4/sys-exit")
     def test_sys_exit_ends_the_environment(self, systems):
-        """The runtime is gone; the next invocation starts cold."""
+        """§1.4: The runtime is gone; the next invocation starts cold."""
         stage = systems.open({"Fn": "import sys\ndef handler(event, context): sys.exit(0)"})
 
         answers = [stage.invoke("Fn") for _ in range(2)]
@@ -381,8 +386,11 @@ class TestErrors:
 
 
 class TestLogs:
+    @pytest.mark.rule("1.5/start")
+    @pytest.mark.rule("1.5/end")
+    @pytest.mark.rule("1.5/report")
     def test_the_platforms_lines_are_awss(self, systems):
-        """START, what was said, END, REPORT; and the init's duration on a cold start only."""
+        """§1.5: START, what was said, END, REPORT; and the init's duration on a cold start only."""
         stage, ask = systems.function("print('hello')\ndef handler(event, context): print('world')")
         ask(), ask()
 
@@ -400,8 +408,9 @@ class TestLogs:
         )
         assert 1 == sum("Init Duration" in line for line in log)
 
+    @pytest.mark.rule("1.5/error-line")
     def test_an_exception_is_logged_with_its_trace(self, systems):
-        """One event, with no-break spaces as indents, as the runtime client writes it."""
+        """§1.5: One event, with no-break spaces as indents, as the runtime client writes it."""
         stage = systems.open({"Fn": "def handler(event, context): raise ValueError('no')"})
         stage.invoke("Fn")
 
@@ -417,8 +426,9 @@ class TestLogs:
 
         assert ["ab", "c", "de"] == said(stage)
 
+    @pytest.mark.rule("1.5/python-logging")
     def test_logging_has_the_runtimes_format_and_level(self, systems):
-        """WARNING and above, until the function says otherwise; level, time, request id and message between tabs."""
+        """§1.5: WARNING and above, until the function says otherwise; level, time, request id and message between tabs."""
         stage, ask = systems.function(
             """
             import logging
