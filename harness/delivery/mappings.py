@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from stagefright.delivery.consumer import FunctionConsumer
 from stagefright.delivery.queue_mapping import QueuePoller
 from stagefright.delivery.stream_mapping import StreamPoller
 from stagefright.delivery.stream_progress import Progress
@@ -50,7 +51,7 @@ class Mappings:
             self._stop(mapping.uuid)
             self._progress.pop(mapping.uuid, None)
         elif poller is not None:
-            poller.configure(mapping)
+            poller.configure(mapping, FunctionConsumer(self._world, mapping))
         elif mapping.is_enabled:
             self._start(mapping)
 
@@ -73,13 +74,14 @@ class Mappings:
             poller.stop()
 
     def _make(self, mapping: EventSourceMapping) -> QueuePoller | StreamPoller | None:
+        consumer = FunctionConsumer(self._world, mapping)
         if mapping.source == "sqs":
             queue = self._world.queues.by_arn(mapping.source_arn)
-            return None if queue is None else QueuePoller(self._world, mapping, queue)
+            return None if queue is None else QueuePoller(self._world, mapping, queue, consumer)
         self._warn_of_windows(mapping)
         if mapping.uuid not in self._progress:
             self._progress[mapping.uuid] = Progress.from_position(mapping, self._world.streams)
-        return StreamPoller(self._world, mapping, self._progress[mapping.uuid])
+        return StreamPoller(self._world, mapping, self._progress[mapping.uuid], consumer)
 
     def _warn_of_windows(self, mapping: EventSourceMapping) -> None:
         if mapping.tumbling_window_s:

@@ -1,13 +1,12 @@
 """
-Lambda's poller of one SQS queue (aws-semantics §3.5 to §3.8).
+The poller of one SQS queue, for a function or a pipe (aws-semantics §3.5 to §3.8).
 
-It receives when there is something to receive, batches, invokes, and deletes what succeeded. What failed it leaves alone: those messages come
+It receives when there is something to receive, batches, hands over, and deletes what succeeded. What failed it leaves alone: those messages come
 back when their visibility timeout ends, because nobody deleted them.
 """
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery.async_invoke import refusal_reason
 from stagefright.delivery.batch_response import failed_items
-from stagefright.patterns import compile_mapping_filter
 from stagefright.services.lambda_limits import SYNC_PAYLOAD_BYTES_MAX
 from stagefright.services.queue_record import record as lambda_record
 from stagefright.tasks import Signal, Task
 
 if TYPE_CHECKING:
+    from stagefright.delivery.consumer import Consumer
     from stagefright.functions.executor import Outcome
     from stagefright.services.event_source_mappings import EventSourceMapping
     from stagefright.services.queue import Queue
@@ -86,7 +85,7 @@ class _Batch:
 class QueuePoller:
     """Polls one queue for one mapping until it is stopped."""
 
-    def __init__(self, world: World, mapping: EventSourceMapping, queue: Queue) -> None:
+    def __init__(self, world: World, mapping: EventSourceMapping, queue: Queue, consumer: Consumer) -> None:
         self._world = world
         self._queue = queue
         self._source = world.name_of(queue.arn)
@@ -96,13 +95,12 @@ class QueuePoller:
         self._in_flight = 0
         self._busy_since: float | None = None
         self._task: Task[None] | None = None
-        self.configure(mapping)
+        self.configure(mapping, consumer)
 
-    def configure(self, mapping: EventSourceMapping) -> None:
+    def configure(self, mapping: EventSourceMapping, consumer: Consumer) -> None:
         """Go on with these settings; batches under way are seen through with the ones that they find."""
         self._mapping = mapping
-        self._function = self._world.name_of(mapping.function_arn)
-        self._filter = compile_mapping_filter({"Filters": [{"Pattern": p} for p in mapping.filters]}, "sqs")
+        self._consumer = consumer
         self._changed.notify()
 
     def start(self) -> None:
@@ -128,7 +126,7 @@ class QueuePoller:
                 await self._wait_for_room()
             elif batch := await self._gather():
                 self._in_flight += 1
-                name = f"batch from {self._source} to {self._function}"
+                name = f"batch from {self._source} to {self._consumer.name}"
                 self._world.kernel.spawn(self._process(batch), name=name, cause=batch[0].message.record)
             else:
                 self._busy_since = None
@@ -159,8 +157,8 @@ class QueuePoller:
         visible_again_at = self._world.clock.now() + timeout_s
         for message in messages:
             content = lambda_record(message)
-            if self._filter.matches(content):
-                self._held.append(_Received(message, json.dumps(content, separators=(",", ":")), visible_again_at))
+            if self._consumer.passes(content):
+                self._held.append(_Received(message, self._consumer.text_of(content), visible_again_at))
             else:
                 self._drop_filtered(message)
         return bool(self._held) or (bool(messages) and self._receive(count))
@@ -177,15 +175,8 @@ class QueuePoller:
         window_s = self._mapping.batching_window_s
         if not window_s:
             return own_s
-        needed_s = window_s + self._timeout_s()
+        needed_s = window_s + self._consumer.timeout_s()
         return own_s if needed_s <= own_s else needed_s + WINDOW_VISIBILITY_MARGIN_S
-
-    def _timeout_s(self) -> int:
-        try:
-            return self._world.functions.find(self._mapping.function_arn).version.timeout_s
-        except ApiError:
-            # The function is gone; its mapping polls on, as on AWS, and every invocation is refused.
-            return 0
 
     async def _wait_for_messages(self, *, deadline: float | None) -> None:
         due = [at for at in (deadline, self._queue.next_visible_at()) if at is not None]
@@ -236,7 +227,7 @@ class QueuePoller:
         attempt = max(message.receive_count for message in messages)
         delivery = self._world.journal.write(
             "delivery",
-            self._function,
+            self._consumer.name,
             cause=messages[0].record,
             causes=[message.record for message in messages[1:]],
             source=self._source,
@@ -244,8 +235,7 @@ class QueuePoller:
             attempt=attempt,
         )
         gives_up_at = min(received.visible_again_at for received in batch)
-        payload = '{"Records":[' + ",".join(received.text for received in batch) + "]}"
-        outcome = await self._invoke(payload.encode(), delivery.n, attempt, gives_up_at)
+        outcome = await self._invoke([received.text for received in batch], delivery.n, attempt, gives_up_at)
         failed = self._failed(outcome, messages)
         for message in messages:
             if message.id not in failed:
@@ -255,21 +245,17 @@ class QueuePoller:
             due = min(received.visible_again_at for received in batch if received.message.id in failed)
             self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, _reason(outcome))
 
-    async def _invoke(self, payload: bytes, cause: int, attempt: int, gives_up_at: float) -> Outcome | ApiError:
+    async def _invoke(self, records: Sequence[str], cause: int, attempt: int, gives_up_at: float) -> Outcome | ApiError:
         """
         Invoke; a throttle is retried until the messages' visibility runs out, then the batch is let go (§3.7).
 
-        Returns the last refusal if the function never ran.
+        Returns the last refusal if it never ran.
         """
         kernel = self._world.kernel
         refusals = 0
         while True:
             try:
-                resolved = self._world.functions.find(self._mapping.function_arn)
-                request_id = self._world.chance.uuid("queue mapping", self._mapping.uuid, cause)
-                return await self._world.executor.run(
-                    resolved, payload, request_id=request_id, cause=cause, attempt=attempt
-                )
+                return await self._consumer.invoke(records, cause=cause, attempt=attempt)
             except ApiError as refusal:
                 refusals += 1
                 wait_s = self._world.backoff.async_throttle(refusals, self._mapping.uuid, cause)
@@ -295,11 +281,11 @@ class QueuePoller:
 
     def _note_return(self, ids: list[str], cause: int, due: float, attempt: int, reason: str) -> None:
         self._world.journal.write(
-            "retry", self._function, cause=cause, source=self._source, due=due, reason=reason, ids=ids
+            "retry", self._consumer.name, cause=cause, source=self._source, due=due, reason=reason, ids=ids
         )
         if self._queue.dead_letter_arn is None:
             limit = ATTEMPTS_WITHOUT_DEAD_LETTERS_MAX
-            self._world.limit_attempts(attempt, self._mapping.function_arn, cause, limit=limit)
+            self._world.limit_attempts(attempt, self._consumer.arn, cause, limit=limit)
 
 
 def _reason(outcome: Outcome | ApiError) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery.async_invoke import refusal_reason
 from stagefright.delivery.batch_response import WHOLE_BATCH, failed_items
-from stagefright.delivery.destinations import stream_record
+from stagefright.delivery.stream_record import stream_record
 from stagefright.services.lambda_limits import FOREVER
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class StreamBatch:
 
     @property
     def _function(self) -> str:
-        return self._world.name_of(self._mapping.function_arn)
+        return self._poller.consumer.name
 
     async def deliver(self, batch: list[StreamRecord], *, retries: int = 0) -> None:
         """
@@ -80,7 +79,7 @@ class StreamBatch:
                 return
             else:
                 retries += 1
-            self._world.limit_attempts(failures, self._mapping.function_arn, outcome.record, limit=STREAM_ATTEMPTS_MAX)
+            self._world.limit_attempts(failures, self._poller.consumer.arn, outcome.record, limit=STREAM_ATTEMPTS_MAX)
             reason = "FunctionError" if outcome.failed else "BatchItemFailure"
             await self._pause(batch, outcome.record, self._wait_s.stream_retry(failures, outcome.record), reason)
 
@@ -114,24 +113,14 @@ class StreamBatch:
             attempt=attempt,
         )
         try:
-            resolved = world.functions.find(self._mapping.function_arn)
-            payload = self._payload(batch, resolved.version.role)
-            outcome = await world.executor.run(
-                resolved,
-                payload.encode(),
-                request_id=world.chance.uuid("stream mapping", self._mapping.uuid, delivery.n),
-                cause=delivery.n,
-                attempt=attempt,
-            )
+            outcome = await self._poller.consumer.invoke(self._texts(batch), cause=delivery.n, attempt=attempt)
         except ApiError as refusal:
             return refusal, delivery.n
         world.functions.note_result(self._mapping.uuid, LAST_RESULT_FAILED if outcome.failed else LAST_RESULT_OK)
         return outcome, outcome.record
 
-    def _payload(self, batch: Sequence[StreamRecord], role: str) -> str:
-        """The event; Kinesis records name the role that read them (§4.6)."""
-        identity = {"invokeIdentityArn": role} if self._mapping.source == "kinesis" else {}
-        return json.dumps({"Records": [{**record.body, **identity} for record in batch]})
+    def _texts(self, batch: Sequence[StreamRecord]) -> list[str]:
+        return [self._poller.consumer.text_of(record.body) for record in batch]
 
     async def _pause(self, batch: Sequence[StreamRecord], cause: int, wait_s: float, reason: str) -> None:
         """Wait for the next attempt, or until the mapping is disabled."""
@@ -177,21 +166,16 @@ class StreamBatch:
         if target is None:
             world.journal.write("dropped", self._source, cause=cause, reason=condition, ids=ids)
             return
+        request_id = outcome.request_id if outcome else world.chance.uuid("stream failure", self._mapping.uuid, *ids)
         record = stream_record(
+            self._poller.consumer.failure_context(condition, attempts, request_id, outcome),
             timestamp=world.clock.iso(),
-            request_id=outcome.request_id if outcome else world.chance.uuid("stream failure", self._mapping.uuid, *ids),
-            function_arn=self._mapping.function_arn,
-            condition=condition,
-            attempts=attempts,
-            outcome=outcome,
-            source=self._mapping.source,
-            shard_id=self._shard.id,
-            stream_arn=self._shard.stream_arn,
+            shard=self._shard,
             batch=batch,
         )
         if target.split(":")[2] == "s3":
             # Only S3 keeps the records themselves; whether as text or as an object is UNSOURCED (§4.5).
-            record["payload"] = self._payload(batch, world.functions.find(self._mapping.function_arn).version.role)
+            record["payload"] = '{"Records":[' + ",".join(self._texts(batch)) + "]}"
         world.destinations.dead_letter(
             target,
             record,

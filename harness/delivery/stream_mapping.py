@@ -1,5 +1,5 @@
 """
-Lambda's poller of one stream (aws-semantics §4.2 to §4.5).
+The poller of one stream, for a function or a pipe (aws-semantics §4.2 to §4.5).
 
 Each shard is read in order, one batch at a time (or one per lane, with a parallelization factor). A batch that fails blocks what lies behind
 it until it succeeds, is too old, or has used up its attempts; then it goes to the on-failure destination, as metadata.
@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stagefright.delivery.stream_batch import StreamBatch
-from stagefright.patterns import compile_mapping_filter
 from stagefright.services.lambda_limits import SYNC_PAYLOAD_BYTES_MAX
 from stagefright.tasks import Signal, Task
 
 if TYPE_CHECKING:
+    from stagefright.delivery.consumer import Consumer
     from stagefright.delivery.stream_progress import Progress, ShardProgress
     from stagefright.services.event_source_mappings import EventSourceMapping
     from stagefright.services.streams import Shard, StreamRecord
@@ -30,12 +30,13 @@ ENVELOPE_BYTES = 512
 class StreamPoller:
     """Polls all shards of one stream for one mapping until it is stopped."""
 
-    def __init__(self, world: World, mapping: EventSourceMapping, progress: Progress) -> None:
+    def __init__(self, world: World, mapping: EventSourceMapping, progress: Progress, consumer: Consumer) -> None:
         self._world = world
         self._progress = progress
         self._reading: set[str] = set()
         self._tasks: list[Task[None]] = []
         self.mapping = mapping
+        self.consumer = consumer
         self.reconfigured = Signal("a change of an event source mapping")
         self.progressed = Signal("progress in a shard")
 
@@ -43,9 +44,11 @@ class StreamPoller:
         """Begin to poll."""
         self._spawn(self._follow_shards(), f"poller of {self._world.name_of(self.mapping.source_arn)}")
 
-    def configure(self, mapping: EventSourceMapping) -> None:
-        """Go on with these settings; a function that runs just now is awaited, a retry that is planned may be dropped."""
+    def configure(self, mapping: EventSourceMapping, consumer: Consumer) -> None:
+        """Go on with these settings; a batch under way is awaited, a retry that is planned may be dropped."""
         self.mapping = mapping
+        self.consumer = consumer
+        self.consumer = consumer
         self.reconfigured.notify()
         for shard in self._world.streams.shards(mapping.source_arn):
             shard.changed.notify()
@@ -161,22 +164,18 @@ class _Lane:
         return int.from_bytes(hashlib.md5(record.key.encode()).digest()[:4], "big") % self._lanes == self._lane
 
     def _drop_filtered(self, batch: list[StreamRecord]) -> list[StreamRecord]:
-        if not self._mapping.filters:
-            return batch
-        patterns = {"Filters": [{"Pattern": pattern} for pattern in self._mapping.filters]}
-        matching = compile_mapping_filter(patterns, self._mapping.source)
-        verdicts = [(record, matching.matches(record.body)) for record in batch]
-        refused = [record for record, matches in verdicts if not matches]
-        for record in refused:
-            self._world.journal.write(
-                "dropped",
-                self._world.name_of(self._shard.source_arn),
-                cause=record.record,
-                reason="filtered out",
-                ids=[record.event_id],
-            )
-        self._poller.done(self._shard, refused)
-        return [record for record, matches in verdicts if matches]
+        passing = [record for record in batch if self._poller.consumer.passes(record.body)]
+        if len(passing) < len(batch):
+            kept = {record.place for record in passing}
+            refused = [record for record in batch if record.place not in kept]
+            for record in refused:
+                self._note_filtered(record)
+            self._poller.done(self._shard, refused)
+        return passing
+
+    def _note_filtered(self, record: StreamRecord) -> None:
+        source = self._world.name_of(self._shard.source_arn)
+        self._world.journal.write("dropped", source, cause=record.record, reason="filtered out", ids=[record.event_id])
 
 
 def _size(record: StreamRecord) -> int:

@@ -59,6 +59,11 @@ class Shard:
         """What the records are of: the stream, or the table behind it."""
         return self.stream_arn.partition("/stream/")[0]
 
+    @property
+    def is_kinesis(self) -> bool:
+        """Whether it is a shard of a Kinesis stream, not of a table."""
+        return self.stream_arn.split(":")[2] == "kinesis"
+
 
 class StreamService:
     """All shards that consumers can read."""
