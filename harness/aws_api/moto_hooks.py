@@ -57,8 +57,21 @@ def after(world: World, service: str, operation: str, params: Mapping[str, Any],
     if service == "kinesis" and operation == "IncreaseStreamRetentionPeriod" and "Error" not in answer:
         arn = params.get("StreamARN") or f"arn:aws:kinesis:{world.region}:{world.account}:stream/{params['StreamName']}"
         world.streams.retention_s[arn] = params["RetentionPeriodHours"] * 3600
+    elif service == "kinesis" and operation in RESHARDING:
+        _close_shards(world)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
+
+
+RESHARDING = ("SplitShard", "MergeShards", "UpdateShardCount")
+
+
+def _close_shards(world: World) -> None:
+    """Readers of a shard that was split or merged must know that it has ended."""
+    from moto.kinesis.models import kinesis_backends
+
+    for stream in kinesis_backends[world.account][world.region].streams.values():
+        world.streams.close_shards(stream.arn, [name for name, shard in stream.shards.items() if not shard.is_open])
 
 
 def _quick_create(world: World, api_id: str, params: Mapping[str, Any]) -> None:
@@ -138,20 +151,26 @@ def _hook_kinesis() -> None:
         sequence_number, shard_id = original(stream, partition_key, explicit_hash_key, data)
         world = _world()
         if world is not None:
-            shard = stream.shards[shard_id]
             world.streams.kinesis_record(
                 stream.arn,
                 shard_id,
                 sequence_number,
                 partition_key,
                 base64.b64decode(data),
-                parents=tuple(filter(None, (shard.parent, shard.adjacent_parent))),
+                parents=_ancestors(stream, shard_id),
             )
         return sequence_number, shard_id
 
     _patches.set(Stream, "put_record", put_record)
     _patches.set(Stream, "get_shard_for_key", _among_open_shards(Stream.get_shard_for_key))
     _patches.set(Stream, "split_shard", _without_moving_records(Stream.split_shard))
+
+
+def _ancestors(stream: Any, shard_id: str) -> tuple[str, ...]:
+    """The shards that a shard was made of, and theirs: one in between may never have had a record."""
+    shard = stream.shards.get(shard_id)
+    parents = [] if shard is None else list(filter(None, (shard.parent, shard.adjacent_parent)))
+    return tuple(dict.fromkeys([*parents, *(older for parent in parents for older in _ancestors(stream, parent))]))
 
 
 def _among_open_shards(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -78,15 +78,6 @@ class Mappings:
         if mapping.source == "sqs":
             queue = self._world.queues.by_arn(mapping.source_arn)
             return None if queue is None else QueuePoller(self._world, mapping, queue, consumer)
-        self._warn_of_windows(mapping)
         if mapping.uuid not in self._progress:
             self._progress[mapping.uuid] = Progress.from_position(mapping, self._world.streams)
         return StreamPoller(self._world, mapping, self._progress[mapping.uuid], consumer)
-
-    def _warn_of_windows(self, mapping: EventSourceMapping) -> None:
-        if mapping.tumbling_window_s:
-            self._world.journal.write(
-                "warning",
-                self._world.name_of(mapping.function_arn),
-                message="TumblingWindowInSeconds is stored, but this version delivers without windows or state.",
-            )

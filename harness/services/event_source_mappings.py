@@ -91,6 +91,16 @@ class EventSourceMapping:
         return self.state == "Enabled"
 
     @property
+    def stream_arn(self) -> str:
+        """The stream itself, also where the mapping reads it as a consumer with a throughput of its own."""
+        return self.source_arn.partition("/consumer/")[0]
+
+    @property
+    def is_pushed_to(self) -> bool:
+        """Whether Kinesis pushes records instead of being polled: enhanced fan-out (§4.2)."""
+        return "/consumer/" in self.source_arn
+
+    @property
     def is_fifo(self) -> bool:
         """Whether the source is a FIFO queue."""
         return self.source == "sqs" and self.source_arn.endswith(".fifo")

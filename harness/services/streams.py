@@ -8,7 +8,7 @@ that Lambda gives to functions (aws-semantics §4.6), and readers are told.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,7 +45,7 @@ class Shard:
     """
     One shard: its records in order, and a signal that tells of new ones.
 
-    A shard that was made by splitting or merging others names its parents, which must be read first (§4.2).
+    A shard that was made by splitting or merging others names its ancestors, which must be read first (§4.2).
     """
 
     stream_arn: str
@@ -53,6 +53,8 @@ class Shard:
     parents: tuple[str, ...] = ()
     records: list[StreamRecord] = field(default_factory=list)
     changed: Signal = field(default_factory=Signal)
+    is_closed: bool = False
+    """Whether it was split or merged: it takes no records any more."""
 
     @property
     def source_arn(self) -> str:
@@ -138,6 +140,14 @@ class StreamService:
         shard = self._shard(stream_arn, shard_id, parents)
         self._append(shard, sequence_number, partition_key, body, written.n)
 
+    def close_shards(self, stream_arn: str, shard_ids: Iterable[str]) -> None:
+        """These shards were split or merged: nothing will be put into them any more."""
+        for shard_id in shard_ids:
+            shard = self._shards.get(stream_arn, {}).get(shard_id)
+            if shard is not None and not shard.is_closed:
+                shard.is_closed = True
+                shard.changed.notify()
+
     def table_change(self, table_arn: str, stream_arn: str, shard_id: str, record: Mapping[str, Any]) -> None:
         """A table with a stream was changed; `record` is moto's stream record."""
         if self._held is not None:
@@ -196,7 +206,7 @@ class StreamService:
 
     def snapshot(self) -> Any:
         return {
-            arn: {shard.id: (shard.parents, list(shard.records)) for shard in shards.values()}
+            arn: {shard.id: (shard.parents, list(shard.records), shard.is_closed) for shard in shards.values()}
             for arn, shards in self._shards.items()
         }, dict(self.retention_s)
 
@@ -206,7 +216,8 @@ class StreamService:
         self.shard_opened.clear()
         self._shards = {
             arn: {
-                shard_id: Shard(arn, shard_id, parents, list(records)) for shard_id, (parents, records) in by_id.items()
+                shard_id: Shard(arn, shard_id, parents, list(records), is_closed=is_closed)
+                for shard_id, (parents, records, is_closed) in by_id.items()
             }
             for arn, by_id in shards.items()
         }
