@@ -20,6 +20,7 @@ from stagefright.assumptions import Assumptions
 from stagefright.aws_api import door, moto_hooks, moto_state, sessions
 from stagefright.aws_api.errors import ApiError
 from stagefright.aws_api.invoke import Invoke
+from stagefright.aws_api.table_lifetimes import TableLifetimes
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.async_invoke import AsyncInvoke
@@ -107,6 +108,7 @@ class World:
         self.topics: TopicService = TopicService(self)
         self.buses: BusService = BusService(self)
         self.streams: StreamService = StreamService(self)
+        self.table_lifetimes: TableLifetimes = TableLifetimes(self)
         self.functions: FunctionService = FunctionService(self)
         self.http_apis: HttpApiService = HttpApiService(self)
         self.executor: Executor = Executor(self)
@@ -229,6 +231,7 @@ class World:
             counter.reset()
         self._file_names.restart()
         self._seed_streams()
+        self.table_lifetimes.restart()
         self.mappings.start_all()
 
     def _stateful(self) -> dict[str, Any]:
@@ -325,7 +328,9 @@ class World:
         if service == "kinesis":
             from moto.kinesis.models import kinesis_backends
 
-            return name in kinesis_backends[self.account][self.region].streams
+            stream = kinesis_backends[self.account][self.region].streams.get(name)
+            consumers = [] if stream is None else [consumer.consumer_arn for consumer in stream.consumers]
+            return stream is not None and ("/consumer/" not in resource or arn in consumers)
         from moto.dynamodb.models import dynamodb_backends
 
         table = dynamodb_backends[self.account][self.region].tables.get(name)

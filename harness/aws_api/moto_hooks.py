@@ -18,6 +18,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from stagefright.errors import StagefrightWarning, UsageError
+from stagefright.services.stream_limits import check_record, check_records
 from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
 
@@ -45,6 +46,8 @@ def before(world: World, service: str, operation: str, params: Mapping[str, Any]
 def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, Any]], None]]:
     """Calls that moto stores without judging them as AWS does."""
     return {
+        ("kinesis", "PutRecord"): check_record,
+        ("kinesis", "PutRecords"): check_records,
         ("events", "PutRule"): world.buses.validate_rule,
         ("events", "PutTargets"): world.buses.validate_targets,
         ("sns", "Subscribe"): world.topics.validate_subscription,
@@ -59,6 +62,8 @@ def after(world: World, service: str, operation: str, params: Mapping[str, Any],
         world.streams.retention_s[arn] = params["RetentionPeriodHours"] * 3600
     elif service == "kinesis" and operation in RESHARDING:
         _close_shards(world)
+    elif service == "dynamodb" and "Error" not in answer:
+        world.table_lifetimes.written(operation, params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
 
@@ -143,7 +148,7 @@ def _world() -> World | None:
 
 
 def _hook_kinesis() -> None:
-    from moto.kinesis.models import Stream
+    from moto.kinesis.models import KinesisBackend, Stream
 
     original: Callable[..., tuple[str, str]] = Stream.put_record
 
@@ -162,8 +167,23 @@ def _hook_kinesis() -> None:
         return sequence_number, shard_id
 
     _patches.set(Stream, "put_record", put_record)
+    _patches.set(KinesisBackend, "put_records", _of_any_size(KinesisBackend.put_records))
     _patches.set(Stream, "get_shard_for_key", _among_open_shards(Stream.get_shard_for_key))
     _patches.set(Stream, "split_shard", _without_moving_records(Stream.split_shard))
+
+
+def _of_any_size(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """In a world the call has been judged by AWS's present limits; moto knows the old ones."""
+
+    def put_records(backend: Any, stream_arn: str, stream_name: str, records: list[dict[str, Any]]) -> dict[str, Any]:
+        if _world() is None:
+            return original(backend, stream_arn, stream_name, records)
+        stream = backend.describe_stream(stream_arn=stream_arn, stream_name=stream_name)
+        put = [stream.put_record(one["PartitionKey"], one.get("ExplicitHashKey"), one["Data"]) for one in records]
+        kept = [{"SequenceNumber": number, "ShardId": shard} for number, shard in put]
+        return {"FailedRecordCount": 0, "Records": kept}
+
+    return put_records
 
 
 def _ancestors(stream: Any, shard_id: str) -> tuple[str, ...]:

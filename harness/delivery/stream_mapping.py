@@ -82,6 +82,7 @@ class StreamPoller:
         """Read a shard, after its parents, in as many lanes as the mapping has now."""
         while self._has_unread_parents(shard):
             await self.progressed.wait()
+        await self.next_poll(shard)
         name = f"poller of {self._world.name_of(shard.stream_arn)}/{shard.id}"
         while True:
             count = self.mapping.parallelization_factor
@@ -89,6 +90,13 @@ class StreamPoller:
             lanes = [_Lane(self._world, self, shard, progress, lane, count) for lane in range(count)]
             for running in [self._spawn(lane.run(), name) for lane in lanes]:
                 await running
+
+    async def next_poll(self, shard: Shard) -> None:
+        """Records lie there until the next poll; by default they are read at once, as those are that Kinesis pushes (§4.2)."""
+        known = self._world.assumptions
+        interval_s = known.kinesis_poll_interval_s if shard.is_kinesis else known.dynamodb_poll_interval_s
+        if interval_s and not self.mapping.is_pushed_to:
+            await self._world.kernel.sleep(-self._world.kernel.now() % interval_s)
 
     def _has_unread_parents(self, shard: Shard) -> bool:
         parents = [other for other in self._world.streams.shards(shard.stream_arn) if other.id in shard.parents]
@@ -152,16 +160,9 @@ class _Lane:
         """Until something comes; with an open window, until its end is due at the latest."""
         if self._window is None:
             await self._shard.changed.wait()
-            await self._next_poll()
+            await self._poller.next_poll(self._shard)
         else:
             await self._world.kernel.first(self._shard.changed.wait(), deadline=self._closes_at(self._window))
-
-    async def _next_poll(self) -> None:
-        """Records lie there until the next poll; by default they are read at once (§4.2)."""
-        known = self._world.assumptions
-        interval_s = known.kinesis_poll_interval_s if self._shard.is_kinesis else known.dynamodb_poll_interval_s
-        if interval_s and not self._mapping.is_pushed_to:
-            await self._world.kernel.sleep(-self._world.kernel.now() % interval_s)
 
     # -- tumbling windows --------------------------------------------------------------------------------------------
 

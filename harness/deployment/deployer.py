@@ -294,7 +294,6 @@ REF_ARNS = {
     "AWS::ElasticLoadBalancingV2::ListenerRule": "elasticloadbalancing:listener-rule/app/{}/1/1/1",
     "AWS::ElasticLoadBalancingV2::LoadBalancer": "elasticloadbalancing:loadbalancer/app/{}/1",
     "AWS::ElasticLoadBalancingV2::TargetGroup": "elasticloadbalancing:targetgroup/{}/1",
-    "AWS::Kinesis::StreamConsumer": "kinesis:stream/consumer/{}:1",
     "AWS::MSK::Cluster": "kafka:cluster/{}/1",
     "AWS::StepFunctions::Activity": "states:activity:{}",
     "AWS::StepFunctions::StateMachine": "states:stateMachine:{}",

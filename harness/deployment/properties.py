@@ -56,6 +56,7 @@ PROPERTIES: dict[str, str] = {
         "DesiredShardLevelMetrics MaxRecordSizeInKiB Name RecordDistributionStrategy RetentionPeriodHours "
         "ShardCount StreamEncryption StreamModeDetails Tags WarmThroughputMiBps"
     ),
+    "AWS::Kinesis::StreamConsumer": "ConsumerName StreamARN Tags",
     "AWS::Lambda::Alias": ("Description FunctionName FunctionVersion Name ProvisionedConcurrencyConfig RoutingConfig"),
     "AWS::Lambda::EventInvokeConfig": (
         "DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier"

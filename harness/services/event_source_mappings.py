@@ -375,6 +375,9 @@ def _destination(value: Mapping[str, Any]) -> dict[str, Any]:
     arn = (value.get("OnFailure") or {}).get("Destination") or None
     if arn is not None and not re.match(r"arn:aws[a-zA-Z-]*:(sqs|sns|s3):", arn):
         raise refused(f"The destination {arn} is not an SQS queue, SNS topic or S3 bucket.")
+    if arn is not None and arn.endswith(".fifo"):
+        # AWS's text is not recorded; the rule is §4.1's.
+        raise refused(f"The destination {arn} is a FIFO one; a standard queue or topic is needed.")
     return {"on_failure": arn}
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 RETENTION_DEFAULT_S = 24 * 3600
 
+REMOVED_BY_SERVICE = {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
+"""What the record of an item says whose time to live was over (§4.6)."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamRecord:
@@ -77,6 +80,7 @@ class StreamService:
         self.retention_s: dict[str, float] = {}
         """By stream ARN, where it is not the default."""
         self._held: list[Callable[[], None]] | None = None
+        self._is_service = False
 
     def shards(self, stream_arn: str) -> list[Shard]:
         """The shards of a stream that have had a record, in order of their ids."""
@@ -104,6 +108,15 @@ class StreamService:
             self._held = None
         for hand_over in held:
             hand_over()
+
+    @contextmanager
+    def removal_by_service(self) -> Iterator[None]:
+        """Within the block what is removed is removed by DynamoDB itself, for its time to live is over (§4.6)."""
+        self._is_service = True
+        try:
+            yield
+        finally:
+            self._is_service = False
 
     def kinesis_record(
         self,
@@ -170,6 +183,7 @@ class StreamService:
             "awsRegion": world.region,
             "dynamodb": change,
             "eventSourceARN": stream_arn,
+            **(REMOVED_BY_SERVICE if self._is_service else {}),
         }
         written = world.journal.write(
             "event",
