@@ -53,6 +53,12 @@ class Assumptions:
     """Whether the invocation that ends a tumbling window early has `isFinalInvokeForWindow` too (§4.7)."""
     dynamodb_ttl_delay_s: float = 0.0
     """How long after its time to live an item is deleted (§4.6: "within a few days" on AWS; until then reads still see it)."""
+    pipe_stream_batch_size: int = 1
+    """How many records of a stream a pipe hands over at once if it does not say (§6.7)."""
+    pipe_bus_source: str = "Pipe {name}"
+    """The `source` of an event that a pipe puts on a bus, if the pipe does not say; `{name}` is the pipe's (§6.7)."""
+    pipe_bus_detail_type: str = "Event from {source}"
+    """Its `detail-type`; `{source}` is `aws:sqs` and the like (§6.7)."""
     eventbridge_retry_first_s: float = 1.0
     """The wait before the first retry of a rule's target (§6.4: 185 retries in 24 hours are AWS's)."""
     eventbridge_retry_factor: float = 2.0

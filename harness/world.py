@@ -36,6 +36,7 @@ from stagefright.journal import Journal
 from stagefright.services.buses import BusService
 from stagefright.services.functions import FunctionService
 from stagefright.services.http_apis import HttpApiService
+from stagefright.services.pipes import PipeService
 from stagefright.services.queues import QueueService
 from stagefright.services.streams import StreamService
 from stagefright.services.topics import TopicService
@@ -110,6 +111,7 @@ class World:
         self.streams: StreamService = StreamService(self)
         self.table_lifetimes: TableLifetimes = TableLifetimes(self)
         self.functions: FunctionService = FunctionService(self)
+        self.pipes: PipeService = PipeService(self)
         self.http_apis: HttpApiService = HttpApiService(self)
         self.executor: Executor = Executor(self)
         self.invoke: Invoke = Invoke(self)
@@ -124,6 +126,7 @@ class World:
             "sns": [self.topics],
             "events": [self.buses],
             "lambda": [self.invoke, self.functions],
+            "pipes": [self.pipes],
         }
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -242,6 +245,7 @@ class World:
             "streams": self.streams,
             "functions": self.functions,
             "http_apis": self.http_apis,
+            "pipes": self.pipes,
             "mappings": self.mappings,
         }
 
@@ -262,7 +266,7 @@ class World:
         if name is not None:
             return name
         physical = arn_or_name.split(":", 5)[-1] if arn_or_name.startswith("arn:") else arn_or_name
-        for prefix in ("function:", "stream/", "table/", "event-bus/", "rule/", "log-group:"):
+        for prefix in ("function:", "stream/", "table/", "event-bus/", "rule/", "log-group:", "pipe/"):
             physical = physical.removeprefix(prefix)
         return self._names.get(physical, physical)
 
@@ -281,7 +285,7 @@ class World:
             found = getattr(api, method, None)
             if found is not None:
                 return found  # type: ignore[no-any-return]
-        if service in ("sqs", "lambda"):
+        if service in ("sqs", "lambda", "pipes"):
             raise UnsupportedOperation(
                 f"The local stage does not have {service}.{name}. It answers for the emulated {service} only."
             )
@@ -353,9 +357,9 @@ class World:
 
         return name in dict.keys(ssm_backends[self.account][self.region]._parameters)
 
-    def logs_put(self, group: str, message: str) -> None:
+    def logs_put(self, group: str, message: str, stream: str = "stagefright") -> None:
         """Write a line into a log group, as a rule's target does."""
-        self.logs.append(group, "stagefright", message)
+        self.logs.append(group, stream, message)
 
     def _how_it_failed(self, record: int) -> str:
         detail = self.journal[record].detail

@@ -51,6 +51,9 @@ class Consumer(Protocol):
         Raises `ApiError` if it was refused before anything ran: such an attempt does not count (§4.3).
         """
 
+    def failure_reason(self, outcome: Outcome) -> str:
+        """Why a failed batch is tried again, for the journal."""
+
     def failure_context(
         self, condition: str, attempts: int, request_id: str, outcome: Outcome | None
     ) -> dict[str, Any]:
@@ -99,6 +102,10 @@ class FunctionConsumer:
         return await self._world.executor.run(
             resolved, payload.encode(), request_id=request_id, cause=cause, attempt=attempt
         )
+
+    def failure_reason(self, outcome: Outcome) -> str:  # noqa: ARG002 - other consumers tell more
+        """The function failed, whatever it failed of."""
+        return "FunctionError"
 
     def failure_context(
         self, condition: str, attempts: int, request_id: str, outcome: Outcome | None

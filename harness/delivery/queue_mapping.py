@@ -243,7 +243,7 @@ class QueuePoller:
         if failed:
             cause = delivery.n if isinstance(outcome, ApiError) else outcome.record
             due = min(received.visible_again_at for received in batch if received.message.id in failed)
-            self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, _reason(outcome))
+            self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, self._reason(outcome))
 
     async def _invoke(self, records: Sequence[str], cause: int, attempt: int, gives_up_at: float) -> Outcome | ApiError:
         """
@@ -287,8 +287,7 @@ class QueuePoller:
             limit = ATTEMPTS_WITHOUT_DEAD_LETTERS_MAX
             self._world.limit_attempts(attempt, self._consumer.arn, cause, limit=limit)
 
-
-def _reason(outcome: Outcome | ApiError) -> str:
-    if isinstance(outcome, ApiError):
-        return refusal_reason(outcome)
-    return "FunctionError" if outcome.failed else "BatchItemFailure"
+    def _reason(self, outcome: Outcome | ApiError) -> str:
+        if isinstance(outcome, ApiError):
+            return refusal_reason(outcome)
+        return self._consumer.failure_reason(outcome) if outcome.failed else "BatchItemFailure"

@@ -104,7 +104,8 @@ class StreamBatch:
             else:
                 retries += 1
             self._world.limit_attempts(failures, self._poller.consumer.arn, outcome.record, limit=STREAM_ATTEMPTS_MAX)
-            await self._pause(batch, outcome.record, wait_s, "FunctionError" if outcome.failed else "BatchItemFailure")
+            reason = self._poller.consumer.failure_reason(outcome) if outcome.failed else "BatchItemFailure"
+            await self._pause(batch, outcome.record, wait_s, reason)
         return False
 
     async def _deliver_halves(self, batch: list[StreamRecord], retries: int) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stagefright.templates import Resource, Template
     from stagefright.world import World
 
-for _room in ("apis", "functions", "messaging", "storage"):
+for _room in ("apis", "functions", "messaging", "pipes", "storage"):
     importlib.import_module(f"stagefright.deployment.{_room}")
 
 

@@ -91,6 +91,10 @@ PROPERTIES: dict[str, str] = {
         "BearerTokenAuthenticationEnabled DataProtectionPolicy DeletionProtectionEnabled FieldIndexPolicies "
         "KmsKeyId LogGroupClass LogGroupName ResourcePolicyDocument RetentionInDays Tags"
     ),
+    "AWS::Pipes::Pipe": (
+        "Description DesiredState Enrichment EnrichmentParameters KmsKeyIdentifier LogConfiguration Name RoleArn Source "
+        "SourceParameters Tags Target TargetParameters"
+    ),
     "AWS::S3::Bucket": (
         "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption BucketName "
         "BucketNamePrefix BucketNamespace CorsConfiguration IntelligentTieringConfigurations "

@@ -14,8 +14,13 @@ REQUEST_BYTES_MAX = 10 * 1024 * 1024
 REQUEST_RECORDS_MAX = 500
 
 
-def check_record(record: Mapping[str, Any], where: str = "") -> int:
-    """Refuse what `PutRecord` refuses, or an entry of `PutRecords`, which `where` names; gives the size in bytes."""
+def check_record(params: Mapping[str, Any]) -> None:
+    """Refuse what `PutRecord` refuses."""
+    _size(params, "")
+
+
+def _size(record: Mapping[str, Any], where: str) -> int:
+    """What a record measures; refuses one that is too big, or has a bad key. `where` names an entry of `PutRecords`."""
     key, data = str(record.get("PartitionKey", "")), record.get("Data", b"")
     if not 1 <= len(key) <= PARTITION_KEY_CHARS_MAX:
         bound = "greater than or equal to 1" if not key else f"less than or equal to {PARTITION_KEY_CHARS_MAX}"
@@ -31,7 +36,7 @@ def check_records(params: Mapping[str, Any]) -> None:
     records = params["Records"]
     if len(records) > REQUEST_RECORDS_MAX:
         raise _invalid("Value at 'records'", f"less than or equal to {REQUEST_RECORDS_MAX}")
-    sizes = [check_record(record, f"records.{n}.member.") for n, record in enumerate(records, 1)]
+    sizes = [_size(record, f"records.{n}.member.") for n, record in enumerate(records, 1)]
     if sum(sizes) > REQUEST_BYTES_MAX:
         raise ApiError("InvalidArgumentException", f"Records size exceeds {REQUEST_BYTES_MAX // 1024 // 1024} MB limit")
 
