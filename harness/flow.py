@@ -341,6 +341,9 @@ class Flow:
         return " (not delivered)" if batch is None else f" (delivered to {batch.resource} in a batch)"
 
     def _delivery_line(self, record: Record) -> str | None:
+        if self._is_handed_on(record):
+            count = plural(len(record.detail.get("ids", ())), "event")
+            return f"{record.resource} took {count} from {record.detail.get('source')}"
         if record.n in self._children:
             return None
         return f"{record.resource}: attempt {record.detail.get('attempt', 1)} to deliver from {record.detail.get('source')}"

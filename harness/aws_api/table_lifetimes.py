@@ -25,11 +25,13 @@ class TableLifetimes:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._watched: set[tuple[str, str, float]] = set()
+        """Table, key and instant of each deletion that is planned."""
 
     def written(self, operation: str, params: Mapping[str, Any]) -> None:
         """A call has changed a table; what it wrote may have a time to live."""
         if operation in ("UpdateTimeToLive", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"):
-            self.restart()
+            self._watch_all()
             return
         for table, item in _writes(operation, params):
             attribute = self._attribute(table)
@@ -38,7 +40,11 @@ class TableLifetimes:
                 self._watch(table, attribute, key, item if attribute in item else self._item(table, key))
 
     def restart(self) -> None:
-        """Watch every item that the tables hold now."""
+        """Begin anew with what the tables hold now; everything that was planned is gone."""
+        self._watched.clear()
+        self._watch_all()
+
+    def _watch_all(self) -> None:
         if "moto.dynamodb.models" not in sys.modules:
             return
         for name, table in self._tables().items():
@@ -75,20 +81,24 @@ class TableLifetimes:
 
     def _watch(self, table: str, attribute: str, key: Item, item: Item) -> None:
         expires_at = _number(item.get(attribute))
-        now = self._world.clock.now()
-        if expires_at is not None and expires_at > now - TOO_OLD_S:
-            due = expires_at + self._world.assumptions.dynamodb_ttl_delay_s
-            self._world.kernel.at(due, partial(self._expire, table, attribute, key), background=True)
+        if expires_at is None or expires_at <= self._world.clock.now() - TOO_OLD_S:
+            return
+        due = expires_at + self._world.assumptions.dynamodb_ttl_delay_s
+        plan = (table, repr(sorted(key.items())), due)
+        if plan not in self._watched:
+            self._watched.add(plan)
+            self._world.kernel.at(due, partial(self._expire, plan, attribute, key), background=True)
 
-    def _expire(self, table: str, attribute: str, key: Item) -> None:
+    def _expire(self, plan: tuple[str, str, float], attribute: str, key: Item) -> None:
         """Delete the item, unless it is gone, or a later write has prolonged its life and is watched itself."""
         from botocore.exceptions import ClientError
 
+        self._watched.discard(plan)
         latest = self._world.clock.now() - self._world.assumptions.dynamodb_ttl_delay_s
         try:
             with self._world.streams.removal_by_service(), self._world.kernel.blame(None):
                 self._client.delete_item(
-                    TableName=table,
+                    TableName=plan[0],
                     Key=key,
                     ConditionExpression="attribute_type(#ttl, :number) AND #ttl <= :now",
                     ExpressionAttributeNames={"#ttl": attribute},

@@ -17,6 +17,7 @@ from stagefright.delivery import targets
 from stagefright.delivery.batch_response import failed_items
 from stagefright.delivery.pipe_input import PipeInput
 from stagefright.delivery.pipe_targets import hand_over_each
+from stagefright.functions import loops
 from stagefright.functions.executor import Outcome
 from stagefright.patterns import compile_pipe_filter
 from stagefright.services.lambda_limits import SYNC_PAYLOAD_BYTES_MAX
@@ -64,7 +65,18 @@ class PipeConsumer:
     async def invoke(self, records: Sequence[str], *, cause: int, attempt: int, state: Record | None = None) -> Outcome:
         """Send a batch through the pipe; the answer names the records that must be tried again. Pipes have no tumbling windows."""
         assert state is None
+        self._note_ancestors(cause)
         return await _Execution(self._world, self._pipe, records, cause, attempt).run()
+
+    def _note_ancestors(self, cause: int) -> None:
+        """A pipe that leads to its own source, alone or with others, would never come to an end: the world stops."""
+        journal = self._world.journal
+        delivery = journal[cause]
+        count = loops.ancestors(journal, self.name, delivery.cause, kind="delivery")
+        if count:
+            journal.amend(delivery, ancestors=count)
+        if count > loops.ANCESTORS_MAX:
+            self._world.kernel.fail(loops.endless_loop(journal, self.name, delivery.cause, count, kind="delivery"))
 
     def failure_reason(self, outcome: Outcome) -> str:
         """Where it failed, for the journal."""

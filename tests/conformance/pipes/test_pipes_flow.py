@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from stagefright.errors import EndlessLoop
+
 
 def stream_settings(**settings):
     return {"KinesisStreamParameters": {"StartingPosition": "TRIM_HORIZON", **settings}}
@@ -531,6 +533,7 @@ class TestFlow:
         flow = stage.settle()
 
         assert flow.path == ["In", "Flow", "Enrich", "Worker"]
+        assert "Flow took 1 event from In" in str(flow)
         assert flow.reached("Flow")
 
     def test_without_an_enrichment(self, system):
@@ -539,6 +542,18 @@ class TestFlow:
         system.send("a", queue="In")
 
         assert stage.settle().path == ["In", "Flow", "Out"]
+
+    def test_a_pipe_that_feeds_itself_stops_the_world(self, system):
+        """Nothing would ever end that, so the error draws the cycle."""
+        system.up(
+            In=system.queue(),
+            Out=system.queue(),
+            Flow=system.pipe("In", "Out", TargetParameters={"InputTemplate": "x"}),
+            Back=system.pipe("Out", "In", TargetParameters={"InputTemplate": "x"}),
+        )
+        system.send("a", queue="In")
+        with pytest.raises(EndlessLoop, match="Flow -> Out -> In -> Flow"):
+            system.settle()
 
     def test_a_reset_takes_a_stream_back(self, system):
         """How far a pipe has read is part of the state."""
