@@ -41,6 +41,8 @@ class Assumptions:
     """How often a shard of a table's stream is polled (§4.2: four times a second is AWS's base rate); 0 reads at once."""
     bisect_first_half_is_bigger: bool = False
     """Which half of an odd batch gets the record in the middle (§4.3)."""
+    stream_unknown_item_fails_batch: bool = True
+    """Whether a reported item that is not in the batch fails all of it, as a number does (§4.4), or is passed over."""
     stream_s3_payload_is_text: bool = True
     """Whether the `payload` of a failed batch in a bucket is JSON as a string, or an object (§4.5)."""
     tumbling_window_offset_s: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagefright.aws_api.errors import ApiError
@@ -35,6 +36,15 @@ class _Verdict(NamedTuple):
     done: int
     failed: bool
     as_a_whole: bool = False
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How often a batch was tried: retries that count, failures since it last got on (for the ladder), and refusals."""
+
+    retries: int
+    failures: int = 0
+    refusals: int = 0
 
 
 class StreamBatch:
@@ -74,46 +84,61 @@ class StreamBatch:
 
         Progress (a checkpoint inside the batch) resets the counter; a bisection keeps it (§4.3).
         """
-        failures = refusals = 0
+        tries = _Tries(retries)
         while self._mapping.is_enabled:
-            batch = self._cut_expired(batch, retries)
+            batch = self._cut_expired(batch, tries.retries)
             if not batch and not self._is_end_due():
                 return True
-            outcome, delivery = await self._invoke(batch, retries + 1)
+            outcome, delivery = await self._invoke(batch, tries.retries + 1)
             if isinstance(outcome, ApiError):
-                refusals += 1
-                wait_s = self._wait_s.async_throttle(refusals, delivery)
-                await self._pause(batch, delivery, wait_s, refusal_reason(outcome))
+                await self._sit_out(batch, tries, outcome, delivery)
                 continue
-            verdict = self._verdict(outcome, batch)
-            self._poller.done(self._shard, batch[: verdict.done])
-            if not verdict.as_a_whole:
-                await self._keep_state(outcome)
+            verdict = await self._take_in(outcome, batch)
             if not verdict.failed:
                 return True
-            failures = 1 if verdict.done else failures + 1
-            wait_s = self._wait_s.stream_retry(failures, outcome.record)
-            if verdict.done:
-                batch, retries = batch[verdict.done :], 0
-            elif verdict.as_a_whole and self._mapping.bisect_on_error and len(batch) > 1:
-                await self._pause(batch, outcome.record, wait_s, "Bisected")
-                return await self._deliver_halves(batch, retries)
-            elif self._mapping.retry_attempts_max != FOREVER and retries >= self._mapping.retry_attempts_max:
-                self._give_up(batch, "RetryAttemptsExhausted", 1 + retries, outcome)
+            tries.failures = 1 if verdict.done else tries.failures + 1
+            if verdict.as_a_whole and self._mapping.bisect_on_error and len(batch) > 1:
+                return await self._deliver_halves(batch, tries, outcome)
+            if not verdict.done and self._is_used_up(tries):
+                self._give_up(batch, "RetryAttemptsExhausted", 1 + tries.retries, outcome)
                 return True
-            else:
-                retries += 1
-            self._world.limit_attempts(failures, self._poller.consumer.arn, outcome.record, limit=STREAM_ATTEMPTS_MAX)
-            reason = self._poller.consumer.failure_reason(outcome) if outcome.failed else "BatchItemFailure"
-            await self._pause(batch, outcome.record, wait_s, reason)
+            tries.retries = 0 if verdict.done else tries.retries + 1
+            batch = batch[verdict.done :]
+            await self._try_again(batch, tries, outcome)
         return False
 
-    async def _deliver_halves(self, batch: list[StreamRecord], retries: int) -> bool:
-        """Which half of an odd batch is the bigger one is UNSOURCED (§4.3)."""
+    async def _take_in(self, outcome: Outcome, batch: Sequence[StreamRecord]) -> _Verdict:
+        """What an attempt came to; what succeeded is done with, and the window's state is the new one."""
+        verdict = self._verdict(outcome, batch)
+        self._poller.done(self._shard, batch[: verdict.done])
+        if not verdict.as_a_whole:
+            await self._keep_state(outcome)
+        return verdict
+
+    async def _sit_out(self, batch: Sequence[StreamRecord], tries: _Tries, refusal: ApiError, delivery: int) -> None:
+        """A throttle is no attempt (§4.3); it has a ladder of its own."""
+        tries.refusals += 1
+        wait_s = self._wait_s.async_throttle(tries.refusals, delivery)
+        await self._pause(batch, delivery, wait_s, refusal_reason(refusal))
+
+    async def _try_again(self, batch: Sequence[StreamRecord], tries: _Tries, outcome: Outcome) -> None:
+        consumer = self._poller.consumer
+        self._world.limit_attempts(tries.failures, consumer.arn, outcome.record, limit=STREAM_ATTEMPTS_MAX)
+        reason = consumer.failure_reason(outcome) if outcome.failed else "BatchItemFailure"
+        await self._pause(batch, outcome.record, self._wait_s.stream_retry(tries.failures, outcome.record), reason)
+
+    def _is_used_up(self, tries: _Tries) -> bool:
+        limit = self._mapping.retry_attempts_max
+        return limit != FOREVER and tries.retries >= limit
+
+    async def _deliver_halves(self, batch: list[StreamRecord], tries: _Tries, outcome: Outcome) -> bool:
+        """Which half of an odd batch is the bigger one is UNSOURCED; the end of a window goes with the second (§4.3)."""
+        wait_s = self._wait_s.stream_retry(tries.failures, outcome.record)
+        await self._pause(batch, outcome.record, wait_s, "Bisected")
         middle = (len(batch) + self._world.assumptions.bisect_first_half_is_bigger) // 2
         first = StreamBatch(self._world, self._poller, self._shard, self._window)
-        await first.deliver(batch[:middle], retries=retries)
-        return await self.deliver(batch[middle:], retries=retries)
+        await first.deliver(batch[:middle], retries=tries.retries)
+        return await self.deliver(batch[middle:], retries=tries.retries)
 
     def _verdict(self, outcome: Outcome, batch: Sequence[StreamRecord]) -> _Verdict:
         """
@@ -126,7 +151,8 @@ class StreamBatch:
         if not self._mapping.reports_batch_item_failures:
             return _Verdict(len(batch), failed=False)
         places = {record.sequence_number: n for n, record in enumerate(batch)}
-        reported = failed_items(outcome.payload, places)
+        strangers_fail = self._world.assumptions.stream_unknown_item_fails_batch
+        reported = failed_items(outcome.payload, places, strangers_fail=strangers_fail)
         if reported is WHOLE_BATCH:
             return _Verdict(0, failed=True, as_a_whole=True)
         first = min((places[identifier] for identifier in reported), default=None)

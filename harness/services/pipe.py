@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
@@ -252,4 +252,15 @@ def _filters(pipe: Pipe) -> tuple[str, ...]:
 
 
 def _epoch(timestamp: Any) -> float | None:
-    return timestamp.timestamp() if isinstance(timestamp, datetime) else None if timestamp is None else float(timestamp)
+    """An instant, which a template gives as text."""
+    if timestamp is None or isinstance(timestamp, int | float):
+        return timestamp
+    if isinstance(timestamp, datetime):
+        return timestamp.timestamp()
+    try:
+        instant = datetime.fromisoformat(str(timestamp))
+    except ValueError as error:
+        raise invalid(
+            f"StartingPositionTimestamp must be an instant such as 2026-01-01T00:00:00Z; {timestamp} was given."
+        ) from error
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()

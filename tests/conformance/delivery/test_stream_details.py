@@ -229,6 +229,19 @@ class TestRetries:
 
         assert system.batches() == [[1, 2], [1, 2]]
 
+    @pytest.mark.rule("4.4/unknown-id")
+    def test_an_unknown_item_may_be_passed_over(self, system, feed):
+        """§4.4: a well-formed string that is not in the batch is not documented; it can be set."""
+        feed(
+            "def handler(event, context): return {'batchItemFailures': [{'itemIdentifier': '5'}]}",
+            FunctionResponseTypes=["ReportBatchItemFailures"],
+        )
+        assume(system, stream_unknown_item_fails_batch=False)
+        system.put(1)
+        system.settle()
+
+        assert (len(system.attempts()), system.dropped()) == (1, [])
+
     @pytest.mark.rule("4.4/only-if-asked")
     def test_a_report_that_nobody_asked_for_is_ignored(self, system, feed):
         """§4.4: without FunctionResponseTypes an answer says nothing."""

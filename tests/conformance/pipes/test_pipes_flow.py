@@ -76,6 +76,33 @@ class TestSources:
 
         assert system.events()[0][0]["dynamodb"]["NewImage"] == {"id": {"S": "a"}}
 
+    @pytest.mark.rule("6.7/starting-position")
+    @pytest.mark.parametrize(
+        ("start", "seen"),
+        [
+            ({"StartingPosition": "TRIM_HORIZON"}, [0, 1, 2, 3]),
+            ({"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": "2026-01-01T00:00:15Z"}, [2, 3]),
+            ({"StartingPosition": "LATEST"}, [3]),
+        ],
+    )
+    def test_where_reading_starts(self, system, start, seen):
+        """§6.7: like a mapping; here the pipe is made when three records are there."""
+        system.up(Feed=system.stream(), Worker=system.function())
+        for n in range(3):
+            system.put(n)
+            system.advance(10)
+        system.client("pipes").create_pipe(
+            Name="p",
+            RoleArn=system.ROLE,
+            Source=system.stage.arn("Feed"),
+            Target=system.stage.arn("Worker"),
+            SourceParameters={"KinesisStreamParameters": start},
+        )
+        system.put(3)
+        system.settle()
+
+        assert [json.loads(base64.b64decode(event[0]["data"])) for event in system.events()] == seen
+
     @pytest.mark.rule("6.7/stream-batch-default")
     def test_records_of_a_stream_come_one_by_one_unless_told(self, system):
         """§6.7: the default is not documented; one is assumed, as AWS's own construct library has it."""
