@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 FUNCTION_TIMEOUT_S = 7 * 60
 """What Pipes counts for a batch when a batching window prolongs the visibility timeout (AWS guide, eb-pipes-error-troubleshooting)."""
 
+EXECUTION_TIMEOUT_S = 5 * 60
+"""How long a batch may take on its way through a pipe; what runs then goes on, and nobody waits for it (AWS guide, eb-pipes-batching-concurrency)."""
+
 EMPTY: tuple[Any, ...] = ("", {}, [], None)
 """What an enrichment returns so that the target is not invoked (AWS guide, pipes-enrichment)."""
 
@@ -66,7 +69,16 @@ class PipeConsumer:
         """Send a batch through the pipe; the answer names the records that must be tried again. Pipes have no tumbling windows."""
         assert state is None
         self._note_ancestors(cause)
-        return await _Execution(self._world, self._pipe, records, cause, attempt).run()
+        kernel = self._world.kernel
+        execution = kernel.spawn(
+            _Execution(self._world, self._pipe, records, cause, attempt).run(),
+            name=f"execution of {self.name}",
+            cause=cause,
+        )
+        if await kernel.first(execution, deadline=kernel.now() + EXECUTION_TIMEOUT_S):
+            return execution.result()
+        request_id = self._world.chance.uuid("pipe", self._pipe.arn, cause)
+        return _failed(request_id, "ExecutionTimeout", f"it took longer than {EXECUTION_TIMEOUT_S} s", cause)
 
     def _note_ancestors(self, cause: int) -> None:
         """A pipe that leads to its own source, alone or with others, would never come to an end: the world stops."""
@@ -125,8 +137,7 @@ class _Execution:
                 return await self._to_function(events, record)
             return self._to_each(events, record)
         except _Failure as failure:
-            error = {"errorType": failure.where, "errorMessage": failure.reason}
-            return Outcome(self._request_id, json.dumps(error).encode(), "", error=error, record=failure.record)
+            return _failed(self._request_id, failure.where, failure.reason, failure.record)
 
     async def _enriched(self) -> tuple[list[Any], int]:
         """The events for the target, and the journal's record of what they come from."""
@@ -245,6 +256,12 @@ class _Execution:
     def _answer(self, failed: Sequence[str], record: int) -> Outcome:
         failures = [{"itemIdentifier": identifier} for identifier in failed]
         return Outcome(self._request_id, json.dumps({"batchItemFailures": failures}).encode(), "", record=record)
+
+
+def _failed(request_id: str, where: str, reason: str, record: int) -> Outcome:
+    """An execution that failed, as a function's failure would look."""
+    error = {"errorType": where, "errorMessage": reason}
+    return Outcome(request_id, json.dumps(error).encode(), "", error=error, record=record)
 
 
 def _as_json(text: str) -> str:

@@ -182,13 +182,26 @@ class TestState:
         system.put(1)
         system.advance(5)
         system.put(2)
-        stage.settle()
+        flow = stage.settle()
 
-        event = system.records("event", "Feed")[1]
-        flow = stage.flow_of(event.n) if hasattr(stage, "flow_of") else None
         last = system.records("delivery", "Worker")[-1]
         assert {last.cause, *last.detail["causes"]} == {r.n for r in system.records("event", "Feed")}
-        assert flow is None or flow.reached("Worker")
+        assert flow.attempts("Worker").at == [0, 5, 60]
+
+    def test_a_mapping_that_is_disabled_ends_its_window_when_it_is_enabled(self, system, feed):
+        """What was summed up is not lost; the end is told late."""
+        feed()
+        system.put(1)
+        system.advance(10)
+        api, uuid = system.client("lambda"), system.stage.ref("Map")
+        api.update_event_source_mapping(UUID=uuid, Enabled=False)
+        system.settle()
+        system.advance(100)
+        api.update_event_source_mapping(UUID=uuid, Enabled=True)
+        system.settle()
+
+        assert told(system) == [(1, {}, False, False), (0, {"sum": 1}, True, False)]
+        assert system.attempts() == [0, 110]
 
     def test_a_reset_forgets_the_window(self, system, feed):
         """After a reset the function starts with nothing."""

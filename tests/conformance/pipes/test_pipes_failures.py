@@ -126,6 +126,31 @@ class TestStreams:
 
         assert numbers(system) == [[1, 2, 3], [2, 3], [2, 3]]
 
+    @pytest.mark.rule("6.7/execution-time")
+    @pytest.mark.parametrize(("seconds", "count"), [(299, 0), (301, 1)])
+    def test_an_execution_takes_at_most_five_minutes(self, system, seconds, count):
+        """§6.7: enrichment and target together; the pipe goes on without waiting for what still runs."""
+        code = f"import time\ndef handler(event, context): time.sleep({seconds} - 100)"
+        system.up(
+            Feed=system.stream(),
+            Dead=system.queue(),
+            Enrich=system.function(
+                "import time\ndef handler(event, context): time.sleep(100); return event", Timeout=900
+            ),
+            Worker=system.function(code, Timeout=900),
+            Flow=system.pipe(
+                "Feed",
+                "Worker",
+                Enrichment="Enrich",
+                SourceParameters=settings(MaximumRetryAttempts=0, DeadLetterConfig={"Arn": system.att("Dead")}),
+            ),
+        )
+        system.put(1)
+        system.settle()
+
+        given_up = [record.at - system.began for record in system.records("dead_letter", "Dead")]
+        assert given_up == [300] * count
+
     @pytest.mark.rule("6.7/vanished-target")
     def test_a_target_that_is_gone_is_a_failure(self, system):
         """§6.7: the owner's fault, so it counts."""
@@ -149,6 +174,19 @@ class TestStreams:
 
 class TestQueues:
     """§6.7: retries of messages."""
+
+    @pytest.mark.rule("6.7/scaling")
+    def test_five_executions_at_first(self, system):
+        """§6.7: and more for each minute of a backlog."""
+        system.up(
+            In=system.queue(VisibilityTimeout=3600),
+            Worker=system.function("import time\ndef handler(event, context): time.sleep(20)", Timeout=60),
+            Flow=system.pipe("In", "Worker", SourceParameters={"SqsQueueParameters": {"BatchSize": 1}}),
+        )
+        system.send(*map(str, range(12)), queue="In")
+        system.settle()
+
+        assert system.attempts() == [0] * 5 + [20] * 5 + [40] * 2
 
     @pytest.mark.rule("6.7/partial-function")
     def test_a_function_reports_by_message_id(self, system):
