@@ -7,7 +7,6 @@ tables, topics and rules; each hook here is one method of a moto class, replaced
 
 from __future__ import annotations
 
-import base64
 import importlib
 import io
 import json
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from stagefright.aws_api import kinesis_hooks
 from stagefright.errors import StagefrightWarning, UsageError
 from stagefright.services.stream_limits import check_record, check_records
 from stagefright.tasks import current_actor
@@ -60,23 +60,12 @@ def after(world: World, service: str, operation: str, params: Mapping[str, Any],
     if service == "kinesis" and operation == "IncreaseStreamRetentionPeriod" and "Error" not in answer:
         arn = params.get("StreamARN") or f"arn:aws:kinesis:{world.region}:{world.account}:stream/{params['StreamName']}"
         world.streams.retention_s[arn] = params["RetentionPeriodHours"] * 3600
-    elif service == "kinesis" and operation in RESHARDING:
-        _close_shards(world)
+    elif service == "kinesis" and operation in kinesis_hooks.RESHARDING:
+        kinesis_hooks.close_shards(world)
     elif service == "dynamodb" and "Error" not in answer:
         world.table_lifetimes.written(operation, params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
-
-
-RESHARDING = ("SplitShard", "MergeShards", "UpdateShardCount")
-
-
-def _close_shards(world: World) -> None:
-    """Readers of a shard that was split or merged must know that it has ended."""
-    from moto.kinesis.models import kinesis_backends
-
-    for stream in kinesis_backends[world.account][world.region].streams.values():
-        world.streams.close_shards(stream.arn, [name for name, shard in stream.shards.items() if not shard.is_open])
 
 
 def _quick_create(world: World, api_id: str, params: Mapping[str, Any]) -> None:
@@ -113,7 +102,7 @@ def _hook_service(service: str) -> None:
         return
     _hooked.add(service)
     if service == "kinesis":
-        _hook_kinesis()
+        kinesis_hooks.hook(_patches, _world)
     elif service in ("dynamodb", "dynamodbstreams"):
         _hook_table_streams()
     elif service == "s3":
@@ -145,82 +134,6 @@ def refusing_in_worlds(start: Callable[..., None]) -> Callable[..., None]:
 def _world() -> World | None:
     actor = current_actor()
     return None if actor is None else actor.kernel.world
-
-
-def _hook_kinesis() -> None:
-    from moto.kinesis.models import KinesisBackend, Stream
-
-    original: Callable[..., tuple[str, str]] = Stream.put_record
-
-    def put_record(stream: Any, partition_key: str, explicit_hash_key: str, data: str) -> tuple[str, str]:
-        sequence_number, shard_id = original(stream, partition_key, explicit_hash_key, data)
-        world = _world()
-        if world is not None:
-            world.streams.kinesis_record(
-                stream.arn,
-                shard_id,
-                sequence_number,
-                partition_key,
-                base64.b64decode(data),
-                parents=_ancestors(stream, shard_id),
-            )
-        return sequence_number, shard_id
-
-    _patches.set(Stream, "put_record", put_record)
-    _patches.set(KinesisBackend, "put_records", _of_any_size(KinesisBackend.put_records))
-    _patches.set(Stream, "get_shard_for_key", _among_open_shards(Stream.get_shard_for_key))
-    _patches.set(Stream, "split_shard", _without_moving_records(Stream.split_shard))
-
-
-def _of_any_size(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """In a world the call has been judged by AWS's present limits; moto knows the old ones."""
-
-    def put_records(backend: Any, stream_arn: str, stream_name: str, records: list[dict[str, Any]]) -> dict[str, Any]:
-        if _world() is None:
-            return original(backend, stream_arn, stream_name, records)
-        stream = backend.describe_stream(stream_arn=stream_arn, stream_name=stream_name)
-        put = [stream.put_record(one["PartitionKey"], one.get("ExplicitHashKey"), one["Data"]) for one in records]
-        kept = [{"SequenceNumber": number, "ShardId": shard} for number, shard in put]
-        return {"FailedRecordCount": 0, "Records": kept}
-
-    return put_records
-
-
-def _ancestors(stream: Any, shard_id: str) -> tuple[str, ...]:
-    """The shards that a shard was made of, and theirs: one in between may never have had a record."""
-    shard = stream.shards.get(shard_id)
-    parents = [] if shard is None else list(filter(None, (shard.parent, shard.adjacent_parent)))
-    return tuple(dict.fromkeys([*parents, *(older for parent in parents for older in _ancestors(stream, parent))]))
-
-
-def _among_open_shards(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A closed shard takes no records any more; moto looks through all shards and finds the closed one first."""
-
-    def get_shard_for_key(stream: Any, partition_key: str, explicit_hash_key: str) -> Any:
-        every, stream.shards = stream.shards, {name: shard for name, shard in stream.shards.items() if shard.is_open}
-        try:
-            return original(stream, partition_key, explicit_hash_key)
-        finally:
-            stream.shards = every
-
-    return get_shard_for_key
-
-
-def _without_moving_records(original: Callable[..., None]) -> Callable[..., None]:
-    """On AWS a closed shard keeps its records; moto puts them into its children, as if they came a second time."""
-
-    def split_shard(stream: Any, shard_to_split: str, new_starting_hash_key: str) -> None:
-        shard = stream.shards.get(shard_to_split)
-        if shard is None:
-            original(stream, shard_to_split, new_starting_hash_key)
-            return
-        records, shard.records = shard.records, {}
-        try:
-            original(stream, shard_to_split, new_starting_hash_key)
-        finally:
-            shard.records = records
-
-    return split_shard
 
 
 def _hook_table_streams() -> None:

@@ -266,6 +266,16 @@ class TestEnrichment:
         assert len(system.messages("Dead")) == 1
         assert {r.detail["reason"] for r in system.records("retry", "Flow")} == {"EnrichmentError"}
 
+    @pytest.mark.rule("6.7/partial-enrichment")
+    def test_it_cannot_report_failed_items(self, system):
+        """§6.7: partial failures are for targets; such an answer is an event like any other."""
+        self.up(system, "def handler(event, context): return {'batchItemFailures': [{'itemIdentifier': 'x'}]}")
+        system.send("a", queue="In")
+        system.settle()
+
+        assert system.texts() == ['{"batchItemFailures":[{"itemIdentifier":"x"}]}']
+        assert system.depth("In") == (0, 0, 0)
+
     @pytest.mark.rule("6.7/enrichment-too-many")
     def test_more_than_the_target_takes_is_a_failure(self, system):
         """§6.7: the target is not invoked."""
