@@ -166,6 +166,21 @@ class TestReading:
 
         assert system.batches() == [[0]] * 4 + [[1]] * 6
 
+    @pytest.mark.rule("4.2/parents-first")
+    def test_the_child_of_a_merge_waits_for_both_parents(self, system, feed):
+        """§4.2: the one that fails holds it up, whichever it is."""
+        feed(POISON, shards=2, BatchSize=1, MaximumRetryAttempts=3)
+        kinesis, name = system.client("kinesis"), system.stage.ref("Feed")
+        for key in "abcdef":
+            system.put(0, key=key)
+        shards = [shard["ShardId"] for shard in kinesis.describe_stream(StreamName=name)["StreamDescription"]["Shards"]]
+        kinesis.merge_shards(StreamName=name, ShardToMerge=shards[0], AdjacentShardToMerge=shards[1])
+        system.put(1, key="z")
+        system.settle()
+
+        assert len({record.detail["shard"] for record in system.records("event", "Feed")}) == 3
+        assert system.batches() == [[0]] * 24 + [[1]]
+
 
 class TestRetries:
     """§4.3: what is not on the main road."""

@@ -580,6 +580,27 @@ class TestFlow:
 
         assert stage.settle().path == ["In", "Flow", "Out"]
 
+    def test_two_runs_are_the_same(self, system):
+        """Byte for byte: nothing of a pipe depends on anything but the seed."""
+
+        def journal():
+            system.up(
+                Feed=system.stream(2),
+                Out=system.queue(),
+                Enrich=system.function("def handler(event, context): return [{'n': len(event)}]"),
+                Flow=system.pipe(
+                    "Feed", "Out", Enrichment="Enrich", SourceParameters=stream_settings(ParallelizationFactor=3)
+                ),
+            )
+            for key in "abcdef":
+                system.put(1, key=key)
+            system.settle()
+            records = [repr(record) for record in system.stage.journal]
+            system.close()
+            return records
+
+        assert journal() == journal()
+
     def test_a_pipe_that_feeds_itself_stops_the_world(self, system):
         """Nothing would ever end that, so the error draws the cycle."""
         system.up(
