@@ -33,6 +33,34 @@ class Assumptions:
     """How that wait grows (§4.3)."""
     stream_retry_cap_s: float = 60.0
     """Where it stops growing (§4.3)."""
+    stream_lane_salt: str = ""
+    """Put before a key when it is dealt to one of a shard's lanes (§4.2: equal keys share a lane; which one, AWS does not say)."""
+    kinesis_poll_interval_s: float = 0.0
+    """How often a shard of a Kinesis stream is polled (§4.2: once a second is AWS's base rate, when in the second is not said); 0 reads at once."""
+    dynamodb_poll_interval_s: float = 0.0
+    """How often a shard of a table's stream is polled (§4.2: four times a second is AWS's base rate); 0 reads at once."""
+    bisect_first_half_is_bigger: bool = False
+    """Which half of an odd batch gets the record in the middle (§4.3)."""
+    stream_unknown_item_fails_batch: bool = True
+    """Whether a reported item that is not in the batch fails all of it, as a number does (§4.4), or is passed over."""
+    stream_s3_payload_is_text: bool = True
+    """Whether the `payload` of a failed batch in a bucket is JSON as a string, or an object (§4.5)."""
+    tumbling_window_offset_s: float = 0.0
+    """How long after the epoch tumbling windows begin to follow each other (§4.7)."""
+    tumbling_window_wait_s: float = 0.0
+    """How long after a tumbling window's end it is closed if no record comes (§4.7: "up to 2 minutes" on AWS)."""
+    tumbling_final_invoke_has_records: bool = False
+    """Whether the last batch of a tumbling window ends it, where Lambda can know; else an invocation without records does (§4.7)."""
+    tumbling_early_end_is_final: bool = False
+    """Whether the invocation that ends a tumbling window early has `isFinalInvokeForWindow` too (§4.7)."""
+    dynamodb_ttl_delay_s: float = 0.0
+    """How long after its time to live an item is deleted (§4.6: "within a few days" on AWS; until then reads still see it)."""
+    pipe_stream_batch_size: int = 1
+    """How many records of a stream a pipe hands over at once if it does not say (§6.7)."""
+    pipe_bus_source: str = "Pipe {name}"
+    """The `source` of an event that a pipe puts on a bus, if the pipe does not say; `{name}` is the pipe's (§6.7)."""
+    pipe_bus_detail_type: str = "Event from {source}"
+    """Its `detail-type`; `{source}` is `aws:sqs` and the like (§6.7)."""
     eventbridge_retry_first_s: float = 1.0
     """The wait before the first retry of a rule's target (§6.4: 185 retries in 24 hours are AWS's)."""
     eventbridge_retry_factor: float = 2.0

@@ -254,10 +254,15 @@ class Flow:
 
     def _is_step(self, record: Record) -> bool:
         """A dead letter that is sent to its queue makes an event there, which is the end of the path and not a part of it."""
-        if record.kind == "invocation":
+        if record.kind == "invocation" or self._is_handed_on(record):
             return True
         cause = self._by_n.get(record.cause) if record.cause is not None else None
         return record.kind == "event" and (cause is None or cause.kind != "dead_letter")
+
+    def _is_handed_on(self, record: Record) -> bool:
+        """Whether a delivery led to another one from there: a pipe passes on what it gets, and accepts no events of its own."""
+        below = self._children.get(record.n, ()) if record.kind == "delivery" else ()
+        return any(one.kind == "delivery" and one.detail.get("source") == record.resource for one in below)
 
     def _dead_letter(self, record: Record, detail: dict[str, Any]) -> DeadLetter:
         source, condition = detail.get("source", ""), detail.get("condition", "")
@@ -336,6 +341,9 @@ class Flow:
         return " (not delivered)" if batch is None else f" (delivered to {batch.resource} in a batch)"
 
     def _delivery_line(self, record: Record) -> str | None:
+        if self._is_handed_on(record):
+            count = plural(len(record.detail.get("ids", ())), "event")
+            return f"{record.resource} took {count} from {record.detail.get('source')}"
         if record.n in self._children:
             return None
         return f"{record.resource}: attempt {record.detail.get('attempt', 1)} to deliver from {record.detail.get('source')}"

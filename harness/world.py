@@ -20,6 +20,7 @@ from stagefright.assumptions import Assumptions
 from stagefright.aws_api import door, moto_hooks, moto_state, sessions
 from stagefright.aws_api.errors import ApiError
 from stagefright.aws_api.invoke import Invoke
+from stagefright.aws_api.table_lifetimes import TableLifetimes
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.async_invoke import AsyncInvoke
@@ -40,6 +41,7 @@ from stagefright.services.buses import BusService
 from stagefright.services.functions import FunctionService
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.services.log_groups import LogGroupService
+from stagefright.services.pipes import PipeService
 from stagefright.services.queues import QueueService
 from stagefright.services.replays import ReplayService
 from stagefright.services.scheduled_rules import ScheduledRules
@@ -126,10 +128,12 @@ class World:
         self.scheduled_rules: ScheduledRules = ScheduledRules(self)
         self.scheduler: SchedulerService = SchedulerService(self)
         self.streams: StreamService = StreamService(self)
+        self.table_lifetimes: TableLifetimes = TableLifetimes(self)
         self.functions: FunctionService = FunctionService(self)
         self.endpoints: EndpointService = EndpointService(self)
         self.buckets: BucketService = BucketService(self)
         self.log_groups: LogGroupService = LogGroupService(self)
+        self.pipes: PipeService = PipeService(self)
         self.executor: Executor = Executor(self)
         self.invoke: Invoke = Invoke(self)
         self.async_invoke: AsyncInvoke = AsyncInvoke(self)
@@ -146,6 +150,7 @@ class World:
             "lambda": [self.invoke, self.functions],
             "s3": [self.buckets],
             "logs": [self.log_groups],
+            "pipes": [self.pipes],
         }
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -281,6 +286,7 @@ class World:
         self._file_names.restart()
         self._seed_streams()
         self.executor.provision_all()
+        self.table_lifetimes.restart()
         self.mappings.start_all()
 
     def _stateful(self) -> dict[str, Any]:
@@ -297,6 +303,7 @@ class World:
             "endpoints": self.endpoints,
             "buckets": self.buckets,
             "log_groups": self.log_groups,
+            "pipes": self.pipes,
             "mappings": self.mappings,
         }
 
@@ -317,7 +324,7 @@ class World:
         if name is not None:
             return name
         physical = arn_or_name.split(":", 5)[-1] if arn_or_name.startswith("arn:") else arn_or_name
-        for prefix in ("function:", "stream/", "table/", "event-bus/", "rule/", "schedule/", "log-group:"):
+        for prefix in ("function:", "stream/", "table/", "event-bus/", "rule/", "schedule/", "log-group:", "pipe/"):
             physical = physical.removeprefix(prefix)
         return self._names.get(physical, physical)
 
@@ -336,7 +343,7 @@ class World:
             found = getattr(api, method, None)
             if found is not None:
                 return found  # type: ignore[no-any-return]
-        if service in ("sqs", "lambda"):
+        if service in ("sqs", "lambda", "pipes"):
             raise UnsupportedOperation(
                 f"The local stage does not have {service}.{name}. It answers for the emulated {service} only."
             )
@@ -383,7 +390,9 @@ class World:
         if service == "kinesis":
             from moto.kinesis.models import kinesis_backends
 
-            return name in kinesis_backends[self.account][self.region].streams
+            stream = kinesis_backends[self.account][self.region].streams.get(name)
+            consumers = [] if stream is None else [consumer.consumer_arn for consumer in stream.consumers]
+            return stream is not None and ("/consumer/" not in resource or arn in consumers)
         from moto.dynamodb.models import dynamodb_backends
 
         table = dynamodb_backends[self.account][self.region].tables.get(name)
@@ -406,10 +415,10 @@ class World:
 
         return name in dict.keys(ssm_backends[self.account][self.region]._parameters)
 
-    def logs_put(self, group: str, message: str) -> None:
+    def logs_put(self, group: str, message: str, stream: str = "stagefright") -> None:
         """Write a line into a log group, as a rule's target does."""
-        self.logs.append(group, "stagefright", message)
-        self.log_groups.deliver_pending(group, "stagefright", self.kernel.cause())
+        self.logs.append(group, stream, message)
+        self.log_groups.deliver_pending(group, stream, self.kernel.cause())
 
     def _how_it_failed(self, record: int) -> str:
         detail = self.journal[record].detail

@@ -7,7 +7,6 @@ tables, topics and rules; each hook here is one method of a moto class, replaced
 
 from __future__ import annotations
 
-import base64
 import importlib
 import io
 import json
@@ -17,8 +16,9 @@ from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from stagefright.aws_api import rest_api_hooks
+from stagefright.aws_api import kinesis_hooks, rest_api_hooks
 from stagefright.errors import UsageError
+from stagefright.services.stream_limits import check_record, check_records
 from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
 
@@ -50,6 +50,8 @@ def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, A
         ("apigateway", "PutGatewayResponse"): rest_api_hooks.check_gateway_response,
         ("apigateway", "PutIntegration"): lambda params: rest_api_hooks.check_integration(world, params),
         ("events", "PutRule"): partial(_validate_rule, world),
+        ("kinesis", "PutRecord"): check_record,
+        ("kinesis", "PutRecords"): check_records,
         ("events", "PutTargets"): world.buses.validate_targets,
         **{
             ("events", name): world.buses.validate_change
@@ -98,6 +100,10 @@ def after(
     elif (service, operation) in _SCHEDULE_CHANGES and "Error" not in answer:
         with world.kernel.blame(cause):
             (world.scheduler if service == "scheduler" else world.scheduled_rules).changed(params)
+    elif service == "kinesis" and operation in kinesis_hooks.RESHARDING:
+        kinesis_hooks.close_shards(world)
+    elif service == "dynamodb" and "Error" not in answer:
+        world.table_lifetimes.written(operation, params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
     elif service == "apigateway" and operation == "CreateRestApi" and "Error" not in answer:
@@ -141,7 +147,7 @@ def _hook_service(service: str) -> None:
         return
     _hooked.add(service)
     if service == "kinesis":
-        _hook_kinesis()
+        kinesis_hooks.hook(_patches, _world)
     elif service == "dynamodb":
         _hook_table_streams()
     elif service == "s3":
@@ -175,61 +181,6 @@ def refusing_in_worlds(start: Callable[..., None]) -> Callable[..., None]:
 def _world() -> World | None:
     actor = current_actor()
     return None if actor is None else actor.kernel.world
-
-
-def _hook_kinesis() -> None:
-    from moto.kinesis.models import Stream
-
-    original: Callable[..., tuple[str, str]] = Stream.put_record
-
-    def put_record(stream: Any, partition_key: str, explicit_hash_key: str, data: str) -> tuple[str, str]:
-        sequence_number, shard_id = original(stream, partition_key, explicit_hash_key, data)
-        world = _world()
-        if world is not None:
-            shard = stream.shards[shard_id]
-            world.streams.kinesis_record(
-                stream.arn,
-                shard_id,
-                sequence_number,
-                partition_key,
-                base64.b64decode(data),
-                parents=tuple(filter(None, (shard.parent, shard.adjacent_parent))),
-            )
-        return sequence_number, shard_id
-
-    _patches.set(Stream, "put_record", put_record)
-    _patches.set(Stream, "get_shard_for_key", _among_open_shards(Stream.get_shard_for_key))
-    _patches.set(Stream, "split_shard", _without_moving_records(Stream.split_shard))
-
-
-def _among_open_shards(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A closed shard takes no records any more; moto looks through all shards and finds the closed one first."""
-
-    def get_shard_for_key(stream: Any, partition_key: str, explicit_hash_key: str) -> Any:
-        every, stream.shards = stream.shards, {name: shard for name, shard in stream.shards.items() if shard.is_open}
-        try:
-            return original(stream, partition_key, explicit_hash_key)
-        finally:
-            stream.shards = every
-
-    return get_shard_for_key
-
-
-def _without_moving_records(original: Callable[..., None]) -> Callable[..., None]:
-    """On AWS a closed shard keeps its records; moto puts them into its children, as if they came a second time."""
-
-    def split_shard(stream: Any, shard_to_split: str, new_starting_hash_key: str) -> None:
-        shard = stream.shards.get(shard_to_split)
-        if shard is None:
-            original(stream, shard_to_split, new_starting_hash_key)
-            return
-        records, shard.records = shard.records, {}
-        try:
-            original(stream, shard_to_split, new_starting_hash_key)
-        finally:
-            shard.records = records
-
-    return split_shard
 
 
 def _hook_table_streams() -> None:

@@ -9,9 +9,9 @@ WHOLE_BATCH = None
 """The answer is unusable, or names an item that is not in the batch: all of it counts as failed."""
 
 
-def failed_items(payload: bytes, known: Collection[str]) -> set[str] | None:
+def failed_items(payload: bytes, known: Collection[str], *, strangers_fail: bool = True) -> set[str] | None:
     """
-    The identifiers that the function reports as failed, or `WHOLE_BATCH`.
+    The identifiers that the function reports as failed, or `WHOLE_BATCH`; one that is not `known` spoils the answer, or is passed over.
 
     >>> failed_items(b'{"batchItemFailures":[{"itemIdentifier":"b"}]}', ["a", "b"])
     {'b'}
@@ -34,6 +34,7 @@ def failed_items(payload: bytes, known: Collection[str]) -> set[str] | None:
     if not isinstance(failures, list):
         return WHOLE_BATCH
     identifiers = [entry.get("itemIdentifier") if isinstance(entry, dict) else None for entry in failures]
-    if any(not isinstance(identifier, str) or identifier not in known for identifier in identifiers):
+    if any(not isinstance(identifier, str) or not identifier for identifier in identifiers):
         return WHOLE_BATCH
-    return {str(identifier) for identifier in identifiers}
+    named = {str(identifier) for identifier in identifiers}
+    return WHOLE_BATCH if strangers_fail and not named <= set(known) else named & set(known)

@@ -7,17 +7,14 @@ The shapes are AWS's (aws-semantics §2.3, §2.4, §4.5); the way to a queue, to
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.functions import payloads
-from stagefright.services.streams import arrival_text
 from stagefright.services.topic_rules import MESSAGE_BYTES_MAX
 
 if TYPE_CHECKING:
     from stagefright.functions.outcome import Outcome
-    from stagefright.services.streams import StreamRecord
     from stagefright.world import World
 
 
@@ -52,54 +49,6 @@ def async_record(
 def _response_context(outcome: Outcome) -> dict[str, Any]:
     context: dict[str, Any] = {"statusCode": 200, "executedVersion": outcome.executed_version}
     return {**context, "functionError": "Unhandled"} if outcome.failed else context
-
-
-def stream_record(
-    *,
-    timestamp: str,
-    request_id: str,
-    function_arn: str,
-    condition: str,
-    attempts: int,
-    outcome: Outcome | None,
-    source: str,
-    shard_id: str,
-    stream_arn: str,
-    batch: Sequence[StreamRecord],
-) -> dict[str, Any]:
-    """
-    The record of a stream batch that was given up (§4.5); `function_arn` is unqualified.
-
-    It holds no payload, only where the records are; expiry by age has no response context, and a failure that the
-    function reported item by item has a null `functionError`.
-    """
-    is_kinesis = source == "kinesis"
-    record: dict[str, Any] = {
-        "requestContext": {
-            "requestId": request_id,
-            "functionArn": function_arn,
-            "condition": condition,
-            "approximateInvokeCount": attempts,
-        }
-    }
-    if outcome is not None:
-        record["responseContext"] = {
-            "statusCode": 200,
-            "executedVersion": outcome.executed_version,
-            "functionError": "Unhandled" if outcome.failed else None,
-        }
-    record["version"] = "1.0"
-    record["timestamp"] = timestamp
-    record["KinesisBatchInfo" if is_kinesis else "DDBStreamBatchInfo"] = {
-        "shardId": shard_id,
-        "startSequenceNumber": batch[0].sequence_number,
-        "endSequenceNumber": batch[-1].sequence_number,
-        "approximateArrivalOfFirstRecord": arrival_text(batch[0].arrived_at, milliseconds=is_kinesis),
-        "approximateArrivalOfLastRecord": arrival_text(batch[-1].arrived_at, milliseconds=is_kinesis),
-        "batchSize": len(batch),
-        "streamArn": stream_arn,
-    }
-    return record
 
 
 class Destinations:

@@ -1,13 +1,12 @@
 """
-Lambda's poller of one SQS queue (aws-semantics §3.5 to §3.8).
+The poller of one SQS queue, for a function or a pipe (aws-semantics §3.5 to §3.8).
 
-It receives when there is something to receive, batches, invokes, and deletes what succeeded. What failed it leaves alone: those messages come
+It receives when there is something to receive, batches, hands over, and deletes what succeeded. What failed it leaves alone: those messages come
 back when their visibility timeout ends, because nobody deleted them.
 """
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,12 +16,12 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.delivery.async_invoke import refusal_reason
 from stagefright.delivery.batch_response import failed_items
 from stagefright.functions.lineage import RECURSION
-from stagefright.patterns import compile_mapping_filter
 from stagefright.services.lambda_limits import SYNC_PAYLOAD_BYTES_MAX
 from stagefright.services.queue_record import record as lambda_record
 from stagefright.tasks import Signal, Task
 
 if TYPE_CHECKING:
+    from stagefright.delivery.consumer import Consumer
     from stagefright.functions.outcome import Outcome
     from stagefright.services.event_source_mappings import EventSourceMapping
     from stagefright.services.queue import Queue
@@ -88,7 +87,7 @@ class _Batch:
 class QueuePoller:
     """Polls one queue for one mapping until it is stopped."""
 
-    def __init__(self, world: World, mapping: EventSourceMapping, queue: Queue) -> None:
+    def __init__(self, world: World, mapping: EventSourceMapping, queue: Queue, consumer: Consumer) -> None:
         self._world = world
         self._queue = queue
         self._source = world.name_of(queue.arn)
@@ -102,13 +101,12 @@ class QueuePoller:
         self._first = CONCURRENT_BATCHES_AT_FIRST
         self._rests_until = 0.0
         self._task: Task[None] | None = None
-        self.configure(mapping)
+        self.configure(mapping, consumer)
 
-    def configure(self, mapping: EventSourceMapping) -> None:
+    def configure(self, mapping: EventSourceMapping, consumer: Consumer) -> None:
         """Go on with these settings; batches under way are seen through with the ones that they find."""
         self._mapping = mapping
-        self._function = self._world.name_of(mapping.function_arn)
-        self._filter = compile_mapping_filter({"Filters": [{"Pattern": p} for p in mapping.filters]}, "sqs")
+        self._consumer = consumer
         self._changed.notify()
 
     def start(self) -> None:
@@ -137,7 +135,7 @@ class QueuePoller:
             elif batch := await self._gather():
                 self._wake()
                 self._in_flight += 1
-                name = f"batch from {self._source} to {self._function}"
+                name = f"batch from {self._source} to {self._consumer.name}"
                 self._world.kernel.spawn(self._process(batch), name=name, cause=batch[0].message.record)
             else:
                 self._fall_idle()
@@ -173,8 +171,8 @@ class QueuePoller:
         visible_again_at = self._world.clock.now() + timeout_s
         for message in messages:
             content = lambda_record(message)
-            if self._filter.matches(content):
-                self._held.append(_Received(message, json.dumps(content, separators=(",", ":")), visible_again_at))
+            if self._consumer.passes(content):
+                self._held.append(_Received(message, self._consumer.text_of(content), visible_again_at))
             else:
                 self._drop_filtered(message)
         return bool(self._held) or (bool(messages) and self._receive(count))
@@ -191,15 +189,8 @@ class QueuePoller:
         window_s = self._mapping.batching_window_s
         if not window_s:
             return own_s
-        needed_s = window_s + self._timeout_s()
+        needed_s = window_s + self._consumer.timeout_s()
         return own_s if needed_s <= own_s else needed_s + WINDOW_VISIBILITY_MARGIN_S
-
-    def _timeout_s(self) -> int:
-        try:
-            return self._world.functions.find(self._mapping.function_arn).version.timeout_s
-        except ApiError:
-            # The function is gone; its mapping polls on, as on AWS, and every invocation is refused.
-            return 0
 
     async def _wait_for_messages(self, *, deadline: float | None) -> None:
         due = [at for at in (deadline, self._queue.next_visible_at()) if at is not None]
@@ -266,7 +257,7 @@ class QueuePoller:
         attempt = max(message.receive_count for message in messages)
         delivery = self._world.journal.write(
             "delivery",
-            self._function,
+            self._consumer.name,
             cause=messages[0].record,
             causes=[message.record for message in messages[1:]],
             source=self._source,
@@ -274,8 +265,8 @@ class QueuePoller:
             attempt=attempt,
         )
         gives_up_at = min(received.visible_again_at for received in batch)
-        payload = '{"Records":[' + ",".join(received.text for received in batch) + "]}"
-        outcome = await self._invoke(payload.encode(), delivery.n, attempt, gives_up_at, _trace_headers(messages))
+        texts = [received.text for received in batch]
+        outcome = await self._invoke(texts, delivery.n, attempt, gives_up_at, _trace_headers(messages))
         failed = self._failed(outcome, messages)
         for message in messages:
             if message.id not in failed:
@@ -284,7 +275,7 @@ class QueuePoller:
             self._slow_down()
             cause = delivery.n if isinstance(outcome, ApiError) else outcome.record
             due = min(received.visible_again_at for received in batch if received.message.id in failed)
-            self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, _reason(outcome))
+            self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, self._reason(outcome))
 
     def _slow_down(self) -> None:
         """Rest after a failure, unless the function reports what failed: then AWS does not slow down (§3.7, §3.8)."""
@@ -293,27 +284,18 @@ class QueuePoller:
             self._rests_until = self._world.clock.now() + pause_s
 
     async def _invoke(
-        self, payload: bytes, cause: int, attempt: int, gives_up_at: float, trace_headers: list[str]
+        self, records: Sequence[str], cause: int, attempt: int, gives_up_at: float, trace_headers: list[str]
     ) -> Outcome | ApiError:
         """
         Invoke; a throttle is retried until the messages' visibility runs out, then the batch is let go (§3.7).
 
-        Returns the last refusal if the function never ran.
+        Returns the last refusal if it never ran.
         """
         kernel = self._world.kernel
         refusals = 0
         while True:
             try:
-                resolved = self._world.functions.find(self._mapping.function_arn)
-                request_id = self._world.chance.uuid("queue mapping", self._mapping.uuid, cause)
-                return await self._world.executor.run(
-                    resolved,
-                    payload,
-                    request_id=request_id,
-                    cause=cause,
-                    attempt=attempt,
-                    trace_headers=trace_headers,
-                )
+                return await self._consumer.invoke(records, cause=cause, attempt=attempt, trace_headers=trace_headers)
             except ApiError as refusal:
                 if refusal.code == RECURSION:
                     # Nothing would change within the visibility timeout; the messages are let go at once (§7).
@@ -342,20 +324,19 @@ class QueuePoller:
 
     def _note_return(self, ids: list[str], cause: int, due: float, attempt: int, reason: str) -> None:
         self._world.journal.write(
-            "retry", self._function, cause=cause, source=self._source, due=due, reason=reason, ids=ids
+            "retry", self._consumer.name, cause=cause, source=self._source, due=due, reason=reason, ids=ids
         )
         if self._queue.dead_letter_arn is None:
             limit = ATTEMPTS_WITHOUT_DEAD_LETTERS_MAX
             how = f", the last time refused with {reason}"
-            self._world.limit_attempts(attempt, self._mapping.function_arn, cause, limit=limit, how=how)
+            self._world.limit_attempts(attempt, self._consumer.arn, cause, limit=limit, how=how)
+
+    def _reason(self, outcome: Outcome | ApiError) -> str:
+        if isinstance(outcome, ApiError):
+            return refusal_reason(outcome)
+        return self._consumer.failure_reason(outcome) if outcome.failed else "BatchItemFailure"
 
 
 def _trace_headers(messages: Sequence[ReceivedMessage]) -> list[str]:
     """The trace headers that the messages of a batch carry."""
     return [found for message in messages if (found := message.system_attributes.get("AWSTraceHeader")) is not None]
-
-
-def _reason(outcome: Outcome | ApiError) -> str:
-    if isinstance(outcome, ApiError):
-        return refusal_reason(outcome)
-    return "FunctionError" if outcome.failed else "BatchItemFailure"

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stagefright.delivery.stream_window import Window
+
 if TYPE_CHECKING:
     from stagefright.services.event_source_mappings import EventSourceMapping
     from stagefright.services.streams import Shard, StreamRecord, StreamService
@@ -25,6 +27,8 @@ class ShardProgress:
 
     first: int = 0
     beyond: set[int] = field(default_factory=set)
+    windows: dict[int, Window] = field(default_factory=dict)
+    """The tumbling window that is open in each lane (§4.7)."""
 
     def is_done(self, place: int) -> bool:
         """Whether a record was processed, given up or filtered out."""
@@ -52,7 +56,7 @@ class Progress:
         Only shards that have records now are passed over: a shard that gets its first record later is new to the
         mapping, and none of it is skipped.
         """
-        shards = streams.shards(mapping.source_arn)
+        shards = streams.shards(mapping.stream_arn)
         return cls({shard.id: ShardProgress(_first_place(mapping, shard)) for shard in shards})
 
     def of(self, shard_id: str) -> ShardProgress:

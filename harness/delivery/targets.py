@@ -18,18 +18,25 @@ if TYPE_CHECKING:
 
 
 def hand_over(
-    world: World, arn: str, text: str, *, cause: int, group_id: str | None = None, partition_key: str | None = None
+    world: World,
+    arn: str,
+    text: str,
+    *,
+    cause: int,
+    group_id: str | None = None,
+    dedup_id: str | None = None,
+    partition_key: str | None = None,
 ) -> None:
     """
     Hand `text` to the function, queue, topic, stream or log group `arn`.
 
-    `group_id` is for FIFO queues, `partition_key` for streams. Raises `ApiError` if it is refused, `NO_RESOURCE` if there is no such thing.
+    `group_id` and `dedup_id` are for FIFO queues, `partition_key` for streams. Raises `ApiError` if it is refused, `NO_RESOURCE` if there is no such thing.
     """
     service = service_of(arn)
     if service == "kinesis":
         _to_stream(world, arn, text, partition_key or "", cause)
     elif service == "sqs":
-        _to_queue(world, arn, text, group_id, cause)
+        _to_queue(world, arn, text, group_id, dedup_id, cause)
     else:
         _HAND_OVERS[service](world, arn, text, cause)
 
@@ -66,11 +73,11 @@ def _to_log_group(world: World, arn: str, text: str, cause: int) -> None:
         world.logs_put(resource_of(arn).removeprefix("log-group:").removesuffix(":*"), text)
 
 
-def _to_queue(world: World, arn: str, text: str, group_id: str | None, cause: int) -> None:
+def _to_queue(world: World, arn: str, text: str, group_id: str | None, dedup_id: str | None, cause: int) -> None:
     queue = world.queues.by_arn(arn)
     if queue is None:
         raise no_resource(arn)
-    queue.send(text, group_id=group_id, cause=cause)
+    queue.send(text, group_id=group_id, dedup_id=dedup_id, cause=cause)
 
 
 def _to_stream(world: World, arn: str, text: str, partition_key: str, cause: int) -> None:

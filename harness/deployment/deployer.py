@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from stagefright.templates import Resource, Template
     from stagefright.world import World
 
-for _room in ("apis", "events", "functions", "messaging", "notifications", "rest_apis", "schedules", "storage"):
+for _room in (
+    "apis",
+    "events",
+    "functions",
+    "messaging",
+    "notifications",
+    "pipes",
+    "rest_apis",
+    "schedules",
+    "storage",
+):
     importlib.import_module(f"stagefright.deployment.{_room}")
 
 
@@ -294,7 +304,6 @@ REF_ARNS = {
     "AWS::ElasticLoadBalancingV2::ListenerRule": "elasticloadbalancing:listener-rule/app/{}/1/1/1",
     "AWS::ElasticLoadBalancingV2::LoadBalancer": "elasticloadbalancing:loadbalancer/app/{}/1",
     "AWS::ElasticLoadBalancingV2::TargetGroup": "elasticloadbalancing:targetgroup/{}/1",
-    "AWS::Kinesis::StreamConsumer": "kinesis:stream/consumer/{}:1",
     "AWS::MSK::Cluster": "kafka:cluster/{}/1",
     "AWS::StepFunctions::Activity": "states:activity:{}",
     "AWS::StepFunctions::StateMachine": "states:stateMachine:{}",

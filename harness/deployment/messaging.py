@@ -161,3 +161,12 @@ def stream(maker: Maker, properties: Properties) -> Made:
         kinesis.increase_stream_retention_period(StreamName=name, RetentionPeriodHours=hours)
     arn = maker.arn("kinesis", f"stream/{name}")
     return Made(name, {"Arn": arn}, (arn, name))
+
+
+@makes("AWS::Kinesis::StreamConsumer")
+def stream_consumer(maker: Maker, properties: Properties) -> Made:
+    name, stream_arn = str(properties["ConsumerName"]), str(properties["StreamARN"])
+    made = maker.client("kinesis").register_stream_consumer(StreamARN=stream_arn, ConsumerName=name)["Consumer"]
+    arn = made["ConsumerARN"]
+    facts = {"ConsumerARN": arn, "ConsumerName": name, "ConsumerStatus": "ACTIVE", "StreamARN": stream_arn}
+    return Made(arn, facts, (arn,))

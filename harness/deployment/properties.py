@@ -95,6 +95,7 @@ PROPERTIES: dict[str, str] = {
         "DesiredShardLevelMetrics MaxRecordSizeInKiB Name RecordDistributionStrategy RetentionPeriodHours "
         "ShardCount StreamEncryption StreamModeDetails Tags WarmThroughputMiBps"
     ),
+    "AWS::Kinesis::StreamConsumer": "ConsumerName StreamARN Tags",
     "AWS::Lambda::Alias": ("Description FunctionName FunctionVersion Name ProvisionedConcurrencyConfig RoutingConfig"),
     "AWS::Lambda::EventInvokeConfig": (
         "DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier"
@@ -132,6 +133,10 @@ PROPERTIES: dict[str, str] = {
     "AWS::Logs::SubscriptionFilter": (
         "ApplyOnTransformedLogs DestinationArn Distribution EmitSystemFields FieldSelectionCriteria FilterName "
         "FilterPattern LogGroupName RoleArn"
+    ),
+    "AWS::Pipes::Pipe": (
+        "Description DesiredState Enrichment EnrichmentParameters KmsKeyIdentifier LogConfiguration Name RoleArn Source "
+        "SourceParameters Tags Target TargetParameters"
     ),
     "AWS::S3::Bucket": (
         "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption BucketName "

@@ -5,6 +5,7 @@ from stagefright.patterns.dialects import (
     SnsFilter,
     compile_mapping_filter,
     compile_pattern,
+    compile_pipe_filter,
     compile_sns_filter,
     matches,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "SnsFilter",
     "compile_mapping_filter",
     "compile_pattern",
+    "compile_pipe_filter",
     "compile_sns_filter",
     "matches",
 ]

@@ -63,6 +63,19 @@ MAPPING = Dialect(
 """Filter criteria of event source mappings (AWS guide, invocation-eventfiltering)."""
 
 
+PIPE = Dialect(
+    operators=ALL_OPERATORS - {"wildcard", "cidr"},
+    anything_but=frozenset(),
+    affix_ignore_case=True,
+    number_limit=5e9,
+    number_decimals=None,
+    branches_max=1_000,
+    wildcard_complexity_max=None,
+    empty_ok=True,
+)
+"""Filters of pipes: no wildcard, and no prefix, suffix or the like inside of anything-but (AWS guide, eb-pipes-event-filtering)."""
+
+
 def compile_pattern(pattern: str | Mapping[str, Any]) -> Pattern:
     """
     Compile an EventBridge pattern, given as JSON text or as the object it stands for.
@@ -331,7 +344,19 @@ def compile_mapping_filter(filter_criteria: Mapping[str, Any] | None, source: st
         raise InvalidPattern(error.reason, message=INVALID_FILTER) from error
 
 
-def _record_filter(text: str, data_key: str | None) -> _RecordFilter:
+def compile_pipe_filter(patterns: Sequence[str], source: str) -> MappingFilter:
+    """
+    Compile the filters of a pipe, which look at the same records as those of a mapping, in a smaller language.
+
+    Raises `InvalidPattern` with the reason.
+
+    >>> compile_pipe_filter(['{"body": {"n": [{"numeric": [">", 1]}]}}'], "sqs").matches({"body": '{"n": 2}'})
+    True
+    """
+    return MappingFilter([_record_filter(pattern, DATA_KEYS[source], PIPE) for pattern in patterns])
+
+
+def _record_filter(text: str, data_key: str | None, dialect: Dialect = MAPPING) -> _RecordFilter:
     node = load_json(text)
-    pattern = Pattern(MAPPING.parse(node))
+    pattern = Pattern(dialect.parse(node))
     return _RecordFilter(pattern, data_key, node.get(data_key) if data_key else None)

@@ -91,6 +91,16 @@ class EventSourceMapping:
         return self.state == "Enabled"
 
     @property
+    def stream_arn(self) -> str:
+        """The stream itself, also where the mapping reads it as a consumer with a throughput of its own."""
+        return self.source_arn.partition("/consumer/")[0]
+
+    @property
+    def is_pushed_to(self) -> bool:
+        """Whether Kinesis pushes records instead of being polled: enhanced fan-out (§4.2)."""
+        return "/consumer/" in self.source_arn
+
+    @property
     def is_fifo(self) -> bool:
         """Whether the source is a FIFO queue."""
         return self.source == "sqs" and self.source_arn.endswith(".fifo")
@@ -365,6 +375,9 @@ def _destination(value: Mapping[str, Any]) -> dict[str, Any]:
     arn = (value.get("OnFailure") or {}).get("Destination") or None
     if arn is not None and not re.match(r"arn:aws[a-zA-Z-]*:(sqs|sns|s3):", arn):
         raise refused(f"The destination {arn} is not an SQS queue, SNS topic or S3 bucket.")
+    if arn is not None and arn.endswith(".fifo"):
+        # AWS's text is not recorded; the rule is §4.1's.
+        raise refused(f"The destination {arn} is a FIFO one; a standard queue or topic is needed.")
     return {"on_failure": arn}
 
 

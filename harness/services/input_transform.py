@@ -56,7 +56,7 @@ def target_input(target: Mapping[str, Any], event: Mapping[str, Any], context: R
         return to_json(_or_empty(read_path(target["InputPath"], event)))
     transformer = target.get("InputTransformer")
     if transformer:
-        return _fill(transformer["InputTemplate"], _values(transformer, event, context))
+        return fill(transformer["InputTemplate"], _values(transformer, event, context))
     return to_json(event)
 
 
@@ -181,23 +181,27 @@ def _or_empty(value: Any) -> Any:
     return "" if value is MISSING else value
 
 
-def _fill(template: str, values: Mapping[str, Any]) -> str:
-    """Replace each placeholder: by JSON outside of quotes, by text inside of them."""
+def fill(
+    template: str, values: Mapping[str, Any], placeholder: re.Pattern[str] = PLACEHOLDER, *, as_text: bool = False
+) -> str:
+    """Replace each placeholder: by JSON outside of quotes, by text inside of them, or `as_text` everywhere."""
     parts: list[str] = []
     position, quoted = 0, False
-    for match in PLACEHOLDER.finditer(template):
+    for match in placeholder.finditer(template):
         before = template[position : match.start()]
         quoted ^= _quotes(before) % 2 == 1
-        parts += [before, _insert(match, values, quoted=quoted)]
+        parts += [before, _insert(match, values, quoted=quoted, as_text=as_text)]
         position = match.end()
     return "".join(parts) + template[position:]
 
 
-def _insert(match: re.Match[str], values: Mapping[str, Any], *, quoted: bool) -> str:
+def _insert(match: re.Match[str], values: Mapping[str, Any], *, quoted: bool, as_text: bool) -> str:
     if match[1] not in values:
         return match[0]
     value = values[match[1]]
-    if not quoted:
+    if as_text and isinstance(value, str):
+        return value
+    if not quoted and not as_text:
         return to_json(value)
     # A string keeps the escapes that make it a part of the surrounding one; a structure loses its quotes.
     return to_json(value)[1:-1] if isinstance(value, str) else to_json(value).replace('"', "")

@@ -8,7 +8,7 @@ that Lambda gives to functions (aws-semantics §4.6), and readers are told.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from stagefright.world import World
 
 RETENTION_DEFAULT_S = 24 * 3600
+
+REMOVED_BY_SERVICE = {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
+"""What the record of an item says whose time to live was over (§4.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Shard:
     """
     One shard: its records in order, and a signal that tells of new ones.
 
-    A shard that was made by splitting or merging others names its parents, which must be read first (§4.2).
+    A shard that was made by splitting or merging others names its ancestors, which must be read first (§4.2).
     """
 
     stream_arn: str
@@ -53,11 +56,18 @@ class Shard:
     parents: tuple[str, ...] = ()
     records: list[StreamRecord] = field(default_factory=list)
     changed: Signal = field(default_factory=Signal)
+    is_closed: bool = False
+    """Whether it was split or merged: it takes no records any more."""
 
     @property
     def source_arn(self) -> str:
         """What the records are of: the stream, or the table behind it."""
         return self.stream_arn.partition("/stream/")[0]
+
+    @property
+    def is_kinesis(self) -> bool:
+        """Whether it is a shard of a Kinesis stream, not of a table."""
+        return self.stream_arn.split(":")[2] == "kinesis"
 
 
 class StreamService:
@@ -70,6 +80,7 @@ class StreamService:
         self.retention_s: dict[str, float] = {}
         """By stream ARN, where it is not the default."""
         self._held: list[Callable[[], None]] | None = None
+        self._is_service = False
 
     def shards(self, stream_arn: str) -> list[Shard]:
         """The shards of a stream that have had a record, in order of their ids."""
@@ -97,6 +108,15 @@ class StreamService:
             self._held = None
         for hand_over in held:
             hand_over()
+
+    @contextmanager
+    def removal_by_service(self) -> Iterator[None]:
+        """Within the block what is removed is removed by DynamoDB itself, for its time to live is over (§4.6)."""
+        self._is_service = True
+        try:
+            yield
+        finally:
+            self._is_service = False
 
     def kinesis_record(
         self,
@@ -133,6 +153,14 @@ class StreamService:
         shard = self._shard(stream_arn, shard_id, parents)
         self._append(shard, sequence_number, partition_key, body, written.n)
 
+    def close_shards(self, stream_arn: str, shard_ids: Iterable[str]) -> None:
+        """These shards were split or merged: nothing will be put into them any more."""
+        for shard_id in shard_ids:
+            shard = self._shards.get(stream_arn, {}).get(shard_id)
+            if shard is not None and not shard.is_closed:
+                shard.is_closed = True
+                shard.changed.notify()
+
     def table_change(self, table_arn: str, stream_arn: str, shard_id: str, record: Mapping[str, Any]) -> None:
         """A table with a stream was changed; `record` is moto's stream record."""
         if self._held is not None:
@@ -155,6 +183,7 @@ class StreamService:
             "awsRegion": world.region,
             "dynamodb": change,
             "eventSourceARN": stream_arn,
+            **(REMOVED_BY_SERVICE if self._is_service else {}),
         }
         written = world.journal.write(
             "event",
@@ -191,7 +220,7 @@ class StreamService:
 
     def snapshot(self) -> Any:
         return {
-            arn: {shard.id: (shard.parents, list(shard.records)) for shard in shards.values()}
+            arn: {shard.id: (shard.parents, list(shard.records), shard.is_closed) for shard in shards.values()}
             for arn, shards in self._shards.items()
         }, dict(self.retention_s)
 
@@ -201,7 +230,8 @@ class StreamService:
         self.shard_opened.clear()
         self._shards = {
             arn: {
-                shard_id: Shard(arn, shard_id, parents, list(records)) for shard_id, (parents, records) in by_id.items()
+                shard_id: Shard(arn, shard_id, parents, list(records), is_closed=is_closed)
+                for shard_id, (parents, records, is_closed) in by_id.items()
             }
             for arn, by_id in shards.items()
         }

@@ -61,6 +61,7 @@ def to_queue(system):
 class TestReading:
     """§4.2: batches, shards, lanes, windows."""
 
+    @pytest.mark.rule("4.2/batch-cut-by-size")
     def test_records_arrive_in_order(self, system, feed):
         """§4.2: a shard is read in order, each record once."""
         feed(BatchSize=4)
@@ -70,6 +71,7 @@ class TestReading:
         assert [n for batch in system.batches() for n in batch] == list(range(10))
         assert max(len(batch) for batch in system.batches()) <= 4
 
+    @pytest.mark.rule("4.1/trim-horizon")
     def test_records_of_the_deployment_time_are_read_from_the_start(self, system, feed):
         """§4.1: TRIM_HORIZON begins with what the stream holds."""
         feed(Enabled=False)
@@ -88,6 +90,7 @@ class TestReading:
 
         assert sorted(n for batch in system.batches() for n in batch) == list("abcdefgh")
 
+    @pytest.mark.rule("4.1/latest")
     def test_latest_passes_over_what_was_there(self, system, feed):
         """§4.1: a mapping that is made later does not see earlier records."""
         system.up(Worker=system.function(), Feed=system.resource("Kinesis::Stream", ShardCount=1))
@@ -100,6 +103,7 @@ class TestReading:
 
         assert system.batches() == [[3]]
 
+    @pytest.mark.rule("4.1/at-timestamp")
     def test_at_timestamp(self, system):
         """§4.1: from the first record that arrived then or later."""
         system.up(Worker=system.function(), Feed=system.resource("Kinesis::Stream", ShardCount=1))
@@ -116,6 +120,7 @@ class TestReading:
 
         assert system.batches() == [[2, 3]]
 
+    @pytest.mark.rule("4.2/one-batch-per-shard")
     def test_a_slow_function_sees_one_batch_at_a_time(self, system, feed):
         """§4.2: one batch in flight per shard; what came meanwhile makes the next one."""
         feed("import time\ndef handler(event, context): time.sleep(2)")
@@ -126,6 +131,7 @@ class TestReading:
 
         assert (system.batches(), system.attempts()) == ([[1], [2, 3]], [0, 2])
 
+    @pytest.mark.rule("4.2/one-batch-per-shard")
     def test_shards_are_independent(self, system, feed):
         """§4.2: a failing shard does not hold the others up."""
         feed(handler("if 'a' in numbers(event): raise ValueError"), shards=2, MaximumRetryAttempts=3, BatchSize=1)
@@ -142,6 +148,7 @@ class TestReading:
         assert blocked
         assert all(at[name] == at["a"] > 0 for name in blocked)
 
+    @pytest.mark.rule("4.2/failing-batch-blocks")
     def test_a_failing_batch_blocks_what_lies_behind_it(self, system, feed):
         """§4.2: later records of the shard wait until it is done with."""
         feed(handler("if 1 in numbers(event): raise ValueError"), BatchSize=1, MaximumRetryAttempts=2)
@@ -150,6 +157,7 @@ class TestReading:
 
         assert system.batches() == [[1], [1], [1], [2]]
 
+    @pytest.mark.rule("4.2/lanes-of-keys")
     def test_a_parallelization_factor_keeps_order_per_key(self, system, feed):
         """§4.2: the same key goes to the same lane; lanes overlap."""
         code = handler("import time; time.sleep(1)")
@@ -177,6 +185,7 @@ class TestReading:
         for key in "abcdefg":
             assert [n for batch in system.batches() for k, n in batch if k == key] == list(range(5))
 
+    @pytest.mark.rule("4.2/batch-cut-by-window")
     def test_a_batching_window_gathers(self, system, feed):
         """§4.2: from the first record until the window is over, or the batch is full."""
         feed(BatchSize=3, MaximumBatchingWindowInSeconds=30)
@@ -189,6 +198,7 @@ class TestReading:
 
         assert (system.batches(), system.attempts()) == ([[1, 2], [3, 4, 5]], [30, 50])
 
+    @pytest.mark.rule("4.2/batch-cut-by-payload")
     def test_six_megabytes_cut_a_batch(self, system, feed):
         """§4.2: the payload limit counts the base64 text."""
         feed(BatchSize=100, MaximumBatchingWindowInSeconds=10)
@@ -198,6 +208,7 @@ class TestReading:
         assert [len(batch) for batch in system.batches()] == [5, 2]
         assert system.attempts() == [0, 10]
 
+    @pytest.mark.rule("4.2/parents-first")
     def test_children_of_a_split_wait_for_their_parent(self, system, feed):
         """§4.2: a parent shard is read to its end before its children."""
         feed(handler("if 1 in numbers(event): raise ValueError"), BatchSize=1, MaximumRetryAttempts=4)
@@ -213,6 +224,7 @@ class TestReading:
         assert sorted(seen[6:]) == [3, 4]
         assert len({record.detail["shard"] for record in system.records("event", "Feed")}) > 1
 
+    @pytest.mark.rule("4.8/kinesis-keys", "4.8/plain-data-is-dropped")
     def test_filters(self, system, feed):
         """§4.8: data is decoded and parsed; what is not JSON is dropped when the pattern is about data."""
         pattern = json.dumps({"data": {"kind": ["good"]}})
@@ -298,6 +310,7 @@ class TestPausing:
 class TestRetries:
     """§4.3: how often a failing batch is tried."""
 
+    @pytest.mark.rule("4.3/attempts")
     def test_attempts_are_one_more_than_retries(self, system, feed):
         """§4.3: 1 + MaximumRetryAttempts, with growing pauses."""
         feed(FAILS, MaximumRetryAttempts=3, DestinationConfig=to_queue(system))
@@ -327,6 +340,7 @@ class TestRetries:
 
         assert system.dropped() == ["RetryAttemptsExhausted"]
 
+    @pytest.mark.rule("4.3/throttles-do-not-count")
     def test_throttles_do_not_count(self, system, feed):
         """§4.3: a refusal before the function runs is no attempt."""
         feed(
@@ -343,6 +357,7 @@ class TestRetries:
         assert len(system.attempts()) == 2
         assert system.bodies()[0]["requestContext"]["approximateInvokeCount"] == 2
 
+    @pytest.mark.rule("4.2/retries-until-expiry", "4.1/retention-kinesis")
     def test_endless_retries_end_with_the_records_life(self, system, feed):
         """§4.2: by default a batch is tried until its records leave the stream after 24 hours; then they are lost."""
         feed(FAILS)
@@ -352,6 +367,7 @@ class TestRetries:
         assert system.dropped() == ["retention"]
         assert 24 * 3600 <= system.elapsed() < 24 * 3600 + 61
 
+    @pytest.mark.rule("4.1/retention-kinesis")
     def test_a_longer_retention(self, system):
         """§4.1: Kinesis keeps records as long as it is told; here the template says 48 hours."""
         system.up(
@@ -365,6 +381,7 @@ class TestRetries:
         assert system.dropped() == ["retention"]
         assert system.elapsed() >= 48 * 3600
 
+    @pytest.mark.rule("4.3/bisect", "4.3/bisect-uses-no-attempt")
     def test_bisecting_isolates_the_poison(self, system, feed):
         """§4.3: halves are retried on their own; splits use up no attempts."""
         feed(
@@ -383,6 +400,7 @@ class TestRetries:
         assert record["KinesisBatchInfo"]["batchSize"] == 1
         assert record["requestContext"]["approximateInvokeCount"] == 2
 
+    @pytest.mark.rule("4.3/age-cuts", "4.5/age-without-response", "4.5/age-counts-one", "4.5/conditions")
     def test_an_old_record_is_cut_out(self, system, feed):
         """§4.3: records over MaximumRecordAgeInSeconds go to the destination alone; the rest is processed."""
         feed(Enabled=False, MaximumRecordAgeInSeconds=60, DestinationConfig=to_queue(system))
@@ -399,6 +417,7 @@ class TestRetries:
         assert "responseContext" not in record
         assert record["KinesisBatchInfo"]["batchSize"] == 1
 
+    @pytest.mark.rule("4.3/age-while-retrying", "4.3/retry-delay")
     def test_age_ends_endless_retries(self, system, feed):
         """§4.3: about eight attempts in the 60 seconds."""
         feed(FAILS, MaximumRecordAgeInSeconds=60, DestinationConfig=to_queue(system))
@@ -414,6 +433,7 @@ class TestRetries:
 class TestPartialResponses:
     """§4.3, §4.4: ReportBatchItemFailures."""
 
+    @pytest.mark.rule("4.4/success")
     @pytest.mark.parametrize(
         "answer", ["''", "[]", "None", "{}", "{'batchItemFailures': []}", "{'batchItemFailures': None}"]
     )
@@ -426,8 +446,16 @@ class TestPartialResponses:
         assert len(system.attempts()) == 1
         assert system.dropped() == []
 
+    @pytest.mark.rule("4.4/failure", "4.4/unknown-id")
     @pytest.mark.parametrize(
-        "identifier", ["{'itemIdentifier': ''}", "{'itemIdentifier': None}", "{'foo': 1}", "{'itemIdentifier': 123}"]
+        "identifier",
+        [
+            "{'itemIdentifier': ''}",
+            "{'itemIdentifier': None}",
+            "{'foo': 1}",
+            "{'itemIdentifier': 123}",
+            "{'itemIdentifier': 'x'}",
+        ],
     )
     def test_answers_that_fail_the_whole_batch(self, system, feed, identifier):
         """§4.4: the batch is retried from its first record."""
@@ -443,6 +471,7 @@ class TestPartialResponses:
 
         assert system.batches() == [[1, 2], [1, 2]]
 
+    @pytest.mark.rule("4.3/checkpoint")
     def test_the_lowest_sequence_number_is_the_checkpoint(self, system, feed):
         """§4.3: everything before it is done; the retry starts from it."""
         code = handler(
@@ -457,6 +486,7 @@ if len(numbers(event)) == 4:
 
         assert system.batches() == [[1, 2, 3, 4], [2, 3, 4]]
 
+    @pytest.mark.rule("4.3/progress-resets", "4.5/function-error")
     def test_progress_resets_the_counter(self, system, feed):
         """§13: [1..6], batches of 3, 6 fails, 3 retries -> 6 is invoked 5 times, count 4, functionError null."""
         feed(
@@ -480,6 +510,14 @@ if len(numbers(event)) == 4:
 class TestDestinations:
     """§4.5: what becomes of a batch that is given up."""
 
+    @pytest.mark.rule(
+        "4.5/kinesis-record",
+        "4.3/invoke-count",
+        "4.5/function-arn",
+        "4.5/conditions",
+        "4.5/function-error",
+        "4.5/metadata-only",
+    )
     def test_the_record_of_a_kinesis_batch(self, system, feed):
         """§4.5: exact, key by key."""
         feed(
@@ -517,6 +555,7 @@ class TestDestinations:
             },
         }
 
+    @pytest.mark.rule("4.5/metadata-only", "4.1/on-failure-kinds")
     def test_to_a_topic(self, system, feed):
         """§4.5: metadata only."""
         resources = {
@@ -536,6 +575,7 @@ class TestDestinations:
 
         assert "KinesisBatchInfo" in system.bodies()[0]
 
+    @pytest.mark.rule("4.5/bucket-payload", "4.5/bucket-key", "4.1/on-failure-kinds")
     def test_to_a_bucket_with_the_records(self, system, feed):
         """§4.5: S3 alone gets the payload; its key names mapping and shard."""
         destination = {"OnFailure": {"Destination": system.att("Bucket")}}
@@ -571,6 +611,7 @@ class TestDestinations:
 class TestKinesisRecords:
     """§4.6: what a function reads."""
 
+    @pytest.mark.rule("4.6/kinesis-shape")
     def test_shape(self, system, feed):
         """§4.6: every key; the role that reads is named."""
         feed()
@@ -635,6 +676,7 @@ class Table:
 class TestTableStreams:
     """§4: the same rules for a table's stream."""
 
+    @pytest.mark.rule("4.6/table-shape", "4.6/table-version", "4.6/one-image", "4.2/each-change-once", "4.6/view-types")
     def test_records_of_insert_modify_and_remove(self, system, table):
         """§4.6: typed JSON, eventVersion 1.1; an INSERT has no old image, a REMOVE no new one."""
         writes = table()
@@ -659,6 +701,7 @@ class TestTableStreams:
         assert insert["SizeBytes"] > 0
         assert len({part["SequenceNumber"] for part in (insert, modify, remove)}) == 3
 
+    @pytest.mark.rule("4.6/view-types")
     @pytest.mark.parametrize(
         ("view", "images"),
         [("KEYS_ONLY", set()), ("NEW_IMAGE", {"NewImage"}), ("OLD_IMAGE", {"OldImage"})],
@@ -673,6 +716,7 @@ class TestTableStreams:
         modified = [record for event in system.events() for record in event["Records"]][1]["dynamodb"]
         assert {"NewImage", "OldImage"} & set(modified) == images
 
+    @pytest.mark.rule("4.6/no-change-no-record")
     def test_a_write_that_changes_nothing_leaves_no_record(self, system, table):
         """§4.6."""
         writes = table()
@@ -717,6 +761,7 @@ class TestTableStreams:
         assert system.batches() == []
         assert system.records("event", "Table") == []
 
+    @pytest.mark.rule("4.8/table-keys", "4.8/down-to-the-type")
     def test_filters_look_at_typed_json(self, system, table):
         """§4.8: down to the type; N is a string, so `numeric` never matches it."""
         good = json.dumps({"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["good"]}}}})
@@ -727,6 +772,7 @@ class TestTableStreams:
 
         assert system.batches() == [["a"]]
 
+    @pytest.mark.rule("4.5/table-record")
     def test_the_record_of_a_batch_that_was_given_up(self, system, table):
         """§4.5: DDBStreamBatchInfo; arrival times have no milliseconds."""
         writes = table(FAILS, MaximumRetryAttempts=0, DestinationConfig=to_queue(system))
@@ -754,6 +800,7 @@ class TestTableStreams:
 
         assert system.batches() == [["a", "b", "c"], ["b", "c"], ["b", "c"]]
 
+    @pytest.mark.rule("4.1/retention-table")
     def test_a_days_retention(self, system, table):
         """§4.1: a table's stream keeps 24 hours."""
         table(FAILS).put("a")

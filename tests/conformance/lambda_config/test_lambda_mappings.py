@@ -178,6 +178,15 @@ class TestQueues:
 class TestStreams:
     """§4.1: mappings of Kinesis and DynamoDB streams."""
 
+    @pytest.mark.rule(
+        "4.1/batch-size",
+        "4.1/parallelization-factor",
+        "4.1/retry-attempts",
+        "4.1/record-age",
+        "4.1/bisect-default",
+        "4.1/tumbling-window",
+        "4.1/batching-window",
+    )
     @pytest.mark.parametrize("source", [STREAM, TABLE_STREAM])
     @pytest.mark.rule("3.5/transition-reason")
     @pytest.mark.rule("3.5/last-result")
@@ -193,12 +202,25 @@ class TestStreams:
             "MaximumRecordAgeInSeconds": -1,
             "BisectBatchOnFunctionError": False,
             "TumblingWindowInSeconds": 0,
+            "MaximumBatchingWindowInSeconds": 0,
             "DestinationConfig": {"OnFailure": {}},
             "LastProcessingResult": "No records processed",
             "StateTransitionReason": "User action",
         }
         assert {name: created[name] for name in expected} == expected
 
+    @pytest.mark.rule(
+        "4.1/starting-position",
+        "4.1/parallelization-factor",
+        "4.1/retry-attempts",
+        "4.1/record-age",
+        "4.1/tumbling-window",
+        "4.1/on-failure-kinds",
+        "4.1/no-on-success",
+        "4.1/batch-size",
+        "4.1/batching-window",
+        "4.8/pattern-must-be-json",
+    )
     @pytest.mark.parametrize(
         ("source", "settings", "text"),
         [
@@ -216,6 +238,26 @@ class TestStreams:
             ),
             (TABLE_STREAM, {"StartingPosition": "AT_TIMESTAMP"}, f"for arn type: {TABLE_STREAM}"),
             (STREAM.replace("posts", "missing"), {"StartingPosition": "LATEST"}, "Stream not found: arn:aws:kinesis"),
+            (STREAM, {"StartingPosition": "LATEST", "BatchSize": 0}, "'batchSize'"),
+            (STREAM, {"StartingPosition": "LATEST", "BatchSize": 10_001}, "'batchSize'"),
+            (STREAM, {"StartingPosition": "LATEST", "MaximumBatchingWindowInSeconds": 301}, "'maximumBatchingWindow"),
+            (STREAM, {"StartingPosition": "LATEST", "ParallelizationFactor": 0}, "'parallelizationFactor'"),
+            (STREAM, {"StartingPosition": "LATEST", "MaximumRetryAttempts": 10_001}, "'maximumRetryAttempts'"),
+            (
+                STREAM,
+                {"StartingPosition": "LATEST", "MaximumRecordAgeInSeconds": 604_801},
+                "'maximumRecordAgeInSeconds'",
+            ),
+            (
+                STREAM,
+                {"StartingPosition": "LATEST", "DestinationConfig": {"OnFailure": {"Destination": f"{QUEUE}.fifo"}}},
+                "is a FIFO one",
+            ),
+            (
+                STREAM,
+                {"StartingPosition": "LATEST", "FilterCriteria": {"Filters": [{"Pattern": "{"}]}},
+                "Invalid filter",
+            ),
             (STREAM, {"StartingPosition": "LATEST", "ParallelizationFactor": 11}, "'parallelizationFactor'"),
             (STREAM, {"StartingPosition": "LATEST", "MaximumRetryAttempts": -2}, "'maximumRetryAttempts'"),
             (STREAM, {"StartingPosition": "LATEST", "MaximumRecordAgeInSeconds": 59}, "'maximumRecordAgeInSeconds'"),
@@ -241,6 +283,7 @@ class TestStreams:
         """Each range and rule of §4.1 has its refusal."""
         assert text in refusal(connect, source, **settings)[1]
 
+    @pytest.mark.rule("4.1/at-timestamp")
     def test_a_timestamp_is_kept(self, connect, service):
         """AT_TIMESTAMP starts a Kinesis mapping at an instant."""
         when = datetime(2026, 1, 1, 1, tzinfo=UTC)

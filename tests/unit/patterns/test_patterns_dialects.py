@@ -320,6 +320,9 @@ class TestStreamFilters:
 
         assert compile_mapping_filter(criteria({"data": {"a": [1]}}), "kinesis").matches(record)
 
+    @pytest.mark.rule(
+        "4.8/down-to-the-type", "4.8/n-is-a-string", "4.8/creation-is-a-number", "4.8/exists-false", "4.8/list-is-or"
+    )
     @pytest.mark.parametrize(
         ("pattern", "verdict"),
         [
