@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagefright.aws_api import moto_hooks, moto_state
@@ -46,6 +46,8 @@ class _Call(NamedTuple):
     record: int
     service: str
     name: str
+    url: str
+    read_timeout_s: float | None
 
 
 class _HttpStatus(NamedTuple):
@@ -152,7 +154,10 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
             if operation is None:
                 answer = _through_moto(world, original, client, operation_model, request, context, params, record.n)
             else:
-                call = _Call(world, operation, params, record.n, service, name)
+                config = client.meta.config
+                call = _Call(
+                    world, operation, params, record.n, service, name, client.meta.endpoint_url, config.read_timeout
+                )
                 answer = _ours(call, original, client, operation_model, request, context)
         except ApiError as refusal:
             answer = _refusal(world, service, record.n, refusal)
@@ -186,11 +191,11 @@ def _ours(
 ) -> Any:
     try:
         return _success(call, _run(call))
-    except ApiError as refusal:
-        if not _is_retryable(refusal):
-            return _refusal(call.world, call.service, call.record, refusal)
-        # Through botocore's own loop: the first answer is the refusal that we have, later ones are asked for anew.
-        request["context"][OURS_KEY] = [call, refusal]
+    except (ApiError, _ReadTimeout) as trouble:
+        if isinstance(trouble, ApiError) and not _is_retryable(trouble):
+            return _refusal(call.world, call.service, call.record, trouble)
+        # Through botocore's own loop: the first answer is the trouble that we have, later ones are asked for anew.
+        request["context"][OURS_KEY] = [call, trouble]
         return original(client, operation_model, request, context)
 
 
@@ -219,14 +224,16 @@ def _instead_of_sending(original: Callable[..., Any]) -> Callable[..., Any]:
         retried = context.get(OURS_KEY)
         if not isinstance(retried, list):
             return original(endpoint, request, operation_model, context)
-        call, refusal = retried
+        call, trouble = retried
         retried[1] = None
-        if refusal is not None:
-            return _refusal(call.world, call.service, call.record, refusal), None
-        try:
-            return _success(call, _run(call)), None
-        except ApiError as again:
-            return _refusal(call.world, call.service, call.record, again), None
+        if trouble is None:
+            try:
+                return _success(call, _run(call)), None
+            except (ApiError, _ReadTimeout) as again:
+                trouble = again
+        if isinstance(trouble, _ReadTimeout):
+            return None, _as_botocore_has_it(trouble, call)
+        return _refusal(call.world, call.service, call.record, trouble), None
 
     return do_get_response
 
@@ -259,14 +266,32 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
 # -- answers ---------------------------------------------------------------------------------------------------------
 
 
+class _ReadTimeout(Exception):
+    """The caller's SDK waits no longer; what it asked for goes on all the same."""
+
+
+def _as_botocore_has_it(_timeout: _ReadTimeout, call: _Call) -> Exception:
+    from botocore.exceptions import ReadTimeoutError
+
+    call.world.journal.amend(call.world.journal[call.record], error="ReadTimeoutError")
+    return ReadTimeoutError(endpoint_url=call.url, error=f"no answer within {call.read_timeout_s:g} s")
+
+
 def _run(call: _Call) -> Any:
-    kernel = call.world.kernel
-    with kernel.blame(call.record):
+    with call.world.kernel.blame(call.record):
         answer = call.operation(call.params)
-    if inspect.isawaitable(answer):
-        coroutine: Coroutine[Any, Any, Any] = answer  # type: ignore[assignment]
-        answer = kernel.wait(kernel.spawn(coroutine, name=f"{call.service}.{call.name}", cause=call.record))
-    return answer
+    return _patiently(call, answer) if inspect.isawaitable(answer) else answer
+
+
+def _patiently(call: _Call, coroutine: Any) -> Any:
+    """Wait for an answer in virtual time, for as long as the client's `read_timeout` says."""
+    kernel = call.world.kernel
+    task = kernel.spawn(coroutine, name=f"{call.service}.{call.name}", cause=call.record)
+    if call.read_timeout_s is None:
+        return kernel.wait(task)
+    if not kernel.wait(kernel.first(task, deadline=kernel.now() + call.read_timeout_s), name=task.name):
+        raise _ReadTimeout
+    return task.result()
 
 
 def _success(call: _Call, answer: Mapping[str, Any] | None) -> tuple[_HttpStatus, dict[str, Any]]:
