@@ -218,8 +218,9 @@ class Stage:
         value = self.run_until(condition, parse_span(within))
         if value:
             return value
-        due = self.world.kernel.next_due()
-        why = "and nothing is due any more" if due is None else f"within {format_span(parse_span(within))}"
+        kernel = self.world.kernel
+        is_quiet = kernel.next_due() is None and not kernel.recurs
+        why = "and nothing is due any more" if is_quiet else f"within {format_span(parse_span(within))}"
         name = getattr(condition, "__qualname__", repr(condition))
         if name.endswith("<lambda>"):
             name = source_of(condition) or name
