@@ -223,9 +223,10 @@ class Stage:
         value = self.run_until(condition, parse_span(within))
         if value:
             return value
-        due = self.world.kernel.next_due()
-        why = "and nothing is due any more" if due is None else f"within {format_span(parse_span(within))}"
-        hint = "" if self.world.kernel.gate is None else " To wait for another process, use stage.serve(until=...)."
+        kernel = self.world.kernel
+        is_quiet = kernel.next_due() is None and not kernel.recurs
+        why = "and nothing is due any more" if is_quiet else f"within {format_span(parse_span(within))}"
+        hint = "" if kernel.gate is None else " To wait for another process, use stage.serve(until=...)."
         raise ConditionNeverHeld(
             f"The condition {_name_of(condition)} did not hold {why}; it last returned {value!r}.{hint}\n{Flow(self.journal)}"
         )

@@ -109,7 +109,7 @@ def _check_window(window: Mapping[str, Any]) -> None:
 def _check_target(settings: Mapping[str, Any]) -> None:
     target = Target(settings)
     text = settings.get("Input")
-    if text is not None and len(text.encode()) > INPUT_BYTES_MAX:
+    if text is not None and _size(text) > INPUT_BYTES_MAX:
         raise invalid(f"The Input of a target must not be larger than {INPUT_BYTES_MAX} bytes.")
     if not target.arn.startswith("arn:") or target.arn.count(":") < 5:
         raise invalid(f"Provided Arn {target.arn} is not in correct format.")
@@ -117,6 +117,13 @@ def _check_target(settings: Mapping[str, Any]) -> None:
         _check_universal(target, text)
     else:
         _check_templated(target, text)
+
+
+def _size(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        raise invalid(f"The Input of a target must be text that UTF-8 can hold: {error.reason}.") from error
 
 
 def _check_universal(target: Target, text: str | None) -> None:

@@ -300,6 +300,11 @@ class Kernel:
             self.advance(due - self.clock.now())
         return value
 
+    @property
+    def recurs(self) -> bool:
+        """Whether anything happens when time passes, even if nobody waits for it."""
+        return self._timers.first_of_all() is not None
+
     def _next_recurring(self, deadline: float) -> float | None:
         timer = self._timers.first_of_all() if deadline < math.inf else None
         return None if timer is None or timer.when > deadline else timer.when

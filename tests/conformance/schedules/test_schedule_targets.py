@@ -135,6 +135,8 @@ class TestInput:
         jobs.create(AT, Input="x" * 262_144)
         with pytest.raises(ClientError, match="262144"):
             jobs.create(AT, name="large", Input="x" * 262_145)
+        with pytest.raises(ClientError, match="UTF-8"):
+            jobs.create(AT, name="half", Input="\ud800")
         with pytest.raises(ClientError, match="must be JSON"):
             jobs.create(AT, "arn:aws:lambda:us-east-1:123456789012:function:f", name="text", Input="{nope")
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from stagefright.errors import EndlessLoop
+from stagefright.errors import ConditionNeverHeld, EndlessLoop
 from stagefright.services import timetable
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -57,6 +57,9 @@ class TestSettling:
         system.stage.wait_until(lambda: len(system.arrivals()) == 2, within="7d")
 
         assert system.elapsed() == DAY_S + 3 * HOUR_S
+        with pytest.raises(ConditionNeverHeld, match="did not hold within 2d"):
+            system.stage.wait_until(lambda: False, within="2d")
+        assert len(system.arrivals()) == 4
 
     def test_a_sleep_in_the_test_lets_them_fire(self, system):
         """§6.6: `time.sleep` is time that passes."""
