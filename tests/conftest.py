@@ -103,11 +103,16 @@ def pytest_collection_modifyitems(items):
     for item, rule_id in marked:
         item.user_properties.append(("rule", rule_id))
         if rule_id not in known:
-            problems.append(f"{item.nodeid}: there is no rule {rule_id!r}")
+            problems.append(f"{_test_of(item.nodeid)}: there is no rule {rule_id!r}")
         elif f"§{known[rule_id].section}" not in _docstrings(item):
-            problems.append(f"{item.nodeid}: its docstring does not name §{known[rule_id].section}")
+            problems.append(f"{_test_of(item.nodeid)}: its docstring does not name §{known[rule_id].section}")
     if problems:
         raise pytest.UsageError("\n".join(dict.fromkeys(problems)))
+
+
+def _test_of(nodeid: str) -> str:
+    """A test without its parameters."""
+    return nodeid.partition("[")[0]
 
 
 def _docstrings(item) -> str:
@@ -128,7 +133,7 @@ class Rulebook:
     def pytest_runtest_logreport(self, report):
         for name, rule_id in report.user_properties:
             if name == "rule":
-                self.tests.setdefault(rule_id, set()).add(report.nodeid.partition("[")[0])
+                self.tests.setdefault(rule_id, set()).add(_test_of(report.nodeid))
                 if not report.passed:
                     self.not_green.add(rule_id)
 
