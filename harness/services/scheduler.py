@@ -113,6 +113,7 @@ class SchedulerService:
             at_once=start is not None or self._world.is_deployed,
             start=-inf if start is None else start,
             end=inf if end is None else end,
+            second_pass=self._world.assumptions.schedule_second_pass,
         )
 
     def _first(self, recurrence: Recurrence, now: float) -> float | None:
