@@ -102,6 +102,6 @@ class Recurrence:
 
     def _instant(self, local: datetime) -> float:
         """The instant at which clocks show a local time, of two the first unless `second_pass`; one that they jump over counts as before."""
-        zoned = local.replace(tzinfo=self.zone)
-        is_twice = self.second_pass and zoned.utcoffset() > zoned.replace(fold=1).utcoffset()
-        return zoned.replace(fold=int(is_twice)).timestamp()
+        first, second = (local.replace(tzinfo=self.zone, fold=fold).timestamp() for fold in (0, 1))
+        # Where the clocks jump over a time, the two are the other way round.
+        return second if self.second_pass and second > first else first

@@ -25,7 +25,7 @@ from stagefright.services.topic_rules import invalid, no_such_topic
 if TYPE_CHECKING:
     from stagefright.services.peers import World
 
-PROTOCOLS = ("http", "https")
+ENDPOINT_PROTOCOLS = ("http", "https")
 
 TOKEN_DIGITS = 224
 """As long as AWS's."""
@@ -38,7 +38,7 @@ AGENT = "Amazon Simple Notification Service Agent"
 
 def is_ours(world: World, protocol: str, endpoint: str) -> bool:
     """Whether an endpoint is part of the stage."""
-    return protocol in PROTOCOLS and world.endpoints.serves_host(urlsplit(endpoint).hostname or "")
+    return protocol in ENDPOINT_PROTOCOLS and world.endpoints.serves_host(urlsplit(endpoint).hostname or "")
 
 
 async def post(world: World, url: str, headers: Mapping[str, str], body: str) -> None:

@@ -19,7 +19,7 @@ from stagefright.patterns.dialects import MESSAGE_ATTRIBUTES, MESSAGE_BODY, SET_
 from stagefright.services import topic_rules as rules
 from stagefright.services.peers import World
 from stagefright.services.topic_delivery import DELIVERED_PROTOCOLS, Subscription, SubscriptionDelivery, is_true
-from stagefright.services.topic_endpoints import Confirmations, EndpointDelivery, is_ours
+from stagefright.services.topic_endpoints import ENDPOINT_PROTOCOLS, Confirmations, EndpointDelivery, is_ours
 from stagefright.services.topic_message import Message, content_hash, plain_attributes
 from stagefright.services.topic_retries import check_delivery_policy
 
@@ -218,22 +218,27 @@ class TopicService:
             attributes=plain_attributes(message.attributes), **_group(message),
         )  # fmt: skip
         for subscription in self._subscriptions(message.topic_arn):
-            if subscription.arn in self.confirmations.pending:
-                # AWS hands nothing over before the endpoint has confirmed.
-                self._write(
-                    "dropped",
-                    subscription.endpoint,
-                    record,
-                    reason="the subscription is not confirmed",
-                    ids=[message.id],
-                )
-            elif subscription.protocol in DELIVERED_PROTOCOLS:
-                SubscriptionDelivery(self._world, message, subscription, record).start()
-            elif is_ours(self._world, subscription.protocol, subscription.endpoint):
-                of_topic = getattr(self._topic(message.topic_arn), "delivery_policy", None)
-                EndpointDelivery(self._world, message, subscription, record, of_topic or None).start()
-            else:
-                self._warn_once(subscription.arn, message.topic_arn, record, subscription.protocol)
+            self._hand_over(message, subscription, record)
+
+    def _hand_over(self, message: Message, subscription: Subscription, record: int) -> None:
+        if subscription.arn in self.confirmations.pending:
+            # AWS hands nothing over before the endpoint has confirmed.
+            reason = "the subscription is not confirmed"
+            self._write(
+                "dropped",
+                subscription.endpoint,
+                record,
+                source=self._world.name_of(message.topic_arn),
+                reason=reason,
+                ids=[message.id],
+            )
+        elif subscription.protocol in DELIVERED_PROTOCOLS:
+            SubscriptionDelivery(self._world, message, subscription, record).start()
+        elif is_ours(self._world, subscription.protocol, subscription.endpoint):
+            policy = self._topic(message.topic_arn).delivery_policy or None
+            EndpointDelivery(self._world, message, subscription, record, policy).start()
+        else:
+            self._warn_once(subscription.arn, message.topic_arn, record, subscription.protocol)
 
     def _publish_to_device(self, arn: str, params: Mapping[str, Any]) -> dict[str, Any]:
         if arn not in _backend(arn).platform_endpoints:
@@ -251,7 +256,8 @@ class TopicService:
     def _warn_once(self, key: str, resource: str, cause: int, protocol: str) -> None:
         if key not in self._warned:
             self._warned.add(key)
-            text = f"The local stage does not deliver to {protocol} endpoints; what is published to {key} ends here."
+            where = f"{protocol} endpoints" + (" outside of the stage" if protocol in ENDPOINT_PROTOCOLS else "")
+            text = f"The local stage does not deliver to {where}; what is published to {key} ends here."
             self._write("warning", resource, cause, message=text)
 
     def _write(self, kind: str, arn: str, cause: int | None, /, **detail: Any) -> int:
