@@ -223,7 +223,7 @@ class TopicService:
     def _hand_over(self, message: Message, subscription: Subscription, record: int) -> None:
         if subscription.arn in self.confirmations.pending:
             # AWS hands nothing over before the endpoint has confirmed.
-            reason = "the subscription is not confirmed"
+            reason = "the subscription is not confirmed: its endpoint has to get the SubscribeURL, or to call ConfirmSubscription"
             self._write(
                 "dropped",
                 subscription.endpoint,
