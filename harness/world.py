@@ -146,7 +146,7 @@ class World:
         self.kernel.allows_host = lambda host: host in self.allow_hosts
         self._apis: dict[str, list[Any]] = {
             "sqs": [self.queues],
-            "sns": [self.topics],
+            "sns": [self.topics, self.topics.confirmations],
             "events": [self.buses, self.archives, self.replays],
             "lambda": [self.invoke, self.functions],
             "s3": [self.buckets],
