@@ -132,25 +132,27 @@ class TestCovered:
 
     @pytest.mark.rule("7/covers-s3")
     def test_a_loop_through_a_bucket(self, system):
-        """§7: an event whose cause is the call that wrote the object has that call's header behind it."""
+        """§7: a notification has the header of the call that wrote the object behind it."""
         code = """
-            import boto3, os
-            s3 = boto3.client("s3")
+            import boto3
             def handler(event, context):
-                s3.put_object(Bucket=os.environ["BUCKET"], Key="k", Body=b"")
+                boto3.client("s3").put_object(Bucket="uploads", Key="again", Body=b"")
         """
-        system.up(
-            Worker=system.function(code, **variables(BUCKET=system.ref("Files"))), Files=system.resource("S3::Bucket")
+        entry = {"Event": "s3:ObjectCreated:*", "Function": system.att("Worker")}
+        allowed = {"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+        uploads = system.resource(
+            "S3::Bucket", BucketName="uploads", NotificationConfiguration={"LambdaConfigurations": [entry]}
         )
-        world, seen = system.stage.world, -1
-        system.client("s3").put_object(Bucket=system.stage.ref("Files"), Key="k", Body=b"")
-        while found := [r for r in system.records("call") if r.detail["operation"] == "PutObject" and r.n > seen]:
-            seen = found[-1].n
-            event = world.journal.write("event", "Files", cause=seen, id=str(seen))
-            world.async_invoke.submit(system.stage.arn("Worker"), {"Records": []}, cause=event.n)
-            system.settle()
+        system.up(
+            Worker=system.function(code),
+            Allowed=system.resource("Lambda::Permission", FunctionName=system.ref("Worker"), **allowed),
+            Uploads={**uploads, "DependsOn": ["Allowed"]},
+        )
+        system.client("s3").put_object(Bucket="uploads", Key="go", Body=b"")
+        system.settle()
 
         assert len(system.attempts()) == LIMIT
+        assert [event["Records"][0]["s3"]["object"]["key"] for event in system.events()] == ["go"] + ["again"] * 15
         assert system.dropped() == ["RecursiveInvocationException"]
 
     @pytest.mark.rule("7/covers-lambda")
