@@ -314,7 +314,7 @@ class TestFailures:
         )
         system.send("a")
 
-        with pytest.raises(EndlessLoop, match="200 times .* its visibility timeout is shorter than the work"):
+        with pytest.raises(EndlessLoop, match=r"200 times .* its visibility timeout is shorter than the work"):
             system.settle()
         assert all(batch == ["a"] for batch in system.batches())
         assert not any("error_type" in record.detail for record in system.invocations())
