@@ -130,6 +130,41 @@ class TestCovered:
         assert "AWSTraceHeader" not in attributes[0]
         assert all(HEADER.fullmatch(each["AWSTraceHeader"]) for each in attributes[1:])
 
+    @pytest.mark.rule("7/covers-sqs")
+    @pytest.mark.rule("7/covers-sns")
+    @pytest.mark.rule("7/covers-lambda")
+    @pytest.mark.parametrize(
+        ("service", "call"),
+        [
+            ("sqs", 'send_message_batch(QueueUrl=there, Entries=[{"Id": "a", "MessageBody": "again"}])'),
+            ("sns", 'publish_batch(TopicArn=there, PublishBatchRequestEntries=[{"Id": "a", "Message": "again"}])'),
+            ("lambda", 'invoke_async(FunctionName=os.environ["AWS_LAMBDA_FUNCTION_NAME"], InvokeArgs=b"{}")'),
+        ],
+    )
+    def test_the_other_calls_that_send(self, system, service, call):
+        """§7: what goes out in a batch, or by the deprecated InvokeAsync, carries the header as well."""
+        there = {"sqs": system.ref("Jobs"), "sns": system.ref("Feed"), "lambda": "itself"}[service]
+        code = f"""
+            import boto3, os
+            client, there = boto3.client("{service}"), os.environ["THERE"]
+            def handler(event, context):
+                client.{call}
+        """
+        system.up(
+            Worker=system.function(code, **variables(THERE=there)),
+            Jobs=system.redriving("Dead", 1),
+            Dead=system.queue(),
+            Mapping=system.mapping("Jobs"),
+            Feed=system.topic(),
+            Subscription=system.resource(
+                "SNS::Subscription", TopicArn=system.ref("Feed"), Protocol="lambda", Endpoint=system.att("Worker")
+            ),
+        )
+        system.invoke_later()
+        system.settle()
+
+        assert len(system.attempts()) == LIMIT
+
     @pytest.mark.rule("7/covers-s3")
     def test_a_loop_through_a_bucket(self, system):
         """§7: a notification has the header of the call that wrote the object behind it."""
