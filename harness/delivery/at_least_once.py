@@ -1,8 +1,9 @@
 """
 What "at least once" means: now and then AWS hands the same event over twice, or a later one first.
 
-Standard queues, standard topics, event buses and schedules promise no more than that (semantics §3.2, §6.4, §6.6); FIFO queues, FIFO topics and streams do, so
-nothing here is ever asked about them. A world is exact by default. A project that wants to see what its consumers make of it sets
+Standard queues, standard topics, event buses, schedules and the notifications of buckets promise no more than that (semantics §3.2, §6.4, §6.6,
+§10.2); FIFO queues, FIFO topics and streams do, so nothing here is ever asked about them. A world is exact by default. A project that wants to
+see what its consumers make of it sets
 `[tool.stagefright.at_least_once]`; a fault that hurts deliveries puts a decider of its own in front.
 
 Each draw depends on the source, the event and the consumer alone, so the same seed gives the same duplicates, whatever else happens.
@@ -21,21 +22,27 @@ from stagefright.errors import SettingsError, nearest
 from stagefright.journal import Journal
 
 REORDER_DELAY_MS_MAX = 100.0
-"""How long a reordered hand-over of a topic, a bus or a schedule is held back at most. AWS gives no number."""
+"""How long a reordered hand-over of a topic, a bus, a schedule or a bucket is held back at most. AWS gives no number."""
 
 REORDER_PLACES_MAX = 10
 """How many later messages may overtake a reordered one in a queue. AWS gives no number."""
 
 DUPLICATE_DELAY_MS_MAX = 1_000.0
-"""How long after the first copy a topic, a bus or a schedule hands the second one over, at most. AWS gives no number."""
+"""How long after the first copy a topic, a bus, a schedule or a bucket hands the second one over, at most. AWS gives no number."""
 
-STANDARD_TYPES = ("AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Events::EventBus", "AWS::Scheduler::Schedule")
+STANDARD_TYPES = (
+    "AWS::SQS::Queue",
+    "AWS::SNS::Topic",
+    "AWS::Events::EventBus",
+    "AWS::Scheduler::Schedule",
+    "AWS::S3::Bucket",
+)
 """What delivers at least once; a FIFO one of these does not."""
 
 DEFAULT_BUS = "default"
 """The bus that every account has; no template names it."""
 
-Kind = Literal["queue", "topic", "bus", "schedule"]
+Kind = Literal["queue", "topic", "bus", "schedule", "bucket"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +79,13 @@ ONCE = Decision()
 
 
 def check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Refuse a name that no standard queue, topic, bus or schedule of a stage has; a pattern may fit nothing, or what a test makes."""
+    """Refuse a name that no standard queue, topic, bus, schedule or bucket of a stage has; a pattern may fit nothing, or what a test makes."""
     known = [*known, DEFAULT_BUS]
     for setting, value in settings.items():
         for name in value if isinstance(value, Mapping) else ():
             if name not in known and not any(character in name for character in "*?["):
                 raise SettingsError(
-                    f"at_least_once.{setting} names {name!r}, and the stage has no standard queue, topic, bus or schedule of that name. "
+                    f"at_least_once.{setting} names {name!r}, and the stage has no standard queue, topic, bus, schedule or bucket of that name. "
                     f"{nearest(name, known)} A pattern such as {name + '*'!r} names what tests make."
                 )
 
