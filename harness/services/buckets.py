@@ -8,6 +8,7 @@ order of the changes. AWS promises neither, so a test that wants duplicates or a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import partial
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from stagefright.world import World
 
 Parameters = Mapping[str, Any]
+
+_HOST = re.compile(r"(?:.+\.)?s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com")
 
 ERRAND = "s3"
 """Who calls when no `call` record tells: the world itself."""
@@ -252,3 +255,13 @@ def _deprecated(verb: str) -> UnsupportedOperation:
         f"The local stage does not have s3.{verb}BucketNotification, which AWS has deprecated. "
         f"Use {verb.lower()}_bucket_notification_configuration."
     )
+
+
+def is_bucket_host(host: str) -> bool:
+    """
+    Whether S3 answers at a host: to presigned URLs, forms and plain HTTP.
+
+    >>> is_bucket_host("photos.s3.eu-west-1.amazonaws.com"), is_bucket_host("s3.amazonaws.com"), is_bucket_host("example.com")
+    (True, True, False)
+    """
+    return _HOST.fullmatch(host) is not None

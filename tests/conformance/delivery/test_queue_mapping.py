@@ -684,6 +684,21 @@ class TestConcurrency:
 
         assert [at - start for at in system.attempts()[1:]] == expected
 
+    @pytest.mark.rule("3.6/idles-down")
+    def test_when_it_idles_down_is_assumed(self, system):
+        """§3.6: after as long as is set."""
+        system.up(
+            Worker=system.function(SLOW, Timeout=20), Jobs=system.queue(), Map=system.mapping("Jobs", BatchSize=1)
+        )
+        system.stage.world.assumptions = Assumptions(queue_idles_down_after_s=30)
+        system.send("first")
+        system.advance(40)
+        start = system.elapsed()
+        system.send("a", "b", "c")
+        system.settle()
+
+        assert [at - start for at in system.attempts()[1:]] == [0, 0, 10]
+
     @pytest.mark.rule("3.6/provisioned-concurrency")
     def test_provisioned_pollers(self, system):
         """§3.6: ten batches at once for each poller, from the minimum to the maximum."""

@@ -366,7 +366,7 @@ class TestWhatHappens:
         system.settle()
 
         (record,) = system.bodies("Failed")
-        assert record["requestContext"]["condition"] == system.stage.world.assumptions.recursion_condition
+        assert record["requestContext"]["condition"] == "RetriesExhausted"
         assert record["requestContext"]["approximateInvokeCount"] == 0
         assert not {"responseContext", "responsePayload"} & set(record)
         (dead,) = system.messages("Dead")
@@ -430,6 +430,21 @@ class TestWhatHappens:
 
         assert len(system.attempts()) == 40
         assert {r.detail["lineage"]["counts"]["Worker"] for r in system.invocations()} == {1}
+
+    @pytest.mark.rule("7/async-destination")
+    def test_the_condition_is_an_assumption(self, system):
+        """§7: none of the documented ones is said to be it."""
+        system.up(
+            Worker=system.function(ASYNC),
+            Config=system.invoke_config(failure=system.att("Failed")),
+            Failed=system.queue(),
+        )
+        object.__setattr__(system.stage.world.assumptions, "recursion_condition", "RecursionDetected")
+        system.invoke_later()
+        system.settle()
+
+        (record,) = system.bodies("Failed")
+        assert record["requestContext"]["condition"] == "RecursionDetected"
 
     @pytest.mark.rule("7/about-sixteen")
     def test_the_number_is_an_assumption(self, system):
