@@ -9,20 +9,42 @@ import typing
 
 if typing.TYPE_CHECKING:
     from stagefright.chaos.control import Chaos
-    from stagefright.chaos.faults import Failure, Fault, Latency, Noop, Timeout
+    from stagefright.chaos.faults import (
+        Both,
+        ColdStart,
+        Corruption,
+        Denylist,
+        DiskFull,
+        ErrorAfterCommit,
+        Failure,
+        Fault,
+        InSequence,
+        Latency,
+        Noop,
+        StatusCode,
+        Timeout,
+    )
     from stagefright.chaos.flags import Flag, merge, parse
     from stagefright.chaos.local import attach
     from stagefright.chaos.plan import Plan
     from stagefright.chaos.runtime import inject_faults
 
 __all__ = [
+    "Both",
     "Chaos",
+    "ColdStart",
+    "Corruption",
+    "Denylist",
+    "DiskFull",
+    "ErrorAfterCommit",
     "Failure",
     "Fault",
     "Flag",
+    "InSequence",
     "Latency",
     "Noop",
     "Plan",
+    "StatusCode",
     "Timeout",
     "attach",
     "inject_faults",
@@ -31,13 +53,21 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Both": "faults",
     "Chaos": "control",
+    "ColdStart": "faults",
+    "Corruption": "faults",
+    "Denylist": "faults",
+    "DiskFull": "faults",
+    "ErrorAfterCommit": "faults",
     "Failure": "faults",
     "Fault": "faults",
     "Flag": "flags",
+    "InSequence": "faults",
     "Latency": "faults",
     "Noop": "faults",
     "Plan": "plan",
+    "StatusCode": "faults",
     "Timeout": "faults",
     "attach": "local",
     "inject_faults": "runtime",
