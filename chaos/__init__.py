@@ -9,7 +9,19 @@ import typing
 
 if typing.TYPE_CHECKING:
     from stagefright.chaos.control import Chaos
-    from stagefright.chaos.faults import Failure, Fault, Latency, Noop, Timeout
+    from stagefright.chaos.faults import (
+        ConnectionReset,
+        ConnectTimeout,
+        Failure,
+        Fault,
+        Latency,
+        Noop,
+        ReadTimeout,
+        SdkLatency,
+        ServiceError,
+        Throttle,
+        Timeout,
+    )
     from stagefright.chaos.flags import Flag, merge, parse
     from stagefright.chaos.local import attach
     from stagefright.chaos.plan import Plan
@@ -17,12 +29,18 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "Chaos",
+    "ConnectTimeout",
+    "ConnectionReset",
     "Failure",
     "Fault",
     "Flag",
     "Latency",
     "Noop",
     "Plan",
+    "ReadTimeout",
+    "SdkLatency",
+    "ServiceError",
+    "Throttle",
     "Timeout",
     "attach",
     "inject_faults",
@@ -32,12 +50,18 @@ __all__ = [
 
 _HOMES = {
     "Chaos": "control",
+    "ConnectTimeout": "faults",
+    "ConnectionReset": "faults",
     "Failure": "faults",
     "Fault": "faults",
     "Flag": "flags",
     "Latency": "faults",
     "Noop": "faults",
     "Plan": "plan",
+    "ReadTimeout": "faults",
+    "SdkLatency": "faults",
+    "ServiceError": "faults",
+    "Throttle": "faults",
     "Timeout": "faults",
     "attach": "local",
     "inject_faults": "runtime",

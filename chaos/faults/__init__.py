@@ -1,9 +1,27 @@
 """The faults, one file each, behind the contract in `fault.py`."""
 
+from stagefright.chaos.faults.connect_timeout import ConnectTimeout
+from stagefright.chaos.faults.connection_reset import ConnectionReset
 from stagefright.chaos.faults.failure import Failure
 from stagefright.chaos.faults.fault import Fault
 from stagefright.chaos.faults.latency import Latency
 from stagefright.chaos.faults.noop import Noop
+from stagefright.chaos.faults.read_timeout import ReadTimeout
+from stagefright.chaos.faults.sdk_latency import SdkLatency
+from stagefright.chaos.faults.service_error import ServiceError
+from stagefright.chaos.faults.throttle import Throttle
 from stagefright.chaos.faults.timeout import Timeout
 
-__all__ = ["Failure", "Fault", "Latency", "Noop", "Timeout"]
+__all__ = [
+    "ConnectTimeout",
+    "ConnectionReset",
+    "Failure",
+    "Fault",
+    "Latency",
+    "Noop",
+    "ReadTimeout",
+    "SdkLatency",
+    "ServiceError",
+    "Throttle",
+    "Timeout",
+]

@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stagefright.chaos.faults.connect_timeout import ConnectTimeout
+from stagefright.chaos.faults.connection_reset import ConnectionReset
 from stagefright.chaos.faults.failure import Failure
 from stagefright.chaos.faults.fault import AnyFault
 from stagefright.chaos.faults.latency import Latency
 from stagefright.chaos.faults.noop import Noop
+from stagefright.chaos.faults.read_timeout import ReadTimeout
+from stagefright.chaos.faults.sdk_latency import SdkLatency
+from stagefright.chaos.faults.service_error import ServiceError
+from stagefright.chaos.faults.throttle import Throttle
 from stagefright.chaos.faults.timeout import Timeout
 
-FAULTS: tuple[type[AnyFault], ...] = (Failure, Latency, Noop, Timeout)
+FAULTS: tuple[type[AnyFault], ...] = (
+    ConnectTimeout,
+    ConnectionReset,
+    Failure,
+    Latency,
+    Noop,
+    ReadTimeout,
+    SdkLatency,
+    ServiceError,
+    Throttle,
+    Timeout,
+)
 """All kinds of faults."""
 
 
