@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from stagefright.chaos.faults.at_most import AtMost
 from stagefright.chaos.faults.both import Both
 from stagefright.chaos.faults.cold_start import ColdStart
+from stagefright.chaos.faults.connect_timeout import ConnectTimeout
+from stagefright.chaos.faults.connection_reset import ConnectionReset
 from stagefright.chaos.faults.corruption import Corruption
 from stagefright.chaos.faults.denylist import Denylist
 from stagefright.chaos.faults.disk_full import DiskFull
@@ -18,7 +20,11 @@ from stagefright.chaos.faults.in_sequence import InSequence
 from stagefright.chaos.faults.latency import Latency
 from stagefright.chaos.faults.noop import Noop
 from stagefright.chaos.faults.on_call import OnCall
+from stagefright.chaos.faults.read_timeout import ReadTimeout
+from stagefright.chaos.faults.sdk_latency import SdkLatency
+from stagefright.chaos.faults.service_error import ServiceError
 from stagefright.chaos.faults.status_code import StatusCode
+from stagefright.chaos.faults.throttle import Throttle
 from stagefright.chaos.faults.timeout import Timeout
 from stagefright.chaos.faults.when import When
 from stagefright.chaos.faults.with_probability import WithProbability
@@ -28,6 +34,8 @@ __all__ = ["FAULTS", "WRAPPERS", "Unreadable", "decode", "encode"]
 
 FAULTS: tuple[type[AnyFault], ...] = (
     ColdStart,
+    ConnectTimeout,
+    ConnectionReset,
     Corruption,
     Denylist,
     DiskFull,
@@ -35,7 +43,11 @@ FAULTS: tuple[type[AnyFault], ...] = (
     Failure,
     Latency,
     Noop,
+    ReadTimeout,
+    SdkLatency,
+    ServiceError,
     StatusCode,
+    Throttle,
     Timeout,
 )
 """All kinds of plain faults."""
