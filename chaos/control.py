@@ -145,6 +145,11 @@ def check(plan: Plan, stage: StageFace) -> None:
         for name, fault in plan
         if not is_for(fault, stage.resources[name].type)
     ]
+    problems += [
+        f"{fault!r} cannot strike {name}: only a local stage has what it strikes, and stage {stage.name} is deployed."
+        for name, fault in plan
+        if any(part.is_local for part in fault.parts()) and not isinstance(stage, LocalStageFace)
+    ]
     if problems:
         raise UsageError("\n".join(problems))
 
