@@ -44,8 +44,8 @@ class Chaos:
         seed: int | str = 0,
         lease_s: float = LOCAL_LEASE_S,
     ) -> None:
-        if isinstance(stage, LocalStageFace):
-            attach(stage)
+        if isinstance(stage, LocalStageFace) and (nth := attach(stage)) > 1:
+            run = f"{run}-{nth}"  # another object is another run: what its faults count begins anew
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
         self._active: list[tuple[int, Plan]] = []

@@ -25,12 +25,12 @@ from stagefright.chaos.strikes import Strikes
 from stagefright.tasks import current_actor
 
 
-def attach(stage: LocalStageFace) -> None:
+def attach(stage: LocalStageFace) -> int:
     """
     Let every function of the stage obey its flag until the stage's next reset; each strike is a `fault` record.
 
     Attaching a stage again does no harm: a handler that is wrapped twice is struck once. Faults count for all
-    environments of a function together.
+    environments of a function together. Gives how often the stage is attached since its reset.
     """
     progress: defaultdict[str, Progress] = defaultdict(Progress)
 
@@ -54,8 +54,8 @@ def attach(stage: LocalStageFace) -> None:
             # There is no environment yet, and so no log.
             Strikes(flag, point, listener=_journal_strikes_of(stage, name), tell=lambda *_, **__: None).before()
 
-    stage.instrument(obey)
     stage.on_arrival(arrive)
+    return stage.instrument(obey)
 
 
 def _arrival(flag: Flag, memory: Memory, event: Any, request_id: str, retire: Retire) -> Arrival:

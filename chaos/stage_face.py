@@ -77,8 +77,8 @@ class LocalStageFace(StageFace, Protocol):
         """Whether an SSM parameter exists, without loading the emulated SSM."""
         ...
 
-    def instrument(self, wrapper: Wrapper) -> None:
-        """Put `wrapper` around each invocation of each function."""
+    def instrument(self, wrapper: Wrapper) -> int:
+        """Put `wrapper` around each invocation of each function; gives how many there are."""
         ...
 
     def on_arrival(self, hook: ArrivalHook) -> None:

@@ -319,9 +319,10 @@ class Stage:
 
     # -- what faults need --------------------------------------------------------------------------------------------
 
-    def instrument(self, wrapper: Instrument) -> None:
-        """Put a wrapper around every invocation of every function, until the next reset."""
+    def instrument(self, wrapper: Instrument) -> int:
+        """Put a wrapper around every invocation of every function, until the next reset; gives how many there are."""
         self.world.executor.instruments.append(wrapper)
+        return len(self.world.executor.instruments)
 
     def on_arrival(self, hook: Arrival) -> None:
         """Tell `hook`, and no other, of every invocation before it gets its environment, until the next reset."""

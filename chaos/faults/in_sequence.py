@@ -40,7 +40,7 @@ class InSequence(Several):
     def prepare(self, point: FaultPoint) -> Harm | None:
         """Count the call, and ask the fault whose turn it is."""
         step = point.count("call")
-        if step >= len(self.faults):
+        if step >= len(self.faults) or not self.faults[step].concerns(point):
             return None
         harm = self.faults[step].prepare(point.inside(step))
         return None if harm is None else {"step": step, "harm": harm}

@@ -105,6 +105,7 @@ class FakeStage:
 
     def instrument(self, wrapper):
         self.wrappers.append(wrapper)
+        return len(self.wrappers)
 
     def on_arrival(self, hook):
         self.arrive = hook
