@@ -4,6 +4,11 @@ from stagefright.chaos.faults.connect_timeout import ConnectTimeout
 from stagefright.chaos.faults.connection_reset import ConnectionReset
 from stagefright.chaos.faults.failure import Failure
 from stagefright.chaos.faults.fault import Fault
+from stagefright.chaos.faults.http_latency import HttpLatency
+from stagefright.chaos.faults.http_refused import HttpRefused
+from stagefright.chaos.faults.http_reset import HttpReset
+from stagefright.chaos.faults.http_slow_body import HttpSlowBody
+from stagefright.chaos.faults.http_status import HttpStatus
 from stagefright.chaos.faults.latency import Latency
 from stagefright.chaos.faults.noop import Noop
 from stagefright.chaos.faults.read_timeout import ReadTimeout
@@ -17,6 +22,11 @@ __all__ = [
     "ConnectionReset",
     "Failure",
     "Fault",
+    "HttpLatency",
+    "HttpRefused",
+    "HttpReset",
+    "HttpSlowBody",
+    "HttpStatus",
     "Latency",
     "Noop",
     "ReadTimeout",

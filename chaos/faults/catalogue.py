@@ -9,6 +9,11 @@ from stagefright.chaos.faults.connect_timeout import ConnectTimeout
 from stagefright.chaos.faults.connection_reset import ConnectionReset
 from stagefright.chaos.faults.failure import Failure
 from stagefright.chaos.faults.fault import AnyFault
+from stagefright.chaos.faults.http_latency import HttpLatency
+from stagefright.chaos.faults.http_refused import HttpRefused
+from stagefright.chaos.faults.http_reset import HttpReset
+from stagefright.chaos.faults.http_slow_body import HttpSlowBody
+from stagefright.chaos.faults.http_status import HttpStatus
 from stagefright.chaos.faults.latency import Latency
 from stagefright.chaos.faults.noop import Noop
 from stagefright.chaos.faults.read_timeout import ReadTimeout
@@ -21,6 +26,11 @@ FAULTS: tuple[type[AnyFault], ...] = (
     ConnectTimeout,
     ConnectionReset,
     Failure,
+    HttpLatency,
+    HttpRefused,
+    HttpReset,
+    HttpSlowBody,
+    HttpStatus,
     Latency,
     Noop,
     ReadTimeout,
