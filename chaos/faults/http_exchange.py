@@ -143,7 +143,7 @@ def _is_an_sdks(connection: Any) -> bool:
 def _putting_off(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def connect(connection: Any) -> None:
         put_off = connection.sock is None and not hasattr(connection, EXCHANGE) and not connection._tunnel_host
-        if not put_off or _is_an_sdks(connection):
+        if not put_off or not _reaches or _is_an_sdks(connection):
             original(connection)
             return
         connection.sock = _NotYet(connection, original)

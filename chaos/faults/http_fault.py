@@ -33,7 +33,9 @@ class HttpFault(Outgoing[HttpRequest]):
         wrong = [*super().problems(settings), *text_problems(settings, "host", "path")]
         host = settings.get("host")
         if isinstance(host, str) and ("/" in host or ":" in host):
-            wrong.append(f"host is {host!r}; it should be a host's name alone, such as 'api.example.com' or '*.example.com'")
+            wrong.append(
+                f"host is {host!r}; it should be a host's name alone, such as 'api.example.com' or '*.example.com'"
+            )
         return wrong
 
     def concerns(self, point: FaultPoint) -> bool:

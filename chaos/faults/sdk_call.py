@@ -28,7 +28,9 @@ OUTCOME = "stagefright_outcome"
 class Attempt:
     """One attempt of a call: how to make it, and what botocore knows about it."""
 
-    def __init__(self, send: Callable[..., Any], endpoint: Any, request: Any, operation_model: Any, context: Any) -> None:
+    def __init__(
+        self, send: Callable[..., Any], endpoint: Any, request: Any, operation_model: Any, context: Any
+    ) -> None:
         self.request = request
         self.operation_model = operation_model
         self.config = context.get("client_config")

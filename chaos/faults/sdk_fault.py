@@ -29,8 +29,8 @@ class SdkFault(Outgoing[SdkCall]):
     service: str
     operation: str = ANY
 
-    def __post_init__(self, times: int | None = None) -> None:
-        super().__post_init__(times)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         # A deployed function carries neither the harness nor this table, and need not judge again what was judged here.
         with suppress(ImportError):
             from stagefright.chaos import legal_errors

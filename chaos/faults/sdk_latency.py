@@ -39,7 +39,9 @@ class SdkLatency(SdkFault):
 
     def decide(self, point: SdkCall) -> Harm:
         """Draw the delay."""
-        low, high = (self.delay_ms, self.delay_ms) if self.delay_ms is not None else (self.min_delay_ms, self.max_delay_ms)
+        low, high = (
+            (self.delay_ms, self.delay_ms) if self.delay_ms is not None else (self.min_delay_ms, self.max_delay_ms)
+        )
         assert low is not None
         assert high is not None
         return {"latency_ms": point.draw(low, high)}

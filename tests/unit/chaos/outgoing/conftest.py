@@ -30,7 +30,7 @@ CALLER = textwrap.dedent("""
         except Exception as error:
             said["error"] = type(error).__name__
             said["text"] = str(error)
-            response = getattr(error, "response", {})
+            response = getattr(error, "response", None) or {}
             said["code"] = response.get("Error", {}).get("Code")
             said["status"] = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             said["retries"] = response.get("ResponseMetadata", {}).get("RetryAttempts")
@@ -107,7 +107,9 @@ class System:
             "Bucket": resource("S3::Bucket", BucketName="bucket"),
             "Worker": function(),
             "Other": function(),
-            "Api": resource("ApiGatewayV2::Api", Name="api", ProtocolType="HTTP", Target={"Fn::GetAtt": ["Shop", "Arn"]}),
+            "Api": resource(
+                "ApiGatewayV2::Api", Name="api", ProtocolType="HTTP", Target={"Fn::GetAtt": ["Shop", "Arn"]}
+            ),
             "Shop": function(code="def handler(event, context):\n    return 'x' * 3000\n"),
         }
         path = directory / "template.json"
