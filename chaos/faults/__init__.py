@@ -21,6 +21,7 @@ from stagefright.chaos.faults.noop import Noop
 from stagefright.chaos.faults.read_timeout import ReadTimeout
 from stagefright.chaos.faults.sdk_latency import SdkLatency
 from stagefright.chaos.faults.service_error import ServiceError
+from stagefright.chaos.faults.stale_read import StaleRead
 from stagefright.chaos.faults.status_code import StatusCode
 from stagefright.chaos.faults.throttle import Throttle
 from stagefright.chaos.faults.timeout import Timeout
@@ -47,6 +48,7 @@ __all__ = [
     "ReadTimeout",
     "SdkLatency",
     "ServiceError",
+    "StaleRead",
     "StatusCode",
     "Throttle",
     "Timeout",

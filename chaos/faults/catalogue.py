@@ -28,6 +28,7 @@ from stagefright.chaos.faults.on_call import OnCall
 from stagefright.chaos.faults.read_timeout import ReadTimeout
 from stagefright.chaos.faults.sdk_latency import SdkLatency
 from stagefright.chaos.faults.service_error import ServiceError
+from stagefright.chaos.faults.stale_read import StaleRead
 from stagefright.chaos.faults.status_code import StatusCode
 from stagefright.chaos.faults.throttle import Throttle
 from stagefright.chaos.faults.timeout import Timeout
@@ -56,6 +57,7 @@ FAULTS: tuple[type[AnyFault], ...] = (
     ReadTimeout,
     SdkLatency,
     ServiceError,
+    StaleRead,
     StatusCode,
     Throttle,
     Timeout,
