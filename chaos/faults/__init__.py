@@ -18,12 +18,18 @@ if typing.TYPE_CHECKING:
     from stagefright.chaos.faults.error_after_commit import ErrorAfterCommit
     from stagefright.chaos.faults.failure import Failure
     from stagefright.chaos.faults.fault import Fault
+    from stagefright.chaos.faults.http_latency import HttpLatency
+    from stagefright.chaos.faults.http_refused import HttpRefused
+    from stagefright.chaos.faults.http_reset import HttpReset
+    from stagefright.chaos.faults.http_slow_body import HttpSlowBody
+    from stagefright.chaos.faults.http_status import HttpStatus
     from stagefright.chaos.faults.in_sequence import InSequence
     from stagefright.chaos.faults.latency import Latency
     from stagefright.chaos.faults.noop import Noop
     from stagefright.chaos.faults.read_timeout import ReadTimeout
     from stagefright.chaos.faults.sdk_latency import SdkLatency
     from stagefright.chaos.faults.service_error import ServiceError
+    from stagefright.chaos.faults.stale_read import StaleRead
     from stagefright.chaos.faults.status_code import StatusCode
     from stagefright.chaos.faults.throttle import Throttle
     from stagefright.chaos.faults.timeout import Timeout
@@ -39,12 +45,18 @@ __all__ = [
     "ErrorAfterCommit",
     "Failure",
     "Fault",
+    "HttpLatency",
+    "HttpRefused",
+    "HttpReset",
+    "HttpSlowBody",
+    "HttpStatus",
     "InSequence",
     "Latency",
     "Noop",
     "ReadTimeout",
     "SdkLatency",
     "ServiceError",
+    "StaleRead",
     "StatusCode",
     "Throttle",
     "Timeout",
@@ -61,12 +73,18 @@ _HOMES = {
     "ErrorAfterCommit": "error_after_commit",
     "Failure": "failure",
     "Fault": "fault",
+    "HttpLatency": "http_latency",
+    "HttpRefused": "http_refused",
+    "HttpReset": "http_reset",
+    "HttpSlowBody": "http_slow_body",
+    "HttpStatus": "http_status",
     "InSequence": "in_sequence",
     "Latency": "latency",
     "Noop": "noop",
     "ReadTimeout": "read_timeout",
     "SdkLatency": "sdk_latency",
     "ServiceError": "service_error",
+    "StaleRead": "stale_read",
     "StatusCode": "status_code",
     "Throttle": "throttle",
     "Timeout": "timeout",

@@ -37,6 +37,8 @@ def before(world: World, service: str, operation: str, params: Mapping[str, Any]
         world.logs.flush()
     if service == "s3":
         return world.buckets.before(operation, params)
+    if service == "dynamodb":
+        return world.table_pasts.about_to_write(operation, params)
     validate = _validations(world).get((service, operation))
     if validate is not None:
         validate(params)
@@ -103,6 +105,7 @@ def after(
     elif service == "kinesis" and operation in kinesis_hooks.RESHARDING:
         kinesis_hooks.close_shards(world)
     elif service == "dynamodb" and "Error" not in answer:
+        world.table_pasts.written(seen)
         world.table_lifetimes.written(operation, params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
