@@ -155,10 +155,10 @@ class Odd(Fault[Invocation]):
     kind = "odd"
     turn = 0
 
-    def prepare(self, point):  # noqa: ARG002 (the contract)
+    def prepare(self, point):
         return {}
 
-    def strike(self, point, harm):  # noqa: ARG002 (the contract)
+    def strike(self, point, harm):
         return "an answer?"
 
     def heal(self, point, harm):
@@ -170,7 +170,7 @@ class Unwatchable(FunctionPoint):
     """A kind of point that cannot be watched here."""
 
     @classmethod
-    def watch(cls, reach):  # noqa: ARG003 (the contract)
+    def watch(cls, reach):
         raise ImportError("no module named socket")
 
 
