@@ -21,6 +21,7 @@ from stagefright.aws_api import door, moto_hooks, moto_state, sessions
 from stagefright.aws_api.errors import ApiError
 from stagefright.aws_api.invoke import Invoke
 from stagefright.aws_api.table_lifetimes import TableLifetimes
+from stagefright.aws_api.table_pasts import TablePasts
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.async_invoke import AsyncInvoke
@@ -129,6 +130,7 @@ class World:
         self.scheduler: SchedulerService = SchedulerService(self)
         self.streams: StreamService = StreamService(self)
         self.table_lifetimes: TableLifetimes = TableLifetimes(self)
+        self.table_pasts: TablePasts = TablePasts(self)
         self.functions: FunctionService = FunctionService(self)
         self.endpoints: EndpointService = EndpointService(self)
         self.buckets: BucketService = BucketService(self)
@@ -283,6 +285,7 @@ class World:
         self.kernel.reset()
         self.executor.drop_environments()
         self.executor.instruments.clear()
+        self.executor.on_arrival = None
         self.at_least_once.reset()
         self.logs.clear()
         self.journal.clear()
@@ -297,6 +300,7 @@ class World:
         self._seed_streams()
         self.executor.provision_all()
         self.table_lifetimes.restart()
+        self.table_pasts.clear()
         self.mappings.start_all()
 
     def _stateful(self) -> dict[str, Any]:

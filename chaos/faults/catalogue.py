@@ -2,51 +2,104 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.chaos.faults.failure import Failure
-from stagefright.chaos.faults.fault import AnyFault
-from stagefright.chaos.faults.latency import Latency
-from stagefright.chaos.faults.noop import Noop
-from stagefright.chaos.faults.timeout import Timeout
+from stagefright.chaos.faults.fault import AnyFault, encode
 
-FAULTS: tuple[type[AnyFault], ...] = (Failure, Latency, Noop, Timeout)
-"""All kinds of faults."""
+__all__ = ["FAULTS", "WRAPPERS", "Unreadable", "decode", "encode"]
+
+FAULTS: tuple[type[AnyFault], ...]
+"""The classes of all plain faults, imported when they are asked for."""
+
+WRAPPERS: tuple[type[AnyFault], ...]
+"""Those of all wrappers."""
+
+KINDS = (
+    "cold_start",
+    "connect_timeout",
+    "connection_reset",
+    "corruption",
+    "denylist",
+    "disk_full",
+    "error_after_commit",
+    "failure",
+    "http_latency",
+    "http_refused",
+    "http_reset",
+    "http_slow_body",
+    "http_status",
+    "latency",
+    "noop",
+    "read_timeout",
+    "sdk_latency",
+    "service_error",
+    "stale_read",
+    "status_code",
+    "throttle",
+    "timeout",
+)
+"""The kinds of plain faults."""
+
+WRAPPER_KINDS = ("at_most", "both", "during", "in_sequence", "on_call", "when", "with_probability")
+"""The kinds of wrappers."""
+
+DEPTH_MAX = 8
+"""How deep faults may be inside each other; a flag from elsewhere must not exhaust the function's stack."""
+
+
+def class_of(kind: str) -> type[AnyFault]:
+    """
+    The class of a kind: `disk_full` is `DiskFull` in `disk_full.py`.
+
+    It is imported now, since a function pays with its cold start for every file that it imports.
+    """
+    module = importlib.import_module(f"stagefright.chaos.faults.{kind}")
+    found: type[AnyFault] = getattr(module, kind.title().replace("_", ""))
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    kinds = {"FAULTS": KINDS, "WRAPPERS": WRAPPER_KINDS}.get(name)
+    if kinds is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return tuple(class_of(kind) for kind in kinds)
 
 
 class Unreadable(ValueError):
     """Stored data is not what it should be; the message says in which way."""
 
 
-_BY_KIND = {fault.kind: fault for fault in FAULTS}
+_ALL = frozenset(KINDS + WRAPPER_KINDS)
 
 
-def encode(fault: AnyFault) -> dict[str, Any]:
-    """
-    A fault as plain data.
-
-    >>> encode(Latency(delay_ms=400))
-    {'kind': 'latency', 'delay_ms': 400}
-    """
-    return {"kind": fault.kind, **fault.settings()}
-
-
-def decode(data: object) -> AnyFault:
+def decode(data: object, *, depth: int = 1) -> AnyFault:
     """
     The inverse of `encode`; data that is no fault raises `Unreadable`.
 
     >>> decode({"kind": "latency", "delay_ms": 400})
     Latency(delay_ms=400)
     """
+    if depth > DEPTH_MAX:
+        raise Unreadable(f"its faults are more than {DEPTH_MAX} deep")
     if not isinstance(data, Mapping):
         raise Unreadable(f"a fault should be an object with a kind, not {data!r}")
-    settings = {name: value for name, value in data.items() if name != "kind"}
+    settings = {name: _inner(name, value, depth) for name, value in data.items() if name != "kind"}
     kind = data.get("kind")
-    fault = _BY_KIND.get(kind) if isinstance(kind, str) else None
+    fault = class_of(kind) if isinstance(kind, str) and kind in _ALL else None
     if fault is None:
-        raise Unreadable(f"{kind!r} is not a kind of fault; known: {', '.join(sorted(_BY_KIND))}")
+        raise Unreadable(f"{kind!r} is not a kind of fault; known: {', '.join(sorted(_ALL))}")
     problems = fault.problems(settings)
     if problems:
         raise Unreadable(f"{fault.kind}: {'; '.join(problems)}")
-    return fault(**settings)
+    return fault.of(settings)
+
+
+def _inner(name: str, value: object, depth: int) -> object:
+    """The fault inside a wrapper, or the faults; any other setting as it is."""
+    if name == "fault":
+        return decode(value, depth=depth + 1)
+    if name == "faults" and isinstance(value, list):
+        return tuple(decode(item, depth=depth + 1) for item in value)
+    return value

@@ -37,6 +37,8 @@ def before(world: World, service: str, operation: str, params: Mapping[str, Any]
         world.logs.flush()
     if service == "s3":
         return world.buckets.before(operation, params)
+    if service == "dynamodb":
+        return world.table_pasts.about_to_write(operation, params)
     validate = _validations(world).get((service, operation))
     if validate is not None:
         validate(params)
@@ -107,6 +109,7 @@ def after(
     elif (service, operation) == ("sns", "Subscribe") and "Error" not in answer:
         world.topics.subscribed(params, answer, cause)
     elif service == "dynamodb" and "Error" not in answer:
+        world.table_pasts.written(seen)
         world.table_lifetimes.written(operation, params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)
