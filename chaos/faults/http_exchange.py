@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from stagefright.chaos.faults import http_stubs
 from stagefright.chaos.faults.points import Answer, FunctionPoint, Reach
 
 EXCHANGE = "stagefright_exchange"
@@ -117,6 +118,9 @@ def _targets() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
     if urllib3 is not None:
         yield urllib3.HTTPConnection, "connect", _putting_off
         yield urllib3.HTTPSConnection, "connect", _putting_off
+    sessions = sys.modules.get("requests.sessions")
+    if sessions is not None:
+        yield sessions.Session, "get_adapter", http_stubs.seeing_stubs
 
 
 def _hook() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.server
 import threading
+from typing import ClassVar
 
 import pytest
+import responses
 
 from stagefright.chaos import HttpLatency, HttpRefused, HttpReset, HttpSlowBody, HttpStatus
 from stagefright.errors import FaultNeverFired, UsageError
@@ -41,7 +43,9 @@ class TestHttpStatus:
         assert all(answer.get("status") == 503 or "503" in answer["text"] for answer in said[:2])
         assert [200, 200] == [said[2]["status"], after[0]["status"]]
         assert 2 == served(system)
-        assert [("Worker", "http_status", 503)] * 2 == [(who, kind, harm["status"]) for who, kind, harm in system.strikes()]
+        assert [("Worker", "http_status", 503)] * 2 == [
+            (who, kind, harm["status"]) for who, kind, harm in system.strikes()
+        ]
 
     def test_of_a_host_that_is_not_there(self, system, fetch):
         """The answer is there before anything connects, so the host need not exist."""
@@ -67,9 +71,12 @@ class TestHttpStatus:
 
     def test_leaves_sdk_calls_alone(self, system):
         """They have faults of their own."""
-        with pytest.raises(FaultNeverFired), system.chaos(Worker=HttpStatus(500)):
-            assert 0 == system.put()["retries"]
-            assert 0 == system.send()["retries"]
+        faults = system.chaos(Worker=HttpStatus(500))
+        faults.__enter__()
+        assert [0, 0] == [system.put()["retries"], system.send()["retries"]]
+
+        with pytest.raises(FaultNeverFired):
+            faults.__exit__(None, None, None)
 
 
 class TestHttpRefused:
@@ -150,7 +157,7 @@ class TestHttpSlowBody:
         (lambda: HttpRefused(times=0), "times is 0"),
         (lambda: HttpReset(after_commit=1), "after_commit is 1"),
         (lambda: HttpLatency(host=""), "host is ''"),
-        (lambda: HttpLatency(), "no delay is given"),
+        (HttpLatency, "no delay is given"),
         (lambda: HttpSlowBody(delay_ms=-1), "delay_ms is -1"),
         (lambda: HttpSlowBody(delay_ms=1, chunk_bytes=0), "chunk_bytes is 0"),
     ],
@@ -163,11 +170,47 @@ def test_wrong_settings_are_refused(make, problem):
     assert problem in str(refused.value)
 
 
+class TestStubbedHosts:
+    """What `responses` answers for is struck as if it were there."""
+
+    @pytest.fixture
+    def partner(self):
+        """A stubbed host."""
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+            mock.get("https://partner.example/x", body="y" * 3000)
+            yield mock
+
+    @pytest.mark.parametrize(
+        ("fault", "status", "text", "took", "asked"),
+        [
+            (HttpStatus(503, body="busy"), 503, "busy", 0, 0),
+            (HttpRefused(), None, "refused", 0, 0),
+            (HttpReset(), None, "reset", 0, 0),
+            (HttpReset(after_commit=True), None, "reset", 0, 1),
+            (HttpLatency(delay_ms=400), 200, "y", 0.4, 1),
+            (HttpLatency(delay_ms=9_000), None, "timed out", 5, 1),
+            (HttpSlowBody(delay_ms=500, chunk_bytes=1000), 200, "y", 1.5, 1),
+            (HttpSlowBody(delay_ms=6_000), None, "timed out", 5, 1),
+        ],
+        ids=str,
+    )
+    def test_are_struck_and_healed(self, system, partner, fault, status, text, took, asked):
+        """The client meets what it would meet; the stub is asked only if the host would be."""
+        with system.chaos(Worker=fault):
+            (said,) = system.say(fetch=["https://partner.example/x?q=1"], timeout=5)
+
+        assert status == said.get("status")
+        assert text in said.get("body", said.get("text"))
+        assert took == said["took"]
+        assert asked == len(partner.calls)
+        assert 200 == system.say(fetch=["https://partner.example/x"])[0]["status"]
+
+
 class Real(http.server.BaseHTTPRequestHandler):
     """A server outside of every world, which keeps connections alive."""
 
     protocol_version = "HTTP/1.1"
-    seen: list = []
+    seen: ClassVar[list] = []
 
     def do_GET(self):
         self.seen.append(self.path)
@@ -203,7 +246,9 @@ def test_without_a_stage_as_in_a_deployed_function(server):
     from stagefright.chaos import InSequence, merge
     from stagefright.chaos.runtime import wrap
 
-    faults = InSequence(HttpStatus(503), HttpLatency(delay_ms=20), HttpReset(), HttpRefused(), HttpSlowBody(delay_ms=10))
+    faults = InSequence(
+        HttpStatus(503), HttpLatency(delay_ms=20), HttpReset(), HttpRefused(), HttpSlowBody(delay_ms=10)
+    )
     text = merge([faults], owner="o", run="r", expires=time.time() + 60)
     original = http.client.HTTPConnection.putrequest
     session = requests.Session()

@@ -42,7 +42,9 @@ def test_each_protocol_is_spoken(service):
 
     assert throttling_code(service) == said["Error"]["Code"]
     assert "said <so>" == said["Error"]["Message"]
-    assert "id-1" == said["ResponseMetadata"].get("RequestId", said["ResponseMetadata"]["HTTPHeaders"].get("x-amzn-requestid"))
+    assert "id-1" == said["ResponseMetadata"].get(
+        "RequestId", said["ResponseMetadata"]["HTTPHeaders"].get("x-amzn-requestid")
+    )
 
 
 def test_cbor_is_spoken():
@@ -77,7 +79,12 @@ def test_every_service_can_throttle_all_its_operations_but_dynamodbs_and_kinesis
 
 @pytest.mark.parametrize(
     ("code", "attempts", "status"),
-    [("InternalServerError", 3, 500), ("503", 3, 503), ("ResourceNotFoundException", 1, 400), ("ThrottlingException", 3, 400)],
+    [
+        ("InternalServerError", 3, 500),
+        ("503", 3, 503),
+        ("ResourceNotFoundException", 1, 400),
+        ("ThrottlingException", 3, 400),
+    ],
 )
 def test_botocore_decides_what_is_retried(system, code, attempts, status):
     """Server errors and throttling are; a page of a load balancer is by its status; a client's error is not."""
