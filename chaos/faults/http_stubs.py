@@ -53,7 +53,12 @@ class _Asking:
             raise RequestsConnectionError(error, request=request)
         if isinstance(outcome, Answer):
             return _response(outcome.value.content, request)
-        return _received(self._adapter.send(request, **kwargs), exchange, kwargs.get("timeout"))
+        token = http_exchange.asked.set(True)
+        try:
+            response = self._adapter.send(request, **kwargs)
+        finally:
+            http_exchange.asked.reset(token)
+        return _received(response, exchange, kwargs.get("timeout"))
 
 
 def _received(response: Any, exchange: Any, timeout: Any) -> Any:

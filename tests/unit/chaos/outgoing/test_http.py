@@ -205,6 +205,15 @@ class TestStubbedHosts:
         assert asked == len(partner.calls)
         assert 200 == system.say(fetch=["https://partner.example/x"])[0]["status"]
 
+    def test_that_let_requests_pass_are_asked_about_once(self, system, partner, url):
+        """A request that goes through the stub to the stage is one request."""
+        partner.add_passthru(url)
+        with system.chaos(Worker=HttpLatency(delay_ms=400)):
+            (said,) = system.say(fetch=[url])
+
+        assert 200 == said["status"]
+        assert 1 == len(system.strikes())
+
 
 class Real(http.server.BaseHTTPRequestHandler):
     """A server outside of every world, which keeps connections alive."""
