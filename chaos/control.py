@@ -22,6 +22,9 @@ How long a flag on a local stage is good for. Its world ends with the process, s
 may well rehearse weeks of retries inside one block.
 """
 
+BLOCKS_MAX = 1_000_000
+"""Blocks of one object have numbers from as many, so those of the next object on the stage are others, and count anew."""
+
 
 class Chaos:
     """
@@ -44,12 +47,11 @@ class Chaos:
         seed: int | str = 0,
         lease_s: float = LOCAL_LEASE_S,
     ) -> None:
-        if isinstance(stage, LocalStageFace):
-            attach(stage)
+        attached = attach(stage) if isinstance(stage, LocalStageFace) else 1
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
         self._active: list[tuple[int, Plan]] = []
-        self._blocks = itertools.count()
+        self._blocks = itertools.count(BLOCKS_MAX * (attached - 1))
 
     def __call__(self, **faults: Any) -> Injection:
         """The block in which `resource=fault` (or a list of faults) holds."""
@@ -144,6 +146,11 @@ def check(plan: Plan, stage: StageFace) -> None:
         _misfit(fault, name, stage.resources[name].type)
         for name, fault in plan
         if not is_for(fault, stage.resources[name].type)
+    ]
+    problems += [
+        f"{fault!r} cannot strike {name}: only a local stage has what it strikes, and stage {stage.name} is deployed."
+        for name, fault in plan
+        if any(part.is_local for part in fault.parts()) and not isinstance(stage, LocalStageFace)
     ]
     if problems:
         raise UsageError("\n".join(problems))
