@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -130,7 +131,6 @@ class World:
         self.scheduler: SchedulerService = SchedulerService(self)
         self.streams: StreamService = StreamService(self)
         self.table_lifetimes: TableLifetimes = TableLifetimes(self)
-        self.table_pasts: TablePasts = TablePasts(self)
         self.functions: FunctionService = FunctionService(self)
         self.endpoints: EndpointService = EndpointService(self)
         self.buckets: BucketService = BucketService(self)
@@ -302,6 +302,11 @@ class World:
         self.table_lifetimes.restart()
         self.table_pasts.clear()
         self.mappings.start_all()
+
+    @cached_property
+    def table_pasts(self) -> TablePasts:
+        """What items were before their last write."""
+        return TablePasts(self)
 
     def _stateful(self) -> dict[str, Any]:
         return {

@@ -18,9 +18,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from stagefright.chaos.faults import http_stubs
 from stagefright.chaos.faults.points import Answer, FunctionPoint, Reach
 
 EXCHANGE = "stagefright_exchange"
@@ -95,6 +97,9 @@ class HttpRequest(FunctionPoint):
 
 _reaches: list[Reach] = []
 
+asked: ContextVar[bool] = ContextVar("stagefright_http_asked", default=False)
+"""Whether the request that this thread makes was asked about already, before a stub let it pass through."""
+
 
 def ask(host: str, method: str, path: str, exchange: Exchange) -> Any:
     """What the faults of the function that makes a request want of it."""
@@ -117,6 +122,9 @@ def _targets() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
     if urllib3 is not None:
         yield urllib3.HTTPConnection, "connect", _putting_off
         yield urllib3.HTTPSConnection, "connect", _putting_off
+    sessions = sys.modules.get("requests.sessions")
+    if sessions is not None:
+        yield sessions.Session, "get_adapter", http_stubs.seeing_stubs
 
 
 def _hook() -> None:
@@ -166,7 +174,7 @@ def _asking(original: Callable[..., None]) -> Callable[..., None]:
 def _decide(connection: Any, method: str, url: str) -> None:
     exchange = Exchange(connection)
     host = getattr(connection, "_tunnel_host", None) or connection.host
-    outcome = ask(str(host), method, url, exchange)
+    outcome = None if asked.get() else ask(str(host), method, url, exchange)
     setattr(connection, EXCHANGE, exchange)
     if outcome is None:
         _connect_at_last(connection)

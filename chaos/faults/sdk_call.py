@@ -35,7 +35,7 @@ class Attempt:
         self.operation_model = operation_model
         self.config = context.get("client_config")
         self._read_timeout_s = context.get("read_timeout")
-        self._make = lambda: send(endpoint, request, operation_model, context)
+        self._make: Callable[[], Any] = lambda: send(endpoint, request, operation_model, context)
         self._made: Any = None
 
     @property

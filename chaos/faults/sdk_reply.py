@@ -57,7 +57,8 @@ class Reply:
         """The response to a request of botocore's."""
         from botocore.awsrequest import AWSResponse
 
-        return AWSResponse(request.url, self.status, self.headers, _Body(self.body))
+        headers: Any = self.headers
+        return AWSResponse(request.url, self.status, headers, _Body(self.body))
 
 
 def refusal(operation_model: Any, code: str, message: str, status: int, request_id: str) -> Reply:

@@ -243,7 +243,8 @@ def _is_hooked() -> bool:
     """Whether botocore's sending was replaced since the door was put there."""
     from botocore.endpoint import Endpoint
 
-    return not hasattr(Endpoint._do_get_response, "botocores_own")
+    endpoint: Any = Endpoint
+    return not hasattr(endpoint._do_get_response, "botocores_own")
 
 
 def _through_moto(

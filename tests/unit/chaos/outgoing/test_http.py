@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.server
 import threading
+from typing import ClassVar
 
 import pytest
+import responses
 
 from stagefright.chaos import HttpLatency, HttpRefused, HttpReset, HttpSlowBody, HttpStatus
 from stagefright.errors import FaultNeverFired, UsageError
@@ -69,9 +71,12 @@ class TestHttpStatus:
 
     def test_leaves_sdk_calls_alone(self, system):
         """They have faults of their own."""
-        with pytest.raises(FaultNeverFired), system.chaos(Worker=HttpStatus(500)):
-            assert 0 == system.put()["retries"]
-            assert 0 == system.send()["retries"]
+        faults = system.chaos(Worker=HttpStatus(500))
+        faults.__enter__()
+        assert [0, 0] == [system.put()["retries"], system.send()["retries"]]
+
+        with pytest.raises(FaultNeverFired):
+            faults.__exit__(None, None, None)
 
 
 class TestHttpRefused:
@@ -152,7 +157,7 @@ class TestHttpSlowBody:
         (lambda: HttpRefused(times=0), "times is 0"),
         (lambda: HttpReset(after_commit=1), "after_commit is 1"),
         (lambda: HttpLatency(host=""), "host is ''"),
-        (lambda: HttpLatency(), "no delay is given"),
+        (HttpLatency, "no delay is given"),
         (lambda: HttpSlowBody(delay_ms=-1), "delay_ms is -1"),
         (lambda: HttpSlowBody(delay_ms=1, chunk_bytes=0), "chunk_bytes is 0"),
     ],
@@ -165,11 +170,56 @@ def test_wrong_settings_are_refused(make, problem):
     assert problem in str(refused.value)
 
 
+class TestStubbedHosts:
+    """What `responses` answers for is struck as if it were there."""
+
+    @pytest.fixture
+    def partner(self):
+        """A stubbed host."""
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+            mock.get("https://partner.example/x", body="y" * 3000)
+            yield mock
+
+    @pytest.mark.parametrize(
+        ("fault", "status", "text", "took", "asked"),
+        [
+            (HttpStatus(503, body="busy"), 503, "busy", 0, 0),
+            (HttpRefused(), None, "refused", 0, 0),
+            (HttpReset(), None, "reset", 0, 0),
+            (HttpReset(after_commit=True), None, "reset", 0, 1),
+            (HttpLatency(delay_ms=400), 200, "y", 0.4, 1),
+            (HttpLatency(delay_ms=9_000), None, "timed out", 5, 1),
+            (HttpSlowBody(delay_ms=500, chunk_bytes=1000), 200, "y", 1.5, 1),
+            (HttpSlowBody(delay_ms=6_000), None, "timed out", 5, 1),
+        ],
+        ids=str,
+    )
+    def test_are_struck_and_healed(self, system, partner, fault, status, text, took, asked):
+        """The client meets what it would meet; the stub is asked only if the host would be."""
+        with system.chaos(Worker=fault):
+            (said,) = system.say(fetch=["https://partner.example/x?q=1"], timeout=5)
+
+        assert status == said.get("status")
+        assert text in said.get("body", said.get("text"))
+        assert took == said["took"]
+        assert asked == len(partner.calls)
+        assert 200 == system.say(fetch=["https://partner.example/x"])[0]["status"]
+
+    def test_that_let_requests_pass_are_asked_about_once(self, system, partner, url):
+        """A request that goes through the stub to the stage is one request."""
+        partner.add_passthru(url)
+        with system.chaos(Worker=HttpLatency(delay_ms=400)):
+            (said,) = system.say(fetch=[url])
+
+        assert 200 == said["status"]
+        assert 1 == len(system.strikes())
+
+
 class Real(http.server.BaseHTTPRequestHandler):
     """A server outside of every world, which keeps connections alive."""
 
     protocol_version = "HTTP/1.1"
-    seen: list = []
+    seen: ClassVar[list] = []
 
     def do_GET(self):
         self.seen.append(self.path)
