@@ -59,7 +59,6 @@ class TestEventsWithOneOrigin:
 
         assert recursion_stopped("UnguardedInvokeFunction").require(journal).counts == {"invocations": AWS_MAX}
         assert recursion_stopped("UnguardedInvokeFunction", invocations_max=REFUSED_ONE)(journal).broken
-        dead_lettered("UnguardedInvokeFunction", "Refused").require(journal)
         refused.expect(body={"requestPayload": {"text": "hello"}})
 
     def test_unguarded_nobody_stops_a_bus(self, stage, start, journal):
