@@ -217,7 +217,10 @@ class TestStrikes:
             ]
         )
 
-        answers = function.run("app.handler", 1, 2, 3, between=lambda: next(changes)())
+        def change():
+            next(changes)()
+
+        answers = function.run("app.handler", 1, 2, 3, between=change)
 
         assert [kind for kind, _ in answers] == ["response", "error", "response"]
 
