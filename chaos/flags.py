@@ -44,6 +44,10 @@ A flag that is enabled for 0 % of invocations cleans up and injects nothing.
 """
 
 
+AT_REST = json.dumps({"rate": 1, **_SILENT_0X, **_SILENT_1X, **_SILENT_CHAOS_LAMBDA})
+"""A flag that injects nothing, whoever reads it, and that is nobody's: the proven off state of failure-lambda 1.x included."""
+
+
 @dataclass(frozen=True)
 class Flag:
     """
