@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from stagefright.aws_api.errors import ApiError
+from stagefright.delivery.interference import Admission
 from stagefright.services import lambda_limits as limits
 
 if TYPE_CHECKING:
     from stagefright.clock import Clock
+    from stagefright.delivery.interference import Throttle
     from stagefright.services.function import Function
     from stagefright.world import World
 
@@ -31,22 +33,31 @@ class Concurrency:
         self._world = world
         self._on_demand: Counter[str] = Counter()
         """Invocations under way in environments that are not provisioned, by function name."""
+        self._running: Counter[str] = Counter()
+        """All invocations under way, by function name."""
         self._requests: dict[str, _Bucket] = {}
         self._growth: dict[str, _Bucket] = {}
 
     def clear(self) -> None:
         """Nothing is under way any more, nor ever was."""
         self._on_demand.clear()
+        self._running.clear()
         self._requests.clear()
         self._growth.clear()
 
     @contextmanager
-    def admitted(self, function: Function, *, provisioned: bool, grows: bool) -> Iterator[None]:
+    def admitted(
+        self, function: Function, *, provisioned: bool, grows: bool, request_id: str, attempt: int, cause: int | None
+    ) -> Iterator[None]:
         """
         Within the block an invocation counts; raises `ApiError` before anything runs if there is no room for it.
 
         `provisioned`: it runs in such an environment. `grows`: it needs a new environment.
         """
+        admission = Admission(self._world.name_of(function.arn), request_id, attempt, cause)
+        throttle = self._world.interference.throttle(admission)
+        if throttle is not None:
+            self._check_fault(function, throttle)
         if not provisioned:
             self._check_places(function)
         self._check_rate(function)
@@ -54,10 +65,25 @@ class Concurrency:
             self._check_growth(function)
         counted = 0 if provisioned else 1
         self._on_demand[function.name] += counted
+        self._running[function.name] += 1
         try:
             yield
         finally:
             self._on_demand[function.name] -= counted
+            self._running[function.name] -= 1
+
+    def _check_fault(self, function: Function, throttle: Throttle) -> None:
+        """Refuse as if the function had reserved as much as a fault says, provisioned environments or not."""
+        per_s = throttle.concurrency * limits.REQUESTS_PER_CONCURRENCY_S
+        bucket = self._bucket(self._requests, f"a fault at {function.name}", size=per_s, per_s=per_s)
+        if self._running[function.name] >= throttle.concurrency:
+            reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
+        elif not bucket.take():
+            reason = "ReservedFunctionInvocationRateLimitExceeded"
+        else:
+            return
+        throttle.strike(reason)
+        raise throttled(reason) if throttle.concurrency else ShutFunction(reason)
 
     def _check_places(self, function: Function) -> None:
         reserved = function.reserved_concurrency
@@ -115,6 +141,14 @@ class _Bucket:
             return False
         self._level -= 1
         return True
+
+
+class ShutFunction(ApiError):
+    """The refusal of an invocation by a fault that leaves the function no concurrency at all."""
+
+    def __init__(self, reason: str) -> None:
+        throttle = throttled(reason)
+        super().__init__(throttle.code, throttle.message, status=throttle.status, **throttle.fields)
 
 
 def throttled(reason: str) -> ApiError:

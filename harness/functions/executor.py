@@ -68,7 +68,9 @@ class Executor:
         function, version = resolved.function, resolved.version
         provisioned = self._provisioning.has_place(function, version)
         grows = not self._environments.has_warm(version, provisioned=provisioned)
-        with self._concurrency.admitted(function, provisioned=provisioned, grows=grows):
+        with self._concurrency.admitted(
+            function, provisioned=provisioned, grows=grows, request_id=request_id, attempt=attempt, cause=cause
+        ):
             environment, cold = self._environments.take(version, provisioned=provisioned)
             invocation.record = self._note(invocation, cause, attempt, cold and not provisioned, lineage)
             return await self._performance.play(environment, invocation, cold)

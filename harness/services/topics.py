@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 from stagefright.aws_api.errors import ApiError
@@ -205,6 +206,21 @@ class TopicService:
                 SubscriptionDelivery(self._world, message, subscription, record).start()
             else:
                 self._warn_once(subscription.arn, message.topic_arn, record, subscription.protocol)
+        name = self._world.name_of(message.topic_arn)
+        self._world.interference.accepted("topic", name, {"id": message.id}, record, partial(self._follow, message))
+
+    def _follow(self, message: Message, text: str, cause: int) -> None:
+        """Publish another message like this one, with a text of its own."""
+        dedup_id = None if message.dedup_id is None else f"{message.id}-{cause}"
+        self.deliver(
+            message.topic_arn,
+            text,
+            subject=message.subject,
+            attributes=message.attributes,
+            group_id=message.group_id,
+            dedup_id=dedup_id,
+            cause=cause,
+        )
 
     def _publish_to_device(self, arn: str, params: Mapping[str, Any]) -> dict[str, Any]:
         if arn not in _backend(arn).platform_endpoints:

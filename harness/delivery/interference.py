@@ -1,0 +1,110 @@
+"""
+Where faults reach into deliveries, besides `at_least_once.py`: what a source accepts, how big batches are, and who may run.
+
+Nobody reaches in by default, and then nothing here costs anything. Whoever plans faults adds hooks; a reset takes them away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+SourceKind = Literal["queue", "topic", "bus", "stream", "table"]
+
+Follow = Callable[[Any, int], None]
+"""Puts an event with this payload right behind another one, by the source's own rules; the number is the record that causes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A source has accepted an event; sources and consumers are logical ids, or names where a template gave none."""
+
+    kind: SourceKind
+    source: str
+    event_id: str
+    record: int
+    """The journal's number of the event."""
+    follow: Follow
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """A batch is about to be taken from a source."""
+
+    kind: SourceKind
+    source: str
+    consumer: str
+    first_id: str
+    attempt: int
+    """How often the first of its events is handed out now."""
+    available: int
+    """How many events it would have."""
+    record: int | None
+    """The journal's number of the first event."""
+
+
+class Throttle(Protocol):
+    """What stands in the way of an invocation."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many invocations of the function may be under way."""
+
+    def strike(self, reason: str) -> None:
+        """It was refused for this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A function is about to be invoked."""
+
+    function: str
+    request_id: str
+    attempt: int
+    cause: int | None
+
+
+class Interference:
+    """The hooks; of several the newest is asked first, and the first answer counts."""
+
+    def __init__(self) -> None:
+        self.on_accepted: list[Callable[[Acceptance], None]] = []
+        self.batch_limits: list[Callable[[Gathering], int | None]] = []
+        self.throttles: list[Callable[[Admission], Throttle | None]] = []
+        self._within: set[str] = set()
+
+    def reset(self) -> None:
+        """Take all hooks away."""
+        self.on_accepted.clear()
+        self.batch_limits.clear()
+        self.throttles.clear()
+
+    def accepted(
+        self, kind: SourceKind, source: str, detail: Mapping[str, Any], record: int | None, follow: Follow
+    ) -> None:
+        """A source accepted the event of a journal record; what is put behind it is nobody's business any more."""
+        if not self.on_accepted or record is None or source in self._within:
+            return
+        self._within.add(source)
+        try:
+            for hook in tuple(self.on_accepted):
+                hook(Acceptance(kind, source, str(detail["id"]), record, follow))
+        finally:
+            self._within.discard(source)
+
+    def batch_max(self, gathering: Gathering) -> int:
+        """How many events a batch may have of those that are there: at least one."""
+        for hook in reversed(self.batch_limits):
+            limit = hook(gathering)
+            if limit is not None:
+                return max(1, min(limit, gathering.available))
+        return gathering.available
+
+    def throttle(self, admission: Admission) -> Throttle | None:
+        """What stands in the way of an invocation, if anything does."""
+        for hook in reversed(self.throttles):
+            throttle = hook(admission)
+            if throttle is not None:
+                return throttle
+        return None
