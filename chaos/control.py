@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from types import TracebackType
 from typing import Any
 
 from stagefright.chaos.faults.catalogue import FAULTS
-from stagefright.chaos.faults.fault import AnyFault
+from stagefright.chaos.faults.fault import AnyFault, is_for
 from stagefright.chaos.leases import Leases
 from stagefright.chaos.local import attach
 from stagefright.chaos.plan import Mark, Plan
@@ -47,7 +48,8 @@ class Chaos:
             attach(stage)
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
-        self._active: list[Plan] = []
+        self._active: list[tuple[int, Plan]] = []
+        self._blocks = itertools.count()
 
     def __call__(self, **faults: Any) -> Injection:
         """The block in which `resource=fault` (or a list of faults) holds."""
@@ -64,7 +66,7 @@ class Chaos:
     def begin(self, plan: Plan) -> None:
         """Write the flags of a plan on top of those that hold already; all of them or none."""
         check(plan, self._stage)
-        self._active.append(plan)
+        self._active.append((next(self._blocks), plan))
         try:
             self._write(list(plan.faults))
         except BaseException:
@@ -74,7 +76,7 @@ class Chaos:
     def end(self, plan: Plan) -> None:
         """Take a plan away; flags of plans around it stay. Nothing to do if everything was healed in between."""
         for position in reversed(range(len(self._active))):
-            if self._active[position] is plan:
+            if self._active[position][1] is plan:
                 del self._active[position]
                 self._write([*plan.faults][::-1])
                 return
@@ -95,8 +97,8 @@ class Chaos:
         if troubles:
             raise troubles[0]
 
-    def _wanted(self, logical_id: str) -> list[AnyFault]:
-        return [fault for plan in self._active for fault in plan.faults.get(logical_id, ())]
+    def _wanted(self, logical_id: str) -> list[tuple[int, AnyFault]]:
+        return [(block, fault) for block, plan in self._active for fault in plan.faults.get(logical_id, ())]
 
 
 class Injection:
@@ -141,7 +143,7 @@ def check(plan: Plan, stage: StageFace) -> None:
     problems = [
         _misfit(fault, name, stage.resources[name].type)
         for name, fault in plan
-        if stage.resources[name].type not in fault.applies_to
+        if not is_for(fault, stage.resources[name].type)
     ]
     if problems:
         raise UsageError("\n".join(problems))
@@ -150,7 +152,7 @@ def check(plan: Plan, stage: StageFace) -> None:
 def _misfit(fault: AnyFault, name: str, resource_type: str) -> str:
     fitting = [kind.__name__ for kind in FAULTS if resource_type in kind.applies_to]
     return (
-        f"{fault!r} cannot strike {name}, which is an {resource_type}: it is for {', '.join(fault.applies_to)}. "
+        f"{fault!r} cannot strike {name}, which is an {resource_type}: it is for {', '.join(fault.parts()[0].applies_to)}. "
         f"Faults for an {resource_type}: {', '.join(fitting) or 'none'}."
     )
 
