@@ -10,6 +10,15 @@ import typing
 if typing.TYPE_CHECKING:
     from stagefright.chaos.control import Chaos
     from stagefright.chaos.faults import Failure, Fault, Latency, Noop, Timeout
+    from stagefright.chaos.faults.deliveries import (
+        Delay,
+        Drop,
+        Duplicate,
+        PartialBatch,
+        PoisonRecord,
+        Reorder,
+        ThrottledConcurrency,
+    )
     from stagefright.chaos.flags import Flag, merge, parse
     from stagefright.chaos.local import attach
     from stagefright.chaos.plan import Plan
@@ -17,12 +26,19 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "Chaos",
+    "Delay",
+    "Drop",
+    "Duplicate",
     "Failure",
     "Fault",
     "Flag",
     "Latency",
     "Noop",
+    "PartialBatch",
     "Plan",
+    "PoisonRecord",
+    "Reorder",
+    "ThrottledConcurrency",
     "Timeout",
     "attach",
     "inject_faults",
@@ -32,12 +48,19 @@ __all__ = [
 
 _HOMES = {
     "Chaos": "control",
+    "Delay": "faults.deliveries",
+    "Drop": "faults.deliveries",
+    "Duplicate": "faults.deliveries",
     "Failure": "faults",
     "Fault": "faults",
     "Flag": "flags",
     "Latency": "faults",
     "Noop": "faults",
+    "PartialBatch": "faults.deliveries",
     "Plan": "plan",
+    "PoisonRecord": "faults.deliveries",
+    "Reorder": "faults.deliveries",
+    "ThrottledConcurrency": "faults.deliveries",
     "Timeout": "faults",
     "attach": "local",
     "inject_faults": "runtime",

@@ -107,7 +107,7 @@ class World:
         self.kernel.world = self
         self.journal = Journal(self.clock, self.kernel.cause)
         self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel, at_least_once)
-        self.interference = Interference()
+        self.interference = Interference(self.at_least_once.deciders)
         self.logs = LogSink(self.journal, self.clock.now_ms)
         self.logs.deliver = lambda lines: moto_hooks.deliver_logs(self, lines)
         self.allow_hosts: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import reduce
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
@@ -57,6 +58,9 @@ class HandOver:
     Within what its source keeps order (a message group, a shard), None if it keeps none. Such an event comes once and in its turn, so it
     can only be late, and what stands behind it waits.
     """
+
+    record: int | None = None
+    """The journal's number of the event that was accepted, if it is on record."""
 
     @property
     def route(self) -> tuple[str, ...]:
@@ -177,11 +181,10 @@ class AtLeastOnce:
         return not (self._settings or self.deciders or self._lines)
 
     def decide(self, hand_over: HandOver) -> Decision:
-        """What becomes of a hand-over."""
-        for decider in reversed(self.deciders):
-            decision = decider(hand_over)
-            if decision is not None:
-                return decision
+        """What becomes of a hand-over: what all who planned faults say together, else what one decider says, else chance."""
+        said = [decision for decider in reversed(self.deciders) if (decision := decider(hand_over)) is not None]
+        if said:
+            return reduce(_together, said)
         return ONCE if hand_over.group is not None or hand_over.kind == "function" else self._by_settings(hand_over)
 
     def hand_over(
@@ -310,3 +313,16 @@ def _is_harm_in_itself(decision: Decision) -> bool:
 def _lets_others_pass(decision: Decision) -> bool:
     """Whether a first copy was held back for others to overtake it."""
     return "reorder" in decision.planned if decision.planned else decision.late == "reorder"
+
+
+def _together(one: Decision, other: Decision) -> Decision:
+    """Two decisions at once, if faults are behind both; else the first one counts."""
+    if not (one.planned and other.planned):
+        return one
+    effects = {**one.planned, **other.planned}
+    planned = {effect: (*one.planned.get(effect, ()), *other.planned.get(effect, ())) for effect in effects}
+    if not (one.delays_s and other.delays_s):
+        return Decision((), planned=planned)
+    first_s = one.delays_s[0] + other.delays_s[0]
+    copies = [*(s + other.delays_s[0] for s in one.delays_s[1:]), *(s + one.delays_s[0] for s in other.delays_s[1:])]
+    return Decision((first_s, *copies), one.places + other.places, planned=planned)

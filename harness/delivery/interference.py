@@ -7,8 +7,10 @@ Nobody reaches in by default, and then nothing here costs anything. Whoever plan
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from stagefright.delivery.at_least_once import Decider
 
 SourceKind = Literal["queue", "topic", "bus", "stream", "table"]
 
@@ -44,17 +46,6 @@ class Gathering:
     """The journal's number of the first event."""
 
 
-class Throttle(Protocol):
-    """What stands in the way of an invocation."""
-
-    @property
-    def concurrency(self) -> int:
-        """How many invocations of the function may be under way."""
-
-    def strike(self, reason: str) -> None:
-        """It was refused for this."""
-
-
 @dataclass(frozen=True, slots=True)
 class Admission:
     """A function is about to be invoked."""
@@ -63,12 +54,26 @@ class Admission:
     request_id: str
     attempt: int
     cause: int | None
+    running: int = 0
+    """How many invocations of it are under way."""
+    has_rate: Callable[[int], bool] = field(default=lambda concurrency: True, compare=False)
+    """Whether the rate of requests that a reserved concurrency brings allows one more (§1.8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """An invocation is refused as if the function had reserved this concurrency."""
+
+    concurrency: int
+    reason: str
 
 
 class Interference:
-    """The hooks; of several the newest is asked first, and the first answer counts."""
+    """The hooks; all of them count, and of several throttles the newest one's."""
 
-    def __init__(self) -> None:
+    def __init__(self, deciders: list[Decider]) -> None:
+        self.deciders = deciders
+        """Those of `AtLeastOnce`."""
         self.on_accepted: list[Callable[[Acceptance], None]] = []
         self.batch_limits: list[Callable[[Gathering], int | None]] = []
         self.throttles: list[Callable[[Admission], Throttle | None]] = []
@@ -76,6 +81,7 @@ class Interference:
 
     def reset(self) -> None:
         """Take all hooks away."""
+        self.deciders.clear()
         self.on_accepted.clear()
         self.batch_limits.clear()
         self.throttles.clear()
@@ -95,10 +101,10 @@ class Interference:
 
     def batch_max(self, gathering: Gathering) -> int:
         """How many events a batch may have of those that are there: at least one."""
-        for hook in reversed(self.batch_limits):
+        for hook in tuple(self.batch_limits):
             limit = hook(gathering)
             if limit is not None:
-                return max(1, min(limit, gathering.available))
+                gathering = replace(gathering, available=max(1, min(limit, gathering.available)))
         return gathering.available
 
     def throttle(self, admission: Admission) -> Throttle | None:

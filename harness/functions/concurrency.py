@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.delivery.interference import Admission
 from stagefright.services import lambda_limits as limits
 
 if TYPE_CHECKING:
     from stagefright.clock import Clock
-    from stagefright.delivery.interference import Throttle
+    from stagefright.delivery.interference import Admission
     from stagefright.services.function import Function
     from stagefright.world import World
 
@@ -47,17 +48,15 @@ class Concurrency:
 
     @contextmanager
     def admitted(
-        self, function: Function, *, provisioned: bool, grows: bool, request_id: str, attempt: int, cause: int | None
+        self, function: Function, *, provisioned: bool, grows: bool, admission: Admission | None = None
     ) -> Iterator[None]:
         """
         Within the block an invocation counts; raises `ApiError` before anything runs if there is no room for it.
 
-        `provisioned`: it runs in such an environment. `grows`: it needs a new environment.
+        `provisioned`: it runs in such an environment. `grows`: it needs a new environment. `admission`: what faults are told of it.
         """
-        admission = Admission(self._world.name_of(function.arn), request_id, attempt, cause)
-        throttle = self._world.interference.throttle(admission)
-        if throttle is not None:
-            self._check_fault(function, throttle)
+        if admission is not None:
+            self._ask_faults(function, admission)
         if not provisioned:
             self._check_places(function)
         self._check_rate(function)
@@ -72,18 +71,21 @@ class Concurrency:
             self._on_demand[function.name] -= counted
             self._running[function.name] -= 1
 
-    def _check_fault(self, function: Function, throttle: Throttle) -> None:
+    def _ask_faults(self, function: Function, admission: Admission) -> None:
         """Refuse as if the function had reserved as much as a fault says, provisioned environments or not."""
-        per_s = throttle.concurrency * limits.REQUESTS_PER_CONCURRENCY_S
-        bucket = self._bucket(self._requests, f"a fault at {function.name}", size=per_s, per_s=per_s)
-        if self._running[function.name] >= throttle.concurrency:
-            reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
-        elif not bucket.take():
-            reason = "ReservedFunctionInvocationRateLimitExceeded"
-        else:
-            return
-        throttle.strike(reason)
-        raise throttled(reason) if throttle.concurrency else ShutFunction(reason)
+        told = replace(
+            admission,
+            running=self._running[function.name],
+            has_rate=partial(self._has_rate, f"fault at {function.name}"),
+        )
+        throttle = self._world.interference.throttle(told)
+        if throttle is not None:
+            raise throttled(throttle.reason) if throttle.concurrency else ShutFunction(throttle.reason)
+
+    def _has_rate(self, name: str, concurrency: int) -> bool:
+        """Whether the rate of requests that comes with a concurrency allows one more; it is used up by this."""
+        per_s = concurrency * limits.REQUESTS_PER_CONCURRENCY_S
+        return self._bucket(self._requests, name, size=per_s, per_s=per_s).take()
 
     def _check_places(self, function: Function) -> None:
         reserved = function.reserved_concurrency
@@ -102,9 +104,7 @@ class Concurrency:
         reserved = function.reserved_concurrency
         name = UNRESERVED if reserved is None else function.name
         concurrency = self._world.account_concurrency if reserved is None else reserved
-        per_s = concurrency * limits.REQUESTS_PER_CONCURRENCY_S
-        bucket = self._bucket(self._requests, name, size=per_s, per_s=per_s)
-        if not bucket.take():
+        if not self._has_rate(name, concurrency):
             kind = "Reserved" if reserved is not None else ""
             raise throttled(f"{kind}FunctionInvocationRateLimitExceeded")
 

@@ -212,7 +212,7 @@ class BusService:
         elif target.service not in DELIVERED_SERVICES or target.resource.startswith("api-destination/"):
             self._warn_once(target, record)
         else:
-            hand_over = HandOver("bus", target.bus_name, event["id"], self._world.name_of(target.arn))
+            hand_over = HandOver("bus", target.bus_name, event["id"], self._world.name_of(target.arn), record=record)
             start, lose = (partial(act, target, event, forwards) for act in (self._start, self._lose))
             self._world.at_least_once.hand_over(start, hand_over, record, lose=lose)
 

@@ -304,7 +304,7 @@ class Queue:
 
     def _hand_over_of(self, message: Message) -> HandOver:
         name = self._world.name_of(self.arn)
-        return HandOver("queue", name, message.id, name, message.group_id if self.fifo else None)
+        return HandOver("queue", name, message.id, name, message.group_id if self.fifo else None, message.record)
 
     def _note(self, effect: Effect, message: Message, **harm: Any) -> None:
         """Write down what was done to a message; what becomes of it now follows from that."""

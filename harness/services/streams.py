@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stagefright.delivery.interference import SourceKind
     from stagefright.world import World
 
-Put = Callable[[Any, int], None]
+Put = Callable[[Any, int], object]
 """Puts a record or an item behind another one, given what it says and the number of what causes it."""
 
 
@@ -263,7 +263,7 @@ class StreamService:
             return
         source = self._world.name_of(shard.source_arn)
         kind: Kind = "stream" if shard.is_kinesis else "table"
-        hand_over = HandOver(kind, source, body["eventID"], source, group=shard.id)
+        hand_over = HandOver(kind, source, body["eventID"], source, group=shard.id, record=record)
         self._world.at_least_once.hand_over(give, hand_over, record)
 
     def _give(self, shard: Shard, record: StreamRecord) -> None:

@@ -84,7 +84,7 @@ class SubscriptionDelivery:
             return
         # A FIFO topic delivers once and in order.
         group = None if self._message.sequence_number is None else self._message.group_id
-        hand_over = HandOver("topic", self._source, self._message.id, self._consumer, group)
+        hand_over = HandOver("topic", self._source, self._message.id, self._consumer, group, self._cause)
         self._world.at_least_once.hand_over(self._copy, hand_over, self._cause, lose=self._lose)
 
     def _copy(self, cause: int) -> None:

@@ -15,6 +15,7 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.at_least_once import AtLeastOnce
+from stagefright.delivery.interference import Interference
 from stagefright.delivery.backoff import Backoff
 from stagefright.journal import Journal, Record
 from stagefright.services.archives import ArchiveService
@@ -35,6 +36,9 @@ class FakeKernel:
 
     def spawn(self, coroutine, *, name, cause=None):
         self.spawned.append(coroutine)
+
+    def now(self) -> float:
+        return self.clock.now()
 
     def cause(self) -> int | None:
         return None
@@ -108,6 +112,7 @@ class FanOutWorld:
         self.journal = Journal(self.clock)
         self.kernel = FakeKernel(self.clock)
         self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel)
+        self.interference = Interference(self.at_least_once.deciders)
         self.async_invoke = FakeFunctions()
         self.queues = self
         self.streams = self
