@@ -49,7 +49,9 @@ def _running_environment() -> Callable[[], bool]:
 
 
 def _environment() -> object:
-    return getattr(current_actor(), "owner", None)
+    actor = current_actor()
+    # What the kernel does meanwhile on the thread of a function that waits is not the function's.
+    return None if actor is None or actor.kernel.is_stepping else actor.owner
 
 
 def flag_name(stage_name: str, logical_id: str, environment: Mapping[str, str]) -> str:
