@@ -6,6 +6,7 @@ Each strike is a `fault` record of the resource that the fault was planned for, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from stagefright.chaos.plan import Plan
     from stagefright.chaos.stage_face import Resource
     from stagefright.journal import Journal, Record
+
+
+CONTENTS = ("body", "message", "data")
+"""Where the journal has what a sender wrote, as text."""
 
 
 @runtime_checkable
@@ -254,14 +259,22 @@ class Deliveries:
         return self._stage.journal
 
     def _event(self, record: int | None) -> Mapping[str, Any]:
-        """What the journal says of an event."""
-        return {} if record is None else self._journal[record].detail
+        """What the journal says of an event; what is JSON in it is read, so that its content can be matched."""
+        detail = {} if record is None else self._journal[record].detail
+        return {name: _read(value) if name in CONTENTS else value for name, value in detail.items()}
 
     def _note(self, one: ActiveFault, harm: Harm, cause: int | None) -> Any:
         planned = one.planned
         return self._journal.write(
             "fault", planned.resource, cause=cause, fault=planned.fault, settings=dict(planned.settings), harm=harm
         )
+
+
+def _read(value: Any) -> Any:
+    try:
+        return json.loads(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def _decision(course: Course, planned: Mapping[Any, tuple[Planned, ...]]) -> Decision:

@@ -36,8 +36,8 @@ class PoisonRecord(DeliveryFault[AcceptedPoint]):
 
     >>> PoisonRecord()
     PoisonRecord()
-    >>> PoisonRecord(payload="{broken").times(1)
-    PoisonRecord(payload='{broken').times(1)
+    >>> PoisonRecord(payload="{broken").at_most(1)
+    PoisonRecord(payload='{broken').at_most(1)
     """
 
     kind = "poison_record"

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stagefright.delivery.at_least_once import Decider
+
+if TYPE_CHECKING:
+    from stagefright.services.queue import Queue
 
 SourceKind = Literal["queue", "topic", "bus", "stream", "table"]
 
@@ -106,6 +109,16 @@ class Interference:
             if limit is not None:
                 gathering = replace(gathering, available=max(1, min(limit, gathering.available)))
         return gathering.available
+
+    def receive_max(self, queue: Queue, source: str, consumer: str, size: int) -> int:
+        """How many messages a receiver of a queue, who asks for `size`, gets at most."""
+        first = queue.oldest_receivable() if self.batch_limits else None
+        if first is None:
+            return size
+        available, attempt = min(size, queue.depth().visible), first.receive_count + 1
+        gathering = Gathering("queue", source, consumer, first.id, attempt, available, first.record)
+        limit = self.batch_max(gathering)
+        return size if limit == available else limit
 
     def throttle(self, admission: Admission) -> Throttle | None:
         """What stands in the way of an invocation, if anything does."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery.async_invoke import refusal_reason
 from stagefright.delivery.batch_response import failed_items
-from stagefright.delivery.interference import Gathering
 from stagefright.functions.lineage import RECURSION
 from stagefright.services.lambda_limits import SYNC_PAYLOAD_BYTES_MAX
 from stagefright.services.queue_record import record as lambda_record
@@ -155,17 +154,10 @@ class QueuePoller:
 
     def _size_max(self) -> int:
         """How many messages a batch may have: as many as the mapping says, unless a fault cuts it."""
-        size, interference = self._mapping.batch_size, self._world.interference
-        first = self._queue.oldest_receivable() if interference.batch_limits and not self._held else None
-        if first is None:
+        size = self._mapping.batch_size
+        if self._held:
             return size
-        available = min(size, self._queue.depth().visible)
-        limit = interference.batch_max(
-            Gathering(
-                "queue", self._source, self._consumer.name, first.id, first.receive_count + 1, available, first.record
-            )
-        )
-        return size if limit == available else limit
+        return self._world.interference.receive_max(self._queue, self._source, self._consumer.name, size)
 
     def _window_s(self) -> float:
         """How long a batch stays open; with light traffic AWS may keep it open longer than the window says (§3.5)."""

@@ -50,7 +50,12 @@ from stagefright.services.queue_receipts import (
     handle_expired,
     not_available,
 )
-from stagefright.services.queue_rules import deduplication_id, refuse_foreign_parameters, refuse_without_group
+from stagefright.services.queue_rules import (
+    check_message,
+    deduplication_id,
+    refuse_foreign_parameters,
+    refuse_without_group,
+)
 
 FIRST_SEQUENCE_NUMBER = 18_850_000_000_000_000_000
 SEQUENCE_STEP = 256
@@ -281,6 +286,7 @@ class Queue:
 
     def _follow(self, message: Message, body: str, cause: int) -> None:
         """Accept another message like this one, with a body of its own."""
+        check_message(body, message.attributes, bytes_max=self.message_bytes_max)
         dedup_id = f"{message.id}-{cause}" if self.fifo else None
         self.send(body, attributes=message.attributes, group_id=message.group_id, dedup_id=dedup_id, cause=cause)
 

@@ -32,9 +32,7 @@ class HurtSystem(_delivery.System):
 
     def publish(self, *messages, topic="News", **more):
         arn = self.stage.ref(topic)
-        return [
-            self.client("sns").publish(TopicArn=arn, Message=message, **more)["MessageId"] for message in messages
-        ]
+        return [self.client("sns").publish(TopicArn=arn, Message=message, **more)["MessageId"] for message in messages]
 
     def emit(self, *details, bus="Bus"):
         """Put events of the source `shop` and the type `order` on a bus."""

@@ -87,8 +87,9 @@ def test_a_copy_that_nobody_received_is_no_strike(system):
     """The effect counts: a block that ends before anything is received has proved nothing."""
     system.up(Jobs=system.queue())
 
-    with pytest.raises(FaultNeverFired, match=r"Jobs=Duplicate\(\) was planned and never struck"), system.chaos(
-        Jobs=Duplicate()
+    with (
+        pytest.raises(FaultNeverFired, match=r"Jobs=Duplicate\(\) was planned and never struck"),
+        system.chaos(Jobs=Duplicate()),
     ):
         system.send("job")
 
@@ -98,7 +99,10 @@ def test_fifo_refuses_it(system, name):
     """§3.3: the message names the reason."""
     system.up(Steps=system.fifo(), FifoNews=system.topic(FifoTopic=True))
 
-    with pytest.raises(UsageError, match="hands each message over once and in order"), system.chaos(**{name: Duplicate()}):
+    with (
+        pytest.raises(UsageError, match="hands each message over once and in order"),
+        system.chaos(**{name: Duplicate()}),
+    ):
         pass
 
 
@@ -107,7 +111,10 @@ def test_streams_refuse_it(system, name):
     """§4.2: so do streams."""
     system.up(Feed=system.stream(), Table=system.table())
 
-    with pytest.raises(UsageError, match="a stream hands its records over in order"), system.chaos(**{name: Duplicate()}):
+    with (
+        pytest.raises(UsageError, match="a stream hands its records over in order"),
+        system.chaos(**{name: Duplicate()}),
+    ):
         pass
 
 

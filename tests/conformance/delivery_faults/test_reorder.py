@@ -60,8 +60,9 @@ def test_a_lone_event_has_nobody_to_pass(system):
     """The effect counts: one event cannot be reordered."""
     system.up_with_topic()
 
-    with pytest.raises(FaultNeverFired, match=r"News=Reorder\(\) was planned and never struck"), system.chaos(
-        News=Reorder()
+    with (
+        pytest.raises(FaultNeverFired, match=r"News=Reorder\(\) was planned and never struck"),
+        system.chaos(News=Reorder()),
     ):
         system.publish("only")
         system.settle()

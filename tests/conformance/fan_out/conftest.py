@@ -15,8 +15,8 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.at_least_once import AtLeastOnce
-from stagefright.delivery.interference import Interference
 from stagefright.delivery.backoff import Backoff
+from stagefright.delivery.interference import Interference
 from stagefright.journal import Journal, Record
 from stagefright.services.archives import ArchiveService
 from stagefright.services.buses import BusService
