@@ -122,7 +122,8 @@ class History:
         return Run(invocation, outcome, source, items, reported, _identifiers(outcome).intersection(items) - reported)
 
     def _worked_on(self, invocation: Record) -> tuple[str | None, tuple[str, ...]]:
-        cause = self.cause_of(invocation)
+        # What a fault did to an event on its way stands between its delivery and the run.
+        cause = next((r for r in self.above(invocation) if r.kind != "fault"), None)
         if cause is not None and cause.kind == "delivery":
             return cause.detail.get("source"), tuple(cause.detail["ids"])
         if cause is not None and cause.kind == "event":
