@@ -49,8 +49,8 @@ class Chaos:
         seed: int | str = 0,
         lease_s: float = LOCAL_LEASE_S,
     ) -> None:
-        if isinstance(stage, LocalStageFace):
-            attach(stage)
+        if isinstance(stage, LocalStageFace) and (nth := attach(stage)) > 1:
+            run = f"{run}-{nth}"  # another object is another run: what its faults count begins anew
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
         self._deliveries = Deliveries(stage, seed=seed)
@@ -169,6 +169,11 @@ def check(plan: Plan, stage: StageFace) -> None:
         if not is_for(fault, resources[name].type) and not is_delivery(fault)
     ]
     problems += problems_of(plan, stage, resources)
+    problems += [
+        f"{fault!r} cannot strike {name}: only a local stage has what it strikes, and stage {stage.name} is deployed."
+        for name, fault in plan
+        if any(part.is_local for part in fault.parts()) and not isinstance(stage, LocalStageFace)
+    ]
     if problems:
         raise UsageError("\n".join(problems))
 

@@ -77,20 +77,15 @@ def is_delivery(fault: AnyFault) -> bool:
 def problems_of(plan: Plan, stage: object, resources: Mapping[str, Resource]) -> list[str]:
     """Why faults of deliveries in a plan cannot strike, one sentence each."""
     planned = [(name, fault) for name, fault in plan if is_delivery(fault)]
-    if planned and not isinstance(stage, DeliveringStage):
-        return [
-            f"{name}={fault!r} needs a local stage: only there do events pass through our hands."
-            for name, fault in planned
-        ]
     return [problem for name, fault in planned for problem in _problems(name, fault, stage, resources[name])]
 
 
-def _problems(name: str, fault: AnyFault, stage: Any, resource: Resource) -> Iterable[str]:
+def _problems(name: str, fault: AnyFault, stage: object, resource: Resource) -> Iterable[str]:
     parts = fault.parts()
     if not all(isinstance(part, DeliveryFault) for part in parts):
         yield f"{name}={fault!r} mixes faults of deliveries with others, which strike elsewhere: list them side by side."
         return
-    if resource.type in TABLES and not stage.has_stream(name):
+    if resource.type in TABLES and isinstance(stage, DeliveringStage) and not stage.has_stream(name):
         yield f"{fault!r} cannot strike {name}: the table has no stream. Give it a StreamSpecification."
     for part in parts:
         reason = part.misfit(resource.type, resource.physical_id) if isinstance(part, DeliveryFault) else None
@@ -106,11 +101,13 @@ def never_delivered(name: str, fault: AnyFault, records: Iterable[Record]) -> st
     struck = [str(record.detail.get("fault")) for record in records if record.kind == "fault"]
     told = [str(record.detail.get("message")) for record in records if record.kind == "warning"]
     hints = dict.fromkeys(part.strikes_when for part in fault.parts() if isinstance(part, DeliveryFault))
+    seen = (
+        f"accepted {accepted} events, was invoked {invoked} times, and was struck by {', '.join(struck) or 'nothing'}"
+    )
     return "\n".join(
         [
             f"{name}={fault!r} was planned and never struck, so this block proved nothing about it.",
-            f"  Meanwhile {name} accepted {accepted} events, was invoked {invoked} times, and was struck by "
-            f"{', '.join(struck) or 'nothing'}.",
+            f"  Meanwhile {name} {seen}.",
             *(f"  its journal says: {line}" for line in told),
             f"  {' '.join(hints)} What comes later needs stage.settle() before the block ends.",
         ]

@@ -25,9 +25,9 @@ class Corruption(Fault[Response]):
     The handler has run. A response that has no body is one as a whole: `body` is wrapped, and without one its JSON text
     is cut.
 
-    >>> Corruption(body="not JSON").of({"statusCode": 200, "body": "{}"}, 0.5)
+    >>> Corruption(body="not JSON").damaged({"statusCode": 200, "body": "{}"}, 0.5)
     {'statusCode': 200, 'body': 'not JSON'}
-    >>> Corruption().of("0123456789", 0.5)
+    >>> Corruption().damaged("0123456789", 0.5)
     '01234\\ufffd\\ufffd\\ufffd'
     """
 
@@ -50,7 +50,7 @@ class Corruption(Fault[Response]):
         """Only failure-lambda 1.x looks at responses."""
         return {Reader.FAILURE_LAMBDA_1X: {"corruption": {} if self.body is None else {"body": self.body}}}
 
-    def of(self, response: Any, kept: float) -> Any:
+    def damaged(self, response: Any, kept: float) -> Any:
         """The response, damaged; `kept` is the share of it that stays."""
         if isinstance(response, dict) and (self.body is not None or "body" in response):
             return {**response, "body": _cut(response["body"], kept) if self.body is None else self.body}
@@ -62,7 +62,7 @@ class Corruption(Fault[Response]):
 
     def strike(self, point: Response, harm: Harm) -> Answer:
         """Answer the damaged response."""
-        return Answer(self.of(point.response, harm.get("kept", 1)))
+        return Answer(self.damaged(point.response, harm.get("kept", 1)))
 
     def heal(self, point: Response, harm: Harm) -> None:
         """Nothing lasts."""

@@ -124,6 +124,8 @@ DeliveryPointT = TypeVar("DeliveryPointT", bound=DeliveryPoint)
 class DeliveryFault(Fault[DeliveryPointT], Generic[DeliveryPointT]):
     """A fault that strikes where events are handed over: on a local stage only, and never by a flag."""
 
+    is_local = True
+
     is_for_fifo: ClassVar[bool] = False
     """Whether a FIFO queue or topic can suffer it."""
 

@@ -57,7 +57,7 @@ class Denylist(Fault[FaultPoint]):
         """Note which host it was."""
         return {"host": _host(point)}
 
-    def strike(self, point: FaultPoint, harm: Harm) -> Exception:
+    def strike(self, point: FaultPoint, harm: Harm) -> Exception:  # noqa: ARG002 (the contract)
         """Give the resolver's error, as botocore words it for SDK calls."""
         error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if not isinstance(point, SdkCall):

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stagefright.chaos.faults.fault import Fault, Harm, Reader
@@ -63,7 +64,7 @@ class DiskFull(Fault[Invocation]):
         free = shutil.disk_usage(tempfile.gettempdir()).free
         size = free if self.megabytes is None else min(free, int(self.megabytes * MEGABYTE))
         name = f"stagefright-disk-full-{os.getpid()}-{point.nth}-{'-'.join(map(str, point.slot))}.tmp"
-        return {"megabytes": size / MEGABYTE, "file": os.path.join(tempfile.gettempdir(), name)}
+        return {"megabytes": size / MEGABYTE, "file": str(Path(tempfile.gettempdir(), name))}
 
     def strike(self, point: Invocation, harm: Harm) -> None:
         """Fill the disk."""
@@ -72,7 +73,7 @@ class DiskFull(Fault[Invocation]):
 
             disk_limits.impose(disk_limits.DiskLimit(harm["free_bytes"], point.is_inside))
             return
-        with open(harm["file"], "wb") as file, suppress(OSError):  # it is full: what was wanted
+        with Path(harm["file"]).open("wb") as file, suppress(OSError):  # it is full: what was wanted
             os.posix_fallocate(file.fileno(), 0, max(1, int(harm["megabytes"] * MEGABYTE)))
 
     def heal(self, point: Invocation, harm: Harm) -> None:
@@ -82,5 +83,4 @@ class DiskFull(Fault[Invocation]):
 
             disk_limits.lift(point.is_inside)
             return
-        with suppress(FileNotFoundError):
-            os.remove(harm["file"])
+        Path(harm["file"]).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import io
 import os
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Key = tuple[int, int]
@@ -95,7 +96,7 @@ def _growth(fd: int, length: int, *, appends: bool) -> int:
 def _open(original: Callable[..., Any]) -> Callable[..., Any]:
     def open_limited(
         file: Any,
-        mode: str = "r",
+        mode: Any = "r",
         buffering: int = -1,
         encoding: str | None = None,
         errors: str | None = None,
@@ -190,11 +191,10 @@ def _unhook() -> None:
 
 def _is_temporary(file: Any) -> bool:
     try:
-        path = os.readlink(f"/proc/self/fd/{file}") if isinstance(file, int) else os.fsdecode(os.fspath(file))
+        path = Path(f"/proc/self/fd/{file}" if isinstance(file, int) else os.fsdecode(os.fspath(file))).resolve()
     except (OSError, TypeError, ValueError):
         return False
-    homes = {os.path.realpath(home) for home in (tempfile.gettempdir(), "/tmp")}  # noqa: S108 (Lambda's own)
-    return any(os.path.realpath(path).startswith(home + os.sep) or os.path.realpath(path) == home for home in homes)
+    return any(path.is_relative_to(Path(home).resolve()) for home in (tempfile.gettempdir(), "/tmp"))  # noqa: S108
 
 
 def _key(found: os.stat_result) -> Key:

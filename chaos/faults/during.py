@@ -34,7 +34,8 @@ class During(Wrapper):
     def problems(cls, settings: Mapping[str, Any]) -> list[str]:
         """The span takes some time, and does not begin in the past."""
         wrong = super().problems(settings)
-        span, after = settings.get("span_s"), settings.get("after_s", 0)
+        span: Any = settings.get("span_s")
+        after: Any = settings.get("after_s", 0)
         if not _is_number(span) or not 0 < span < float("inf"):
             wrong.append(f"span_s is {span!r}; it should be a number of seconds above 0")
         if not _is_number(after) or not 0 <= after < float("inf"):

@@ -68,6 +68,9 @@ class Fault(ABC, Generic[Point]):
     applies_to: ClassVar[tuple[str, ...]] = FUNCTIONS
     """The resource types that the fault can be planned for."""
 
+    passes: ClassVar[bool] = False
+    """Whether it hurts nothing, and so can stand for a call that passes, whatever calls are."""
+
     is_local: ClassVar[bool] = False
     """Whether only a local stage has what the fault strikes."""
 
@@ -108,7 +111,8 @@ class Fault(ABC, Generic[Point]):
 
     def _given(self) -> dict[str, Any]:
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
-        return {name: value for name, (value, default) in values.items() if value != default}
+        # True equals 1, and is not the same setting.
+        return {name: v for name, (v, default) in values.items() if v != default or type(v) is not type(default)}
 
     @classmethod
     def problems(cls, settings: Mapping[str, Any]) -> list[str]:

@@ -27,20 +27,20 @@ class InSequence(Several):
     def misfits(cls, faults: tuple[AnyFault, ...]) -> list[str]:
         """A call of one kind of point is not one of another, so all of them strike at the same kinds."""
         wrong = super().misfits(faults)
-        kinds = {frozenset(points_of([fault])) - {FaultPoint} for fault in faults} - {frozenset()}
+        kinds = {frozenset(kind.__name__ for kind in points_of([fault])) for fault in _hurting(faults)}
         if len(kinds) > 1:
-            named = " and ".join(sorted("/".join(sorted(k.__name__ for k in kind)) for kind in kinds))
+            named = " and ".join(sorted("/".join(sorted(kind)) for kind in kinds))
             wrong.append(f"they strike at different points ({named}), so they cannot take turns")
         return wrong
 
     def concerns(self, point: FaultPoint) -> bool:
-        """What concerns any of them; a `Noop` alone concerns everything, and waits for the others' calls."""
-        return any(fault.concerns(point) for fault in self._pickiest())
+        """What concerns any of them."""
+        return any(fault.concerns(point) for fault in _hurting(self.faults))
 
     def prepare(self, point: FaultPoint) -> Harm | None:
         """Count the call, and ask the fault whose turn it is."""
         step = point.count("call")
-        if step >= len(self.faults):
+        if step >= len(self.faults) or not self.faults[step].concerns(point):
             return None
         harm = self.faults[step].prepare(point.inside(step))
         return None if harm is None else {"step": step, "harm": harm}
@@ -53,6 +53,7 @@ class InSequence(Several):
         """Let the fault heal that struck."""
         self.faults[harm["step"]].heal(point.inside(harm["step"]), harm["harm"])
 
-    def _pickiest(self) -> list[AnyFault]:
-        picky = [fault for fault in self.faults if FaultPoint not in points_of([fault])]
-        return picky or list(self.faults)
+
+def _hurting(faults: tuple[AnyFault, ...]) -> list[AnyFault]:
+    """Those that decide what a call is; one that passes takes whatever comes."""
+    return [fault for fault in faults if not all(part.passes for part in fault.parts())] or list(faults)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stagefright.chaos import Chaos
+from stagefright.errors import FaultNeverFired
 
 _path = Path(__file__).parent.parent / "delivery" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("stagefright_delivery_faults_system", _path)
@@ -116,3 +117,9 @@ def system(tmp_path):
     made = HurtSystem(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def never_fired():
+    """`with never_fired("why"), system.chaos(...)`: the block ends, and complains that its fault did not strike."""
+    return lambda match="was planned and never struck": pytest.raises(FaultNeverFired, match=match)

@@ -186,6 +186,5 @@ class TestPlans:
         assert str(never.value).splitlines() == [
             "News=Reorder() was planned and never struck, so this block proved nothing about it.",
             "  Meanwhile News accepted 0 events, was invoked 0 times, and was struck by nothing.",
-            "  Another event must pass: send several, and let them be received inside the block. "
-            "What comes later needs stage.settle() before the block ends.",
+            f"  {Reorder.strikes_when} What comes later needs stage.settle() before the block ends.",
         ]

@@ -107,7 +107,9 @@ class System:
             "Bucket": resource("S3::Bucket", BucketName="bucket"),
             "Worker": function(),
             "Other": function(),
-            "Api": resource("ApiGatewayV2::Api", Name="api", ProtocolType="HTTP", Target={"Fn::GetAtt": ["Shop", "Arn"]}),
+            "Api": resource(
+                "ApiGatewayV2::Api", Name="api", ProtocolType="HTTP", Target={"Fn::GetAtt": ["Shop", "Arn"]}
+            ),
             "Shop": function(code="def handler(event, context):\n    return 'x' * 3000\n"),
         }
         path = directory / "template.json"

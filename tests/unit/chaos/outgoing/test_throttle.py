@@ -132,6 +132,8 @@ def test_other_words_of_the_service():
     """A code may be chosen among those that the operation has; one of another service is refused, and the legal ones named."""
     assert "RequestLimitExceeded" == Throttle("dynamodb", "PutItem", code="RequestLimitExceeded").error_code
 
-    with pytest.raises(UsageError, match="dynamodb PutItem cannot answer 'SlowDown'.*ThrottlingException.*even_if_undoc"):
+    with pytest.raises(
+        UsageError, match="dynamodb PutItem cannot answer 'SlowDown'.*ThrottlingException.*even_if_undoc"
+    ):
         Throttle("dynamodb", "PutItem", code="SlowDown")
     assert "SlowDown" == Throttle("dynamodb", "PutItem", code="SlowDown", even_if_undocumented=True).error_code
