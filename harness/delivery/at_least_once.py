@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import reduce
 from types import MappingProxyType
@@ -184,7 +184,8 @@ class AtLeastOnce:
         """What becomes of a hand-over: what all who planned faults say together, else what one decider says, else chance."""
         said = [decision for decider in reversed(self.deciders) if (decision := decider(hand_over)) is not None]
         if said:
-            return reduce(_together, said)
+            decision = reduce(_together, said)
+            return decision if hand_over.group is None else _in_order(decision)
         return ONCE if hand_over.group is not None or hand_over.kind == "function" else self._by_settings(hand_over)
 
     def hand_over(
@@ -303,6 +304,11 @@ class AtLeastOnce:
         if not isinstance(found, Mapping):
             return found
         return next((found[pattern] for pattern in reversed(list(found)) if fnmatchcase(source, pattern)), 0.0)
+
+
+def _in_order(decision: Decision) -> Decision:
+    """What is left of a decision where a source keeps order and hands over once: that the event is late."""
+    return replace(decision, delays_s=decision.delays_s[:1] or (0.0,), places=0)
 
 
 def _is_harm_in_itself(decision: Decision) -> bool:

@@ -268,10 +268,10 @@ class StreamService:
 
     def _give(self, shard: Shard, record: StreamRecord) -> None:
         shard.records.append(record)
+        # Who reads the shard already, because it was there before its first record was given, waits for a change of it.
+        shard.changed.notify()
         if record.place == 0:
             self.opened(shard.stream_arn).notify()
-        else:
-            shard.changed.notify()
 
     # -- snapshot ----------------------------------------------------------------------------------------------------
 

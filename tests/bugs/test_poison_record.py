@@ -34,8 +34,6 @@ def test_a_record_that_a_fault_put_in_holds_nothing_up(verdicts):
     buggy, fixed = verdicts(one_of_the_producers_is_broken, conserved("Clicks", "Count", within="5m"))
 
     assert buggy.broken
-    # The first three were read before the bad one came; all that lies behind it is stuck.
-    assert "events not done with after 5m" in buggy.reason
-    assert buggy.counts["retrying"] >= 8
+    assert "11 events not done with after 5m" in buggy.reason
     assert fixed.holds
     assert (fixed.counts["accepted"], fixed.counts["processed"], fixed.counts["dead_lettered"]) == (11, 10, 1)

@@ -58,6 +58,50 @@ def test_a_late_record_holds_up_its_shard(system, source):
     assert arrived == pytest.approx(system.began, abs=1)
 
 
+@pytest.mark.parametrize("source", ["stream", "table"])
+def test_a_lone_record_is_late_too(system, source):
+    """§4.2: the reader has met the shard before its first record is given to it."""
+    getattr(system, f"up_with_{source}")()
+
+    with system.chaos(**{{"stream": "Feed", "table": "Table"}[source]: Delay(delay_ms=20)}):
+        (system.put if source == "stream" else system.write)("a")
+        system.settle()
+
+    assert system.batches() == [["a"]]
+    assert system.attempts() == [0.02]
+
+
+def test_a_reader_of_the_latest_records_does_not_get_a_late_one(system):
+    """§4.2: it was accepted before the mapping was there."""
+    system.up(Worker=system.function(), Feed=system.stream())
+
+    with system.chaos(Feed=Delay(delay_ms=20)):
+        system.put("before")
+    system.client("lambda").create_event_source_mapping(
+        FunctionName=system.stage.ref("Worker"), EventSourceArn=system.stage.arn("Feed"), StartingPosition="LATEST"
+    )
+    system.put("after")
+    system.settle()
+
+    assert system.batches() == [["after"]]
+
+
+def test_the_children_of_a_shard_wait_for_its_late_records(system):
+    """§4.2: a shard that was split is read to its end first, and its end is late."""
+    system.up_with_stream()
+    kinesis, name = system.client("kinesis"), system.stage.ref("Feed")
+
+    with system.chaos(Feed=Delay(delay_ms=5_000)):
+        system.put("parent")
+    middle = str(2**127)
+    kinesis.split_shard(StreamName=name, ShardToSplit="shardId-000000000000", NewStartingHashKey=middle)
+    system.put("child")
+    system.settle()
+
+    assert system.batches() == [["parent"], ["child"]]
+    assert system.attempts() == [5, 5]
+
+
 def test_a_late_message_of_a_group_holds_up_its_group_only(system):
     """§3.3: another group overtakes it, its own does not."""
     system.up_with_queue(queue=system.fifo(), mapping={"BatchSize": 1})
