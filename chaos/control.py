@@ -27,6 +27,9 @@ How long a flag on a local stage is good for. Its world ends with the process, s
 may well rehearse weeks of retries inside one block.
 """
 
+BLOCKS_MAX = 1_000_000
+"""Blocks of one object have numbers from as many, so those of the next object on the stage are others, and count anew."""
+
 
 class Chaos:
     """
@@ -49,13 +52,12 @@ class Chaos:
         seed: int | str = 0,
         lease_s: float = LOCAL_LEASE_S,
     ) -> None:
-        if isinstance(stage, LocalStageFace) and (nth := attach(stage)) > 1:
-            run = f"{run}-{nth}"  # another object is another run: what its faults count begins anew
+        attached = attach(stage) if isinstance(stage, LocalStageFace) else 1
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
         self._deliveries = Deliveries(stage, seed=seed)
         self._active: list[tuple[int, Plan]] = []
-        self._blocks = itertools.count()
+        self._blocks = itertools.count(BLOCKS_MAX * (attached - 1))
 
     def __call__(self, **faults: Any) -> Injection:
         """The block in which `resource=fault` (or a list of faults) holds."""

@@ -88,24 +88,31 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "rule(id): the rule of AWS that a test proves, see tests/conformance/rules")
+    config.addinivalue_line(
+        "markers", "rule(id, ...): the rules of AWS that a test proves, see tests/conformance/rules"
+    )
     if config.getoption("--rulebook") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Rulebook(config))
 
 
 def pytest_collection_modifyitems(items):
     """Refuse marks of unknown rules, and tests that do not name the section; tell the reports which rules a test proves."""
-    marked = [(item, mark.args[0]) for item in items for mark in item.iter_markers("rule")]
+    marked = [(item, rule_id) for item in items for mark in item.iter_markers("rule") for rule_id in mark.args]
     known = {rule.id: rule for chapter in read_chapters() for rule in chapter.rules} if marked else {}
     problems = []
     for item, rule_id in marked:
         item.user_properties.append(("rule", rule_id))
         if rule_id not in known:
-            problems.append(f"{item.nodeid}: there is no rule {rule_id!r}")
+            problems.append(f"{_test_of(item.nodeid)}: there is no rule {rule_id!r}")
         elif f"§{known[rule_id].section}" not in _docstrings(item):
-            problems.append(f"{item.nodeid}: its docstring does not name §{known[rule_id].section}")
+            problems.append(f"{_test_of(item.nodeid)}: its docstring does not name §{known[rule_id].section}")
     if problems:
         raise pytest.UsageError("\n".join(dict.fromkeys(problems)))
+
+
+def _test_of(nodeid: str) -> str:
+    """A test without its parameters."""
+    return nodeid.partition("[")[0]
 
 
 def _docstrings(item) -> str:
@@ -126,7 +133,7 @@ class Rulebook:
     def pytest_runtest_logreport(self, report):
         for name, rule_id in report.user_properties:
             if name == "rule":
-                self.tests.setdefault(rule_id, set()).add(report.nodeid.partition("[")[0])
+                self.tests.setdefault(rule_id, set()).add(_test_of(report.nodeid))
                 if not report.passed:
                     self.not_green.add(rule_id)
 

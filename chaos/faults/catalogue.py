@@ -2,65 +2,76 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
+from typing import Any
 
-from stagefright.chaos.faults.at_most import AtMost
-from stagefright.chaos.faults.both import Both
-from stagefright.chaos.faults.cold_start import ColdStart
-from stagefright.chaos.faults.connect_timeout import ConnectTimeout
-from stagefright.chaos.faults.connection_reset import ConnectionReset
-from stagefright.chaos.faults.corruption import Corruption
-from stagefright.chaos.faults.denylist import Denylist
-from stagefright.chaos.faults.disk_full import DiskFull
-from stagefright.chaos.faults.during import During
-from stagefright.chaos.faults.error_after_commit import ErrorAfterCommit
-from stagefright.chaos.faults.failure import Failure
 from stagefright.chaos.faults.fault import AnyFault, encode
-from stagefright.chaos.faults.in_sequence import InSequence
-from stagefright.chaos.faults.latency import Latency
-from stagefright.chaos.faults.noop import Noop
-from stagefright.chaos.faults.on_call import OnCall
-from stagefright.chaos.faults.read_timeout import ReadTimeout
-from stagefright.chaos.faults.sdk_latency import SdkLatency
-from stagefright.chaos.faults.service_error import ServiceError
-from stagefright.chaos.faults.status_code import StatusCode
-from stagefright.chaos.faults.throttle import Throttle
-from stagefright.chaos.faults.timeout import Timeout
-from stagefright.chaos.faults.when import When
-from stagefright.chaos.faults.with_probability import WithProbability
-from stagefright.chaos.faults.wrapper import DEPTH_MAX
 
 __all__ = ["FAULTS", "WRAPPERS", "Unreadable", "decode", "encode"]
 
-FAULTS: tuple[type[AnyFault], ...] = (
-    ColdStart,
-    ConnectTimeout,
-    ConnectionReset,
-    Corruption,
-    Denylist,
-    DiskFull,
-    ErrorAfterCommit,
-    Failure,
-    Latency,
-    Noop,
-    ReadTimeout,
-    SdkLatency,
-    ServiceError,
-    StatusCode,
-    Throttle,
-    Timeout,
-)
-"""All kinds of plain faults."""
+FAULTS: tuple[type[AnyFault], ...]
+"""The classes of all plain faults, imported when they are asked for."""
 
-WRAPPERS: tuple[type[AnyFault], ...] = (AtMost, Both, During, InSequence, OnCall, When, WithProbability)
-"""All kinds of wrappers."""
+WRAPPERS: tuple[type[AnyFault], ...]
+"""Those of all wrappers."""
+
+KINDS = (
+    "cold_start",
+    "connect_timeout",
+    "connection_reset",
+    "corruption",
+    "denylist",
+    "disk_full",
+    "error_after_commit",
+    "failure",
+    "http_latency",
+    "http_refused",
+    "http_reset",
+    "http_slow_body",
+    "http_status",
+    "latency",
+    "noop",
+    "read_timeout",
+    "sdk_latency",
+    "service_error",
+    "stale_read",
+    "status_code",
+    "throttle",
+    "timeout",
+)
+"""The kinds of plain faults."""
+
+WRAPPER_KINDS = ("at_most", "both", "during", "in_sequence", "on_call", "when", "with_probability")
+"""The kinds of wrappers."""
+
+DEPTH_MAX = 8
+"""How deep faults may be inside each other; a flag from elsewhere must not exhaust the function's stack."""
+
+
+def class_of(kind: str) -> type[AnyFault]:
+    """
+    The class of a kind: `disk_full` is `DiskFull` in `disk_full.py`.
+
+    It is imported now, since a function pays with its cold start for every file that it imports.
+    """
+    module = importlib.import_module(f"stagefright.chaos.faults.{kind}")
+    found: type[AnyFault] = getattr(module, kind.title().replace("_", ""))
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    kinds = {"FAULTS": KINDS, "WRAPPERS": WRAPPER_KINDS}.get(name)
+    if kinds is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return tuple(class_of(kind) for kind in kinds)
 
 
 class Unreadable(ValueError):
     """Stored data is not what it should be; the message says in which way."""
 
 
-_BY_KIND = {fault.kind: fault for fault in FAULTS + WRAPPERS}
+_ALL = frozenset(KINDS + WRAPPER_KINDS)
 
 
 def decode(data: object, *, depth: int = 1) -> AnyFault:
@@ -76,9 +87,9 @@ def decode(data: object, *, depth: int = 1) -> AnyFault:
         raise Unreadable(f"a fault should be an object with a kind, not {data!r}")
     settings = {name: _inner(name, value, depth) for name, value in data.items() if name != "kind"}
     kind = data.get("kind")
-    fault = _BY_KIND.get(kind) if isinstance(kind, str) else None
+    fault = class_of(kind) if isinstance(kind, str) and kind in _ALL else None
     if fault is None:
-        raise Unreadable(f"{kind!r} is not a kind of fault; known: {', '.join(sorted(_BY_KIND))}")
+        raise Unreadable(f"{kind!r} is not a kind of fault; known: {', '.join(sorted(_ALL))}")
     problems = fault.problems(settings)
     if problems:
         raise Unreadable(f"{fault.kind}: {'; '.join(problems)}")

@@ -23,8 +23,8 @@ class ServiceError(SdkFault):
     botocore parses the answer and retries it or raises it, as it does with the service's own. A code that the operation
     cannot return is refused unless `even_if_undocumented`. `status` is the HTTP status, which follows from the code.
 
-    >>> ServiceError("sqs", "SendMessage", code="InternalFailure", times=2)
-    ServiceError(service='sqs', operation='SendMessage', times=2, code='InternalFailure')
+    >>> ServiceError("sqs", "SendMessage", code="ServiceUnavailable", times=2)
+    ServiceError(service='sqs', operation='SendMessage', code='ServiceUnavailable', times=2)
     """
 
     kind = "service_error"

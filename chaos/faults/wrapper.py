@@ -19,11 +19,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stagefright.chaos.faults.catalogue import DEPTH_MAX
 from stagefright.chaos.faults.fault import AnyFault, Fault, Harm
 from stagefright.chaos.faults.points import FaultPoint, Outcome
-
-DEPTH_MAX = 8
-"""How deep wrappers may nest; a flag from elsewhere must not exhaust the function's stack."""
 
 
 @dataclass(frozen=True, repr=False)

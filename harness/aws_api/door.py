@@ -54,6 +54,16 @@ class _Call(NamedTuple):
     read_timeout_s: float | None
 
 
+class _MotoCall(NamedTuple):
+    """An SDK call to an operation that moto plays."""
+
+    world: World
+    service: str
+    name: str
+    params: Mapping[str, Any]
+    record: int | None
+
+
 class _HttpStatus(NamedTuple):
     """All that botocore, its retries included, reads of an HTTP response that is parsed already."""
 
@@ -247,18 +257,32 @@ def _through_moto(
     record: int | None,
 ) -> Any:
     service, name = operation_model.service_model.service_name, operation_model.name
-    seen = moto_hooks.before(world, service, name, params)
     actor = current_actor()
     assert actor is not None
     actor.call = record
-    answer = original(client, operation_model, request, context)
-    moto_hooks.after(world, service, name, params, answer[1], seen, record)
-    return answer
+    request["context"][OURS_KEY] = _MotoCall(world, service, name, params, record)
+    return original(client, operation_model, request, context)
+
+
+def _noticing(call: _MotoCall, send: Callable[[], Any]) -> Any:
+    """
+    Send one attempt to moto, and notice what it did there.
+
+    Each attempt for itself: one whose answer is lost on its way back has done something, and the next does it again.
+    """
+    world, service, name, params, record = call
+    seen = moto_hooks.before(world, service, name, params)
+    answer, error = send()
+    if answer is not None:
+        moto_hooks.after(world, service, name, params, answer[1], seen, record)
+    return answer, error
 
 
 def _instead_of_sending(original: Callable[..., Any]) -> Callable[..., Any]:
     def do_get_response(endpoint: Any, request: Any, operation_model: Any, context: Any) -> Any:
         retried = context.get(OURS_KEY)
+        if isinstance(retried, _MotoCall):
+            return _noticing(retried, lambda: original(endpoint, request, operation_model, context))
         if not isinstance(retried, list):
             return original(endpoint, request, operation_model, context)
         call, trouble = retried

@@ -38,6 +38,8 @@ def before(world: World, service: str, operation: str, params: Mapping[str, Any]
         world.logs.flush()
     if service == "s3":
         return world.buckets.before(operation, params)
+    if service == "dynamodb":
+        return world.table_pasts.about_to_write(operation, params)
     validate = _validations(world).get((service, operation))
     if validate is not None:
         validate(params)
@@ -64,6 +66,8 @@ def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, A
         ("scheduler", "CreateScheduleGroup"): world.scheduler.validate_group,
         ("scheduler", "DeleteScheduleGroup"): world.scheduler.validate_group_deletion,
         ("scheduler", "UpdateSchedule"): world.scheduler.validate_update,
+        ("sns", "CreateTopic"): world.topics.validate_topic,
+        ("sns", "SetTopicAttributes"): world.topics.validate_topic,
         ("sns", "Subscribe"): world.topics.validate_subscription,
         ("sns", "SetSubscriptionAttributes"): world.topics.validate_subscription,
     }
@@ -103,7 +107,10 @@ def after(
             (world.scheduler if service == "scheduler" else world.scheduled_rules).changed(params)
     elif service == "kinesis" and operation in kinesis_hooks.RESHARDING:
         kinesis_hooks.close_shards(world)
+    elif (service, operation) == ("sns", "Subscribe") and "Error" not in answer:
+        world.topics.subscribed(params, answer, cause)
     elif service == "dynamodb" and "Error" not in answer:
+        world.table_pasts.written(seen)
         world.table_lifetimes.written(operation, params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:
         _quick_create(world, answer["ApiId"], params)

@@ -1,8 +1,9 @@
 """
 What "at least once" means: now and then AWS hands the same event over twice, or a later one first.
 
-Standard queues, standard topics, event buses and asynchronous invocations promise no more than that (semantics §2, §3.2); FIFO queues, FIFO
-topics and streams do, so all that can become of their events is to be late, in order. A world is exact by default. A project that wants to see what its consumers make of it sets
+Standard queues, standard topics, event buses, schedules, the notifications of buckets and asynchronous invocations promise no more than that
+(semantics §2.1, §3.2, §6.4, §6.6, §10.2); FIFO queues, FIFO topics and streams do, so all that can become of their events is to be late, in
+order. A world is exact by default. A project that wants to see what its consumers make of it sets
 `[tool.stagefright.at_least_once]`; a fault that hurts deliveries puts a decider of its own in front.
 
 Each draw depends on the source, the event and the consumer alone, so the same seed gives the same duplicates, whatever else happens.
@@ -22,25 +23,28 @@ from stagefright.chance import Chance
 from stagefright.errors import SettingsError, nearest
 from stagefright.journal import Journal
 
-PROBABILITIES = ("duplicate_probability", "reorder_probability")
-"""What can be set: a number for all resources, or a table of logical id (or pattern) = number."""
-
 REORDER_DELAY_MS_MAX = 100.0
-"""How long a reordered hand-over of a topic or a bus is held back at most. AWS gives no number."""
+"""How long a reordered hand-over of a topic, a bus, a schedule or a bucket is held back at most. AWS gives no number."""
 
 REORDER_PLACES_MAX = 10
 """How many later messages may overtake a reordered one in a queue. AWS gives no number."""
 
 DUPLICATE_DELAY_MS_MAX = 1_000.0
-"""How long after the first copy a topic or a bus hands the second one over, at most. AWS gives no number."""
+"""How long after the first copy a topic, a bus, a schedule or a bucket hands the second one over, at most. AWS gives no number."""
 
-STANDARD_TYPES = ("AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Events::EventBus")
+STANDARD_TYPES = (
+    "AWS::SQS::Queue",
+    "AWS::SNS::Topic",
+    "AWS::Events::EventBus",
+    "AWS::Scheduler::Schedule",
+    "AWS::S3::Bucket",
+)
 """What delivers at least once; a FIFO one of these does not."""
 
 DEFAULT_BUS = "default"
 """The bus that every account has; no template names it."""
 
-Kind = Literal["queue", "topic", "bus", "stream", "table", "function"]
+Kind = Literal["queue", "topic", "bus", "schedule", "bucket", "stream", "table", "function"]
 Effect = Literal["delay", "reorder", "duplicate", "drop"]
 
 
@@ -102,13 +106,13 @@ ONCE = Decision()
 
 
 def check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Refuse a name that no standard queue, topic or bus of a stage has; a pattern may fit nothing, or what a test makes."""
+    """Refuse a name that no standard queue, topic, bus, schedule or bucket of a stage has; a pattern may fit nothing, or what a test makes."""
     known = [*known, DEFAULT_BUS]
     for setting, value in settings.items():
         for name in value if isinstance(value, Mapping) else ():
             if name not in known and not any(character in name for character in "*?["):
                 raise SettingsError(
-                    f"at_least_once.{setting} names {name!r}, and the stage has no standard queue, topic or bus of that name. "
+                    f"at_least_once.{setting} names {name!r}, and the stage has no standard queue, topic, bus, schedule or bucket of that name. "
                     f"{nearest(name, known)} A pattern such as {name + '*'!r} names what tests make."
                 )
 
@@ -190,25 +194,31 @@ class AtLeastOnce:
 
     def hand_over(
         self, start: Start, hand_over: HandOver, cause: int | None, *, lose: Start = lambda cause: None
-    ) -> None:
-        """Call `start` with its cause once per copy, each after its delay; or `lose`, if that was decided."""
+    ) -> int:
+        """
+        Call `start` with its cause once per copy, each after its delay; or `lose`, if that was decided.
+
+        Returns the number of copies, which is 0 for what is lost.
+        """
         decision = self.decide(hand_over)
         if hand_over.group is not None:
             self._queue_up(start, hand_over, decision, cause)
-            return
+            return 1
         self._count += 1
         if not decision.delays_s:
             lose(self.note("drop", hand_over, decision, cause))
         for copy, delay_s in enumerate(decision.delays_s):
             self._copy(start, hand_over, decision, cause, copy, delay_s)
+        return len(decision.delays_s)
 
     def _copy(
         self, start: Start, hand_over: HandOver, decision: Decision, cause: int | None, copy: int, delay_s: float
     ) -> None:
         if copy:
             cause = self.note("duplicate", hand_over, decision, cause, delay_s=delay_s)
-        elif delay_s and _is_harm_in_itself(decision):
-            cause = self.note("delay", hand_over, decision, cause, delay_s=delay_s)
+        elif delay_s:
+            effect: Effect = "delay" if decision.planned else decision.late
+            cause = self.note(effect, hand_over, decision, cause, delay_s=delay_s)
         if not delay_s:
             self._newest[hand_over.route] = self._count, hand_over.event_id
             start(cause)
@@ -226,11 +236,11 @@ class AtLeastOnce:
         delay_s: float,
         number: int | None,
     ) -> None:
-        """Hand over later; a first copy, which has a `number`, may have been overtaken meanwhile, and that is on record."""
+        """Hand over later; a first copy, which has a `number`, may have been overtaken meanwhile: then a fault has struck."""
         await self._kernel.sleep(delay_s)
         if number is not None:
             newest, overtaker = self._newest.get(hand_over.route, (0, ""))
-            if newest > number and _lets_others_pass(decision):
+            if newest > number and "reorder" in decision.planned:
                 cause = self.note("reorder", hand_over, decision, cause, delay_s=delay_s, overtaken_by=overtaker)
             if newest < number:
                 self._newest[hand_over.route] = number, hand_over.event_id
@@ -309,16 +319,6 @@ class AtLeastOnce:
 def _in_order(decision: Decision) -> Decision:
     """What is left of a decision where a source keeps order and hands over once: that the event is late."""
     return replace(decision, delays_s=decision.delays_s[:1] or (0.0,), places=0)
-
-
-def _is_harm_in_itself(decision: Decision) -> bool:
-    """Whether a late first copy is what was wanted."""
-    return "delay" in decision.planned if decision.planned else decision.late == "delay"
-
-
-def _lets_others_pass(decision: Decision) -> bool:
-    """Whether a first copy was held back for others to overtake it."""
-    return "reorder" in decision.planned if decision.planned else decision.late == "reorder"
 
 
 def _together(one: Decision, other: Decision) -> Decision:

@@ -54,6 +54,7 @@ from stagefright.services.queue_rules import (
     check_message,
     deduplication_id,
     refuse_foreign_parameters,
+    refuse_too_long,
     refuse_without_group,
 )
 
@@ -215,9 +216,10 @@ class Queue:
         """
         Accept a message; a FIFO queue accepts and ignores one that it was sent in the last five minutes.
 
-        Sizes and names are the caller's business (`queue_rules.check_message`); what depends on the type of the queue
-        is checked here.
+        What every queue refuses is the caller's business (`queue_rules.check_message`); what depends on the settings and the
+        type of this one is checked here, so that it holds for services too.
         """
+        refuse_too_long(body, attributes or {}, self.message_bytes_max)
         if self.fifo:
             refuse_without_group(group_id)
             dedup_id = deduplication_id(dedup_id, body, by_content=self.content_based_deduplication)

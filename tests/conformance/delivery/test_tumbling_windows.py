@@ -355,6 +355,17 @@ class TestEarlyEnds:
         assert system.attempts()[2:] == [0, 0, 60]
 
     @pytest.mark.rule("4.7/state-size")
+    @pytest.mark.parametrize(("more", "ends_early"), [(0, False), (1, True)])
+    def test_the_size_of_a_state(self, system, feed, more, ends_early):
+        """§4.7: 1 MB as JSON, to the byte."""
+        text = f"'x' * (1024 * 1024 - len('{{\"s\":\"\"}}') + {more})"
+        feed(f"def handler(event, context): return {{'state': {{'s': {text}}}}}")
+        system.put(1)
+        system.settle()
+
+        assert any(early for *_, early in told(system)) is ends_early
+
+    @pytest.mark.rule("4.7/state-size")
     def test_after_an_early_end_without_records_nothing_is_told(self, system, feed):
         """§4.7: a window that ended early and got nothing more has no end of its own."""
         feed(self.BIG.replace("600_000", "1_100_000"))

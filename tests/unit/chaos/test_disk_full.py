@@ -57,10 +57,6 @@ WRITER = """
         if found:
             raise found[0]
 
-    def elsewhere(path, size):
-        with open(os.path.join(os.environ["ELSEWHERE"], "file"), "wb") as file:
-            file.write(b"x" * size)
-
     SOURCE = os.environ.get("SOURCE")
 
     def handler(event, context):
@@ -82,8 +78,11 @@ def writer(deploy, tmp_path):
     """A function with 512 MB of storage that writes as its event says."""
     source = tmp_path / "source"
     source.write_bytes(b"x" * 4096)
-    stage, chaos = deploy(WRITER, Environment={"Variables": {"SOURCE": str(source), "ELSEWHERE": os.getcwd()}})
-    write = lambda how="by_open", size=4096: stage.invoke("Worker", {"how": how, "size": size}).payload  # noqa: E731
+    stage, chaos = deploy(WRITER, Environment={"Variables": {"SOURCE": str(source)}})
+
+    def write(how="by_open", size=4096):
+        return stage.invoke("Worker", {"how": how, "size": size}).payload
+
     return stage, chaos, write
 
 
@@ -117,7 +116,7 @@ class TestOnALocalStage:
         with chaos(Worker=DiskFull(megabytes=512)):
             assert "written" == stage.invoke("Worker", {"how": "by_open", "size": 4096}).payload
 
-    def test_other_directories_and_the_test_itself_write_as_ever(self, writer, tmp_path, monkeypatch):
+    def test_other_directories_and_the_test_itself_write_as_ever(self, writer, tmp_path):
         """The limit is the function's, in the directory for temporary files."""
         stage, chaos, write = writer
         seen = []
@@ -153,7 +152,7 @@ class TestTheLimit:
 
     def test_counts_growth_alone(self, limited, tmp_path):
         """Bytes that overwrite others need no room."""
-        with open(tmp_path / "file", "w+b", buffering=0) as file:
+        with (tmp_path / "file").open("w+b", buffering=0) as file:
             assert 8 == file.write(b"12345678")
             file.seek(0)
             assert 8 == file.write(b"abcdefgh")
@@ -173,10 +172,10 @@ class TestTheLimit:
 
     def test_appends_and_reads_as_ever(self, limited, tmp_path):
         """What the io module promises holds: modes, encodings, positions."""
-        with open(tmp_path / "file", "a", encoding="utf-16-le") as file:
+        with (tmp_path / "file").open("a", encoding="utf-16-le") as file:
             assert "a" == file.mode
             file.write("ab")
-        with open(tmp_path / "file", "a+", encoding="utf-16-le") as file:
+        with (tmp_path / "file").open("a+", encoding="utf-16-le") as file:
             file.write("c")
             file.seek(0)
             assert "abc" == file.read()

@@ -2,14 +2,32 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stagefright.chaos import Failure, Latency, Noop, Timeout, merge, parse
-from stagefright.chaos.faults.catalogue import FAULTS
-from stagefright.chaos.faults.fault import Reader
+from stagefright.chaos import (
+    Both,
+    ColdStart,
+    Corruption,
+    Denylist,
+    DiskFull,
+    ErrorAfterCommit,
+    Failure,
+    InSequence,
+    Latency,
+    Noop,
+    StatusCode,
+    Throttle,
+    Timeout,
+    faults,
+    merge,
+    parse,
+)
+from stagefright.chaos.faults.catalogue import FAULTS, KINDS, WRAPPER_KINDS, WRAPPERS
+from stagefright.chaos.faults.fault import Reader, turn_of
 from stagefright.chaos.flags import is_at_rest
 from stagefright.errors import UsageError
 
@@ -28,6 +46,23 @@ PLANS = [
     (Latency(delay_ms=400), Failure("late and wrong")),
     (Latency(delay_ms=400), Latency(delay_ms=100)),
     (Latency(delay_ms=1), Timeout(buffer_ms=1), Failure("x")),
+    (StatusCode(503),),
+    (StatusCode(503, body="{}"),),
+    (Corruption(),),
+    (Corruption(body="<html>"), Latency(delay_ms=1)),
+    (ErrorAfterCommit("lost"),),
+    (DiskFull(megabytes=100),),
+    (DiskFull(),),
+    (Denylist(["s3.*[.]amazonaws[.]com", "dynamodb"]),),
+    (ColdStart(),),
+    (Throttle("dynamodb", "PutItem"),),
+    (Latency(delay_ms=400).with_probability(0.25),),
+    (Failure("x").with_probability(0.125),),
+    (Failure("x").when("detail.kind", "order"), Timeout().when("detail.kind", "slow").with_probability(0.5)),
+    (Failure("x").on_call(1, 3), Failure("y").at_most(2)),
+    (Failure("x").during("5m", after="1m"),),
+    (InSequence(Failure("x"), Noop(), Latency(delay_ms=1)),),
+    (Both(Latency(delay_ms=1), Corruption()).with_probability(0.5).at_most(3),),
 ]
 
 
@@ -49,7 +84,16 @@ SCHEMA_1X = {
     "exception": {"exception_msg": lambda value: isinstance(value, str)},
     "corruption": {"body": lambda value: isinstance(value, str)},
 }
+OPERATORS_1X = ("eq", "exists", "startsWith", "regex")
+
+
+def is_condition(value):
+    ok = isinstance(value["path"], str) and value["operator"] in OPERATORS_1X
+    return ok and (value["operator"] == "exists" or isinstance(value["value"], str))
+
+
 EVERY_MODE_1X = {
+    "match": lambda value: all(is_condition(condition) for condition in value),
     "enabled": lambda value: isinstance(value, bool),
     "percentage": lambda value: type(value) is int and 0 <= value <= 100,
 }
@@ -74,14 +118,14 @@ class TestEveryPlan:
         data = flag(*plan)
 
         assert {"isEnabled", "failureMode", "rate", "minLatency", "maxLatency", "is_enabled", "fault_type"} <= set(data)
-        assert 1 == data["rate"]
+        assert 0 < data["rate"] <= 1
         assert int is type(data["delay"])
 
     def test_comes_back_from_our_own_reader(self, plan):
         """`parse` gives the same faults in the order in which they strike."""
         read = parse(merge(plan, **LEASE, seed=7), NOW)
 
-        assert sorted(plan, key=lambda fault: fault.turn) == list(read.faults)
+        assert sorted(plan, key=turn_of) == list(read.faults)
         assert ("tester", "run-1", 7, NOW + 60) == (read.owner, read.run, read.seed, read.expires)
         assert read.is_on == bool(plan)
 
@@ -194,7 +238,43 @@ def test_now_is_the_time_of_the_process(clock):
 
 def test_every_kind_of_fault_is_named_once():
     """Kinds are the names of faults in flags, so they are unique."""
-    assert len(FAULTS) == len({fault.kind for fault in FAULTS})
+    assert (*KINDS, *WRAPPER_KINDS) == tuple(fault.kind for fault in (*FAULTS, *WRAPPERS))
+    assert len(KINDS + WRAPPER_KINDS) == len({*KINDS, *WRAPPER_KINDS})
+
+
+def test_the_files_of_faults_are_in_the_catalogue():
+    """A fault that is not in it would be unreadable in a flag."""
+    folder = Path(faults.__file__).parent
+    found = {
+        kind
+        for path in folder.glob("*.py")
+        for kind in re.findall(r'^    kind = "(\w+)"', path.read_text(), re.MULTILINE)
+    }
+
+    assert found == {*KINDS, *WRAPPER_KINDS}
+
+
+def test_blocks_give_each_fault_its_slot():
+    """The block's number, and the place in it; other readers see nothing of it."""
+    text = merge([Failure("x"), Noop(), Failure("y")], **LEASE, blocks=[3, 3, 5])
+
+    read = parse(text, NOW)
+    assert [(3, 0), (3, 1), (5, 0)] == read.slots
+    assert (Noop(), Failure("x"), Failure("y")) == read.faults
+
+
+def test_wrappers_are_nested_so_deep_and_no_deeper():
+    """A flag from elsewhere is off; a plan of one's own is refused where it is written."""
+    fault = Noop()
+    for _ in range(7):
+        fault = fault.at_most(1)
+    assert parse(merge([fault], **LEASE), NOW).is_on
+    with pytest.raises(UsageError, match="9 faults deep; 8 are the most"):
+        fault.at_most(1)
+
+    data = flag(fault)
+    data["stagefright"]["faults"] = [{"kind": "at_most", "times": 1, "fault": data["stagefright"]["faults"][0]}]
+    assert "its faults are more than 8 deep" == parse(json.dumps(data), NOW).reason
 
 
 @pytest.mark.parametrize(
@@ -210,6 +290,14 @@ def test_every_kind_of_fault_is_named_once():
         ({"faults": [{"kind": "latency", "delay_ms": None}]}, "latency: delay_ms is None"),
         ({"faults": [{"kind": "latency", "delay_ms": 1e400}]}, "latency: delay_ms is inf"),
         ({"faults": [{"kind": "latency", "dellay_ms": 1}]}, "'dellay_ms' is not a setting of Latency"),
+        ({"faults": [{"kind": "at_most", "times": 1}]}, "at_most: it wraps no fault"),
+        ({"faults": [{"kind": "at_most", "times": 1, "fault": 3}]}, "a fault should be an object with a kind, not 3"),
+        ({"faults": [{"kind": "both", "faults": [{"kind": "noop"}]}]}, "both: Both takes two faults or more"),
+        ({"faults": [{"kind": "both", "faults": "noop"}]}, "both: Both takes two faults or more"),
+        ({"faults": [{"kind": "noop", "fault": {"kind": "noop"}}]}, "'fault' is not a setting of Noop"),
+        ({"faults": [{"kind": "denylist", "hosts": ["("]}]}, "denylist: a host is '(', which is no regular expression"),
+        ({"blocks": [1, 2]}, "its blocks should be a number for each of the 1 faults, not [1, 2]"),
+        ({"blocks": ["1"]}, "its blocks should be a number"),
         ({"owner": None}, "its owner should be text, not None"),
         ({"run": ""}, "its run should be text, not ''"),
         ({"seed": 0.5}, "its seed should be a number or text"),
@@ -249,8 +337,25 @@ JSON = st.recursive(
 )
 KEYS = ("version", "faults", "owner", "run", "seed", "expires")
 BROKEN_FAULT = st.fixed_dictionaries(
-    {"kind": st.sampled_from(["latency", "timeout", "failure", "noop"]), "mystery": JSON},
-    optional={"delay_ms": JSON, "buffer_ms": JSON, "message": JSON, "error_type": JSON},
+    {"kind": st.sampled_from(KINDS + WRAPPER_KINDS), "mystery": JSON},
+    optional={
+        "delay_ms": JSON,
+        "buffer_ms": JSON,
+        "message": JSON,
+        "error_type": JSON,
+        "hosts": JSON,
+        "status_code": JSON,
+        "service": JSON,
+        "fault": JSON | st.just({"kind": "noop"}),
+        "faults": JSON | st.just([{"kind": "noop"}, {"kind": "noop"}]),
+        "times": JSON,
+        "calls": JSON,
+        "path": JSON,
+        "value": JSON,
+        "operator": JSON,
+        "probability": JSON,
+        "span_s": JSON,
+    },
 )
 WHOLE = merge([Latency(delay_ms=400)], **LEASE)
 

@@ -13,7 +13,7 @@ def test_each_call_meets_the_next_fault_and_after_the_last_none(stage, chaos, cl
         for _ in range(4):
             try:
                 found.append(stage.invoke("Worker", "event"))
-            except Exception as error:  # noqa: BLE001 (the injected one)
+            except Exception as error:
                 found.append(str(error))
 
     assert ["x", "event", StatusCode(503).answer(), "event"] == found

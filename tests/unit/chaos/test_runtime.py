@@ -15,7 +15,7 @@ from botocore.stub import Stubber
 import stagefright.chaos
 from stagefright.chaos import Failure, Latency, Noop, Timeout, inject_faults, merge, runtime
 from stagefright.chaos.faults.fault import Fault
-from stagefright.chaos.faults.points import Invocation
+from stagefright.chaos.faults.points import FunctionPoint, Invocation
 from stagefright.chaos.runtime import parameter_name, read_parameter, wrap
 
 NAMED = {"FAILURE_INJECTION_PARAM": "/flag"}
@@ -148,7 +148,58 @@ class TestAStrike:
         assert start + 2 == clock.now()
 
 
+@dataclass(frozen=True, repr=False)
+class Odd(Fault[Invocation]):
+    """A fault that breaks the contract: its strike gives what is neither an error nor an answer."""
+
+    kind = "odd"
+    turn = 0
+
+    def prepare(self, point):  # noqa: ARG002 (the contract)
+        return {}
+
+    def strike(self, point, harm):  # noqa: ARG002 (the contract)
+        return "an answer?"
+
+    def heal(self, point, harm):
+        pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unwatchable(FunctionPoint):
+    """A kind of point that cannot be watched here."""
+
+    @classmethod
+    def watch(cls, reach):  # noqa: ARG003 (the contract)
+        raise ImportError("no module named socket")
+
+
+@dataclass(frozen=True, repr=False)
+class Elsewhere(Noop):
+    """A fault at such points."""
+
+    kind = "elsewhere"
+    strikes_at = (Unwatchable,)
+
+
 class TestNothingOfOursBreaksTheFunction:
+    @pytest.mark.parametrize(
+        ("fault", "complaint"),
+        [
+            (Odd(), "a strike gives an Answer, an error or None, not 'an answer?'"),
+            (Elsewhere(), "Unwatchable cannot be watched: ImportError('no module named socket')"),
+        ],
+    )
+    def test_a_fault_that_breaks_the_contract_is_logged(self, put, context, capsys, monkeypatch, fault, complaint):
+        """The handler runs, and the log says what is wrong with the fault."""
+        monkeypatch.setattr("stagefright.chaos.faults.catalogue._ALL", {fault.kind})
+        monkeypatch.setattr("stagefright.chaos.faults.catalogue.class_of", lambda _: type(fault))
+
+        assert 1 == wrap(lambda event, _: event, environment=NAMED, read=put(fault))(1, context)
+
+        (message,) = [line["message"] for line in lines(capsys) if line["level"] == "error"]
+        assert complaint in message
+
     @pytest.mark.parametrize("text", ["not JSON", "{}", '{"isEnabled": true, "failureMode": "latency", "rate": 1}'])
     def test_a_malformed_flag_is_off_and_said_once(self, text, context, capsys):
         """The handler runs; the function's log says which parameter is off and why."""
@@ -291,7 +342,8 @@ class Sticky(Fault[Invocation]):
 
 @pytest.fixture
 def _sticky(monkeypatch):
-    monkeypatch.setattr("stagefright.chaos.faults.catalogue._BY_KIND", {"sticky": Sticky, "failure": Failure})
+    monkeypatch.setattr("stagefright.chaos.faults.catalogue._ALL", {"sticky", "failure"})
+    monkeypatch.setattr("stagefright.chaos.faults.catalogue.class_of", {"sticky": Sticky, "failure": Failure}.get)
 
 
 @pytest.mark.usefixtures("_sticky")
@@ -378,6 +430,8 @@ except Exception as error:
 else:
     raise SystemExit("it did not strike")
 ours = sorted(name for name in sys.modules if name.startswith("stagefright"))
+plain = {{"catalogue", "failure", "fault", "points"}}
+assert {{name.rpartition(".")[2] for name in ours if ".faults." in name}} == plain, "a flag pays for its own faults only"
 assert all(sys.modules[name].__file__.startswith({str(tmp_path)!r}) for name in ours), ours
 assert not {{"boto3", "botocore", "pytest", "moto"}} & set(sys.modules)
 """

@@ -30,7 +30,7 @@ CALLER = textwrap.dedent("""
         except Exception as error:
             said["error"] = type(error).__name__
             said["text"] = str(error)
-            response = getattr(error, "response", {})
+            response = getattr(error, "response", None) or {}
             said["code"] = response.get("Error", {}).get("Code")
             said["status"] = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             said["retries"] = response.get("ResponseMetadata", {}).get("RetryAttempts")

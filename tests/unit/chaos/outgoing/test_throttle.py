@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from stagefright.chaos import Throttle
@@ -93,7 +95,7 @@ class TestWhoIsStruck:
     def test_a_function_that_is_invoked_meanwhile_is_not(self, system):
         """The Worker waits for Other, which writes while the Worker's faults are in force."""
         item = {"TableName": "table", "Item": {"id": {"S": "1"}}}
-        payload = '{"calls": [["dynamodb", "put_item", %s]]}' % str(item).replace("'", '"')
+        payload = json.dumps({"calls": [["dynamodb", "put_item", item]]})
         invoke = ["lambda", "invoke", {"FunctionName": system.stage.ref("Other"), "Payload": payload}]
         with system.chaos(Worker=Throttle("lambda", "Invoke", times=1)):
             said = system.say(calls=[invoke])[0]
@@ -133,7 +135,7 @@ def test_other_words_of_the_service():
     assert "RequestLimitExceeded" == Throttle("dynamodb", "PutItem", code="RequestLimitExceeded").error_code
 
     with pytest.raises(
-        UsageError, match="dynamodb PutItem cannot answer 'SlowDown'.*ThrottlingException.*even_if_undoc"
+        UsageError, match=r"dynamodb PutItem cannot answer 'SlowDown'.*ThrottlingException.*even_if_undoc"
     ):
         Throttle("dynamodb", "PutItem", code="SlowDown")
     assert "SlowDown" == Throttle("dynamodb", "PutItem", code="SlowDown", even_if_undocumented=True).error_code
