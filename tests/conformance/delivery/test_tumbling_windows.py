@@ -228,6 +228,7 @@ class TestFailures:
 
         assert len(system.attempts()) == 2
         assert system.dropped() == ["RetryAttemptsExhausted"]
+        assert "the answer has no" in system.stage.journal.of_kind("retry")[0].detail["reason"]
         shown = system.client("lambda").get_event_source_mapping(UUID=system.stage.ref("Map"))
         assert shown["LastProcessingResult"] == "PROBLEM: Function call failed"
 
