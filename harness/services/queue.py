@@ -288,7 +288,7 @@ class Queue:
 
     def _follow(self, message: Message, body: str, cause: int) -> None:
         """Accept another message like this one, with a body of its own."""
-        check_message(body, message.attributes, bytes_max=self.message_bytes_max)
+        check_message(body, message.attributes)
         dedup_id = f"{message.id}-{cause}" if self.fifo else None
         self.send(body, attributes=message.attributes, group_id=message.group_id, dedup_id=dedup_id, cause=cause)
 
