@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from stagefright.chaos.deliveries import ActiveFault, Deliveries, is_delivery, never_delivered, problems_of
 from stagefright.chaos.faults.catalogue import FAULTS
+from stagefright.chaos.faults.deliveries import DELIVERY_FAULTS
+from stagefright.chaos.faults.delivery import BUS
 from stagefright.chaos.faults.fault import AnyFault, is_for
 from stagefright.chaos.leases import Leases
 from stagefright.chaos.local import attach
 from stagefright.chaos.plan import Mark, Plan
 from stagefright.chaos.stage_face import LocalStageFace, StageFace
+from stagefright.delivery.at_least_once import DEFAULT_BUS
 from stagefright.errors import FaultNeverFired, HarnessError, UnknownResource, UsageError, nearest
 from stagefright.journal import Record
 
@@ -50,6 +55,7 @@ class Chaos:
         attached = attach(stage) if isinstance(stage, LocalStageFace) else 1
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
+        self._deliveries = Deliveries(stage, seed=seed)
         self._active: list[tuple[int, Plan]] = []
         self._blocks = itertools.count(BLOCKS_MAX * (attached - 1))
 
@@ -70,7 +76,8 @@ class Chaos:
         check(plan, self._stage)
         self._active.append((next(self._blocks), plan))
         try:
-            self._write(list(plan.faults))
+            self._write(_flagged(plan))
+            self._hold_deliveries()
         except BaseException:
             self.end(plan)
             raise
@@ -80,12 +87,14 @@ class Chaos:
         for position in reversed(range(len(self._active))):
             if self._active[position][1] is plan:
                 del self._active[position]
-                self._write([*plan.faults][::-1])
+                self._hold_deliveries()
+                self._write(_flagged(plan)[::-1])
                 return
 
     def heal(self) -> None:
         """Take every fault away."""
         self._active.clear()
+        self._hold_deliveries()
         self._write(list(reversed(self._leases.held)))
 
     def _write(self, logical_ids: list[str]) -> None:
@@ -100,7 +109,20 @@ class Chaos:
             raise troubles[0]
 
     def _wanted(self, logical_id: str) -> list[tuple[int, AnyFault]]:
-        return [(block, fault) for block, plan in self._active for fault in plan.faults.get(logical_id, ())]
+        return [
+            (block, fault)
+            for block, plan in self._active
+            for fault in plan.faults.get(logical_id, ())
+            if not is_delivery(fault)
+        ]
+
+    def _hold_deliveries(self) -> None:
+        self._deliveries.hold(
+            ActiveFault(name, fault, (block, place))
+            for block, plan in self._active
+            for place, (name, fault) in enumerate(plan)
+            if is_delivery(fault)
+        )
 
 
 class Injection:
@@ -138,15 +160,17 @@ class Injection:
 
 def check(plan: Plan, stage: StageFace) -> None:
     """Refuse a plan that names what the stage does not have, or pairs a fault with what it cannot strike."""
-    unknown = [name for name in plan.faults if name not in stage.resources]
+    resources = {DEFAULT_BUS: _DefaultBus(), **stage.resources}
+    unknown = [name for name in plan.faults if name not in resources]
     if unknown:
         lines = [f"{plan} names {name}, which stage {stage.name} does not have." for name in unknown]
         raise UnknownResource("\n".join([*lines, nearest(unknown[0], stage.resources)]))
     problems = [
-        _misfit(fault, name, stage.resources[name].type)
+        _misfit(fault, name, resources[name].type)
         for name, fault in plan
-        if not is_for(fault, stage.resources[name].type)
+        if not is_for(fault, resources[name].type) and not is_delivery(fault)
     ]
+    problems += problems_of(plan, stage, resources)
     problems += [
         f"{fault!r} cannot strike {name}: only a local stage has what it strikes, and stage {stage.name} is deployed."
         for name, fault in plan
@@ -156,8 +180,21 @@ def check(plan: Plan, stage: StageFace) -> None:
         raise UsageError("\n".join(problems))
 
 
+@dataclass(frozen=True)
+class _DefaultBus:
+    """The bus that every account has, and no template names."""
+
+    type: str = BUS
+    physical_id: str = DEFAULT_BUS
+
+
+def _flagged(plan: Plan) -> list[str]:
+    """The functions whose flags a plan changes."""
+    return list(dict.fromkeys(name for name, fault in plan if not is_delivery(fault)))
+
+
 def _misfit(fault: AnyFault, name: str, resource_type: str) -> str:
-    fitting = [kind.__name__ for kind in FAULTS if resource_type in kind.applies_to]
+    fitting = [kind.__name__ for kind in (*FAULTS, *DELIVERY_FAULTS) if resource_type in kind.applies_to]
     return (
         f"{fault!r} cannot strike {name}, which is an {resource_type}: it is for {', '.join(fault.parts()[0].applies_to)}. "
         f"Faults for an {resource_type}: {', '.join(fitting) or 'none'}."
@@ -181,6 +218,8 @@ def _never_fired(name: str, fault: AnyFault, records: list[Record]) -> str:
     struck = [
         str(record.detail.get("fault")) for record in records if record.kind == "fault" and record.resource == name
     ]
+    if is_delivery(fault):
+        return never_delivered(name, fault, records)
     told = [line for record in records if record.resource == name for line in _trouble(record)]
     return "\n".join(
         [

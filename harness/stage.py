@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from stagefright.assumptions import Assumptions
 from stagefright.clock import StageClock
 from stagefright.delivery.at_least_once import STANDARD_TYPES, check_names
+from stagefright.delivery.interference import Interference
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
 from stagefright.deployment.endpoints import api_endpoints
 from stagefright.errors import ConditionNeverHeld, NotInWorld, UnsupportedOperation, UsageError, nearest
@@ -336,6 +337,11 @@ class Stage:
         """The size of a function's /tmp, by its logical id."""
         found = (f for f in self.world.functions.all() if self.world.name_of(f.arn) == function)
         return next(found).latest.ephemeral_storage_mb
+
+    @property
+    def interference(self) -> Interference:
+        """Where faults reach into deliveries, until the next reset."""
+        return self.world.interference
 
     def has_parameter(self, name: str) -> bool:
         """Whether an SSM parameter exists; costs nothing while nobody has used SSM."""

@@ -29,6 +29,7 @@ from stagefright.delivery.async_invoke import AsyncInvoke
 from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.delivery.backoff import Backoff
 from stagefright.delivery.destinations import Destinations
+from stagefright.delivery.interference import Interference
 from stagefright.delivery.mappings import Mappings
 from stagefright.errors import EndlessLoop, UnsupportedOperation
 from stagefright.functions import modules
@@ -108,6 +109,7 @@ class World:
         self.kernel.world = self
         self.journal = Journal(self.clock, self.kernel.cause)
         self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel, at_least_once)
+        self.interference = Interference(self.at_least_once.deciders)
         self.logs = LogSink(self.journal, self.clock.now_ms)
         self.logs.deliver = lambda lines: moto_hooks.deliver_logs(self, lines)
         self.allow_hosts: tuple[str, ...] = ()
@@ -287,6 +289,7 @@ class World:
         self.executor.instruments.clear()
         self.executor.on_arrival = None
         self.at_least_once.reset()
+        self.interference.reset()
         self.logs.clear()
         self.journal.clear()
         self.clock.reset(self._deployed.at)

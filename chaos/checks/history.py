@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -122,7 +122,8 @@ class History:
         return Run(invocation, outcome, source, items, reported, _identifiers(outcome).intersection(items) - reported)
 
     def _worked_on(self, invocation: Record) -> tuple[str | None, tuple[str, ...]]:
-        cause = self.cause_of(invocation)
+        # What a fault did to an event on its way stands between its delivery and the run.
+        cause = next((r for r in self.above(invocation) if r.kind != "fault"), None)
         if cause is not None and cause.kind == "delivery":
             return cause.detail.get("source"), tuple(cause.detail["ids"])
         if cause is not None and cause.kind == "event":
@@ -164,8 +165,15 @@ class History:
         found: list[str] = []
         for one in record.detail.get("ids", ()):
             run = self._by_request.get(one)
-            found += [one] if run is None else run.items
+            found += self._handed_over(record, one) if run is None else run.items
         return tuple(found)
+
+    def _handed_over(self, record: Record, one: str) -> Sequence[str]:
+        """The events that a function was handed whose invocation, with the id `one`, never ran; else what the id names."""
+        above = next((r for r in self.above(record) if r.kind != "fault"), None)
+        ends_here = above is not None and above.resource in (record.resource, record.detail.get("source"))
+        is_meant = above is not None and above.kind == "delivery" and ends_here and one not in above.detail["ids"]
+        return above.detail["ids"] if above is not None and is_meant else [one]
 
     @cached_property
     def dead_letters(self) -> list[Record]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stagefright.chaos.faults.fault import Reader
-from stagefright.chaos.faults.points import FaultPoint, FunctionPoint
+from stagefright.chaos.faults.points import FaultPoint
 from stagefright.chaos.faults.regexes import regex_problems
 from stagefright.chaos.faults.wrapper import Wrapper
 
@@ -76,7 +76,7 @@ class When(Wrapper):
 
     def concerns(self, point: FaultPoint) -> bool:
         """What concerns the fault inside, while such an event is handled."""
-        return isinstance(point, FunctionPoint) and self._matches(point.event) and super().concerns(point)
+        return hasattr(point, "event") and self._matches(point.event) and super().concerns(point)
 
     def _matches(self, event: Any) -> bool:
         actual = _at(event, self.path)

@@ -41,6 +41,9 @@ def hook(patches: Patches, here: Here) -> None:
                 partition_key,
                 base64.b64decode(data),
                 parents=_ancestors(stream, shard_id),
+                put=lambda more, _: put_record(
+                    stream, partition_key, explicit_hash_key, base64.b64encode(more).decode()
+                ),
             )
         return sequence_number, shard_id
 

@@ -17,6 +17,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api import kinesis_hooks, rest_api_hooks
+from stagefright.aws_api.table_items import put_beside
 from stagefright.errors import UsageError
 from stagefright.services.stream_limits import check_record, check_records
 from stagefright.tasks import current_actor
@@ -209,7 +210,8 @@ def _hook_table_streams() -> None:
         if world is not None:
             table = shard.table
             stream_arn = f"{table.table_arn}/stream/{table.latest_stream_label}"
-            world.streams.table_change(table.table_arn, stream_arn, shard.id, shard.items[-1].to_json())
+            put = partial(put_beside, table, new if new is not None else old)
+            world.streams.table_change(table.table_arn, stream_arn, shard.id, shard.items[-1].to_json(), put)
 
     def update_item(backend: Any, *args: Any, **kwargs: Any) -> Any:
         """moto makes a new item in two writes, first its key and then the rest; the stream sees the outcome only."""

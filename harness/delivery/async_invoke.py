@@ -8,12 +8,15 @@ each wait Lambda looks ahead: if the next attempt would start past the event's m
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery import backoff
+from stagefright.delivery.at_least_once import HandOver
 from stagefright.delivery.destinations import async_record
+from stagefright.functions.concurrency import ShutFunction
 from stagefright.functions.lineage import RECURSION
 from stagefright.services import lambda_limits as limits
 
@@ -76,9 +79,29 @@ class AsyncInvoke:
         self._accepted += 1
         request_id = request_id or self._world.chance.uuid("async invocation", self._accepted)
         entry = _Event(resolved.function.arn, resolved.qualifier, payload, request_id, self._world.clock.now(), cause)
-        name = f"asynchronous invocation of {resolved.function.name}"
-        self._world.kernel.spawn(self._see_through(entry), name=name, cause=cause)
+        self._enqueue(entry)
         return request_id
+
+    def _enqueue(self, entry: _Event) -> None:
+        """Into Lambda's queue, which delivers at least once, and may drop events when it is backed up (§2)."""
+        if self._world.at_least_once.is_exact:
+            self._start(entry, entry.cause)
+            return
+        name = self._world.name_of(entry.function_arn)
+        hand_over = HandOver("function", name, entry.request_id, name)
+        self._world.at_least_once.hand_over(
+            partial(self._start, entry), hand_over, entry.cause, lose=partial(self._lose, entry)
+        )
+
+    def _start(self, entry: _Event, cause: int | None) -> None:
+        copy = replace(entry, cause=cause)
+        name = f"asynchronous invocation of {entry.function_arn.rpartition(':')[2]}"
+        self._world.kernel.spawn(self._see_through(copy), name=name, cause=cause)
+
+    def _lose(self, entry: _Event, cause: int | None) -> None:
+        name = self._world.name_of(entry.function_arn)
+        reason = "the asynchronous queue was backed up, and Lambda dropped the event before it ran"
+        self._world.journal.write("dropped", name, cause=cause, reason=reason, ids=[entry.request_id])
 
     async def _see_through(self, event: _Event) -> None:
         while True:
@@ -120,6 +143,9 @@ class AsyncInvoke:
             if refusal.code == RECURSION:
                 event.refusal = refusal
                 self._give_up(event, resolved, self._world.assumptions.recursion_condition)
+                return None, ""
+            if isinstance(refusal, ShutFunction):
+                self._give_up(event, resolved, "ZeroReservedConcurrency")
                 return None, ""
             event.throttles += 1
             return self._world.backoff.async_throttle(event.throttles, event.request_id), refusal_reason(refusal)

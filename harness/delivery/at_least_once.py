@@ -1,9 +1,9 @@
 """
 What "at least once" means: now and then AWS hands the same event over twice, or a later one first.
 
-Standard queues, standard topics, event buses, schedules and the notifications of buckets promise no more than that (semantics §3.2, §6.4, §6.6,
-§10.2); FIFO queues, FIFO topics and streams do, so nothing here is ever asked about them. A world is exact by default. A project that wants to
-see what its consumers make of it sets
+Standard queues, standard topics, event buses, schedules, the notifications of buckets and asynchronous invocations promise no more than that
+(semantics §2.1, §3.2, §6.4, §6.6, §10.2); FIFO queues, FIFO topics and streams do, so all that can become of their events is to be late, in
+order. A world is exact by default. A project that wants to see what its consumers make of it sets
 `[tool.stagefright.at_least_once]`; a fault that hurts deliveries puts a decider of its own in front.
 
 Each draw depends on the source, the event and the consumer alone, so the same seed gives the same duplicates, whatever else happens.
@@ -11,9 +11,11 @@ Each draw depends on the source, the event and the consumer alone, so the same s
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import reduce
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
@@ -42,7 +44,8 @@ STANDARD_TYPES = (
 DEFAULT_BUS = "default"
 """The bus that every account has; no template names it."""
 
-Kind = Literal["queue", "topic", "bus", "schedule", "bucket"]
+Kind = Literal["queue", "topic", "bus", "schedule", "bucket", "stream", "table", "function"]
+Effect = Literal["delay", "reorder", "duplicate", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,29 @@ class HandOver:
     source: str
     event_id: str
     consumer: str
-    """Who gets it. A queue does not know who will receive, so there it is the queue itself."""
+    """Who gets it. A queue or a stream does not know who will read, so there it is the source itself."""
+    group: str | None = None
+    """
+    Within what its source keeps order (a message group, a shard), None if it keeps none. Such an event comes once and in its turn, so it
+    can only be late, and what stands behind it waits.
+    """
+
+    record: int | None = None
+    """The journal's number of the event that was accepted, if it is on record."""
+
+    @property
+    def route(self) -> tuple[str, ...]:
+        """What it has in common with those that it could overtake."""
+        return (self.kind, self.source, self.consumer, self.group or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault that somebody planned, in the words in which the journal must name it."""
+
+    resource: str
+    fault: str
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +97,8 @@ class Decision:
     """What the journal says of why."""
     late: Literal["delay", "reorder"] = "delay"
     """What the journal calls it when the first copy is held back: harm in itself, or a way to let others pass."""
+    planned: Mapping[Effect, tuple[Planned, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """The faults behind each effect, where somebody planned them; `settings` and `late` say nothing then."""
 
 
 ONCE = Decision()
@@ -96,14 +123,29 @@ Decider = Callable[[HandOver], Decision | None]
 Probability = float | Mapping[str, float]
 
 
+Start = Callable[[Any], None]
+"""Hands one copy over, given the record that causes it; None if nothing on record does."""
+
+
 class DeliveryKernel(Protocol):
     """What a delayed copy needs of the kernel."""
+
+    def now(self) -> float:
+        """The virtual time."""
 
     def sleep(self, seconds: float) -> Any:
         """A future that settles after a span of virtual time."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], *, name: str, cause: int | None = None) -> Any:
         """Start a task."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """Hand-overs of one route that keep their order: those that wait, and until when."""
+
+    until: float = 0.0
+    waiting: deque[tuple[Start, int | None]] = field(default_factory=deque)
 
 
 class AtLeastOnce:
@@ -124,65 +166,120 @@ class AtLeastOnce:
         self._journal = journal
         self._kernel = kernel
         self._settings = {name: value for name, value in (settings or {}).items() if value}
+        self._lines: dict[tuple[str, ...], _Line] = {}
+        self._newest: dict[tuple[str, ...], tuple[int, str]] = {}
+        """Of each route the newest hand-over that was made: its number, and its event."""
+        self._count = 0
         self.deciders: list[Decider] = []
 
     def reset(self) -> None:
-        """Forget the deciders that a test has added."""
+        """Forget the deciders that a test has added, and who was on the way."""
         self.deciders.clear()
+        self._lines.clear()
+        self._newest.clear()
+        self._count = 0
 
     @property
     def is_exact(self) -> bool:
         """Whether everything is handed over once and at once, so that nobody need ask."""
-        return not (self._settings or self.deciders)
+        return not (self._settings or self.deciders or self._lines)
 
     def decide(self, hand_over: HandOver) -> Decision:
-        """What becomes of a hand-over."""
-        for decider in reversed(self.deciders):
-            decision = decider(hand_over)
-            if decision is not None:
-                return decision
-        return self._by_settings(hand_over)
+        """What becomes of a hand-over: what all who planned faults say together, else what one decider says, else chance."""
+        said = [decision for decider in reversed(self.deciders) if (decision := decider(hand_over)) is not None]
+        if said:
+            decision = reduce(_together, said)
+            return decision if hand_over.group is None else _in_order(decision)
+        return ONCE if hand_over.group is not None or hand_over.kind == "function" else self._by_settings(hand_over)
 
-    def hand_over(self, start: Callable[[int], None], hand_over: HandOver, cause: int) -> int:
-        """Call `start` with its cause once per copy, each after its delay; the number of copies, which is 0 for what is lost."""
+    def hand_over(
+        self, start: Start, hand_over: HandOver, cause: int | None, *, lose: Start = lambda cause: None
+    ) -> int:
+        """
+        Call `start` with its cause once per copy, each after its delay; or `lose`, if that was decided.
+
+        Returns the number of copies, which is 0 for what is lost.
+        """
         decision = self.decide(hand_over)
-        if decision is ONCE:
-            start(cause)
+        if hand_over.group is not None:
+            self._queue_up(start, hand_over, decision, cause)
             return 1
+        self._count += 1
         if not decision.delays_s:
-            self.note("drop", hand_over, decision, cause)
+            lose(self.note("drop", hand_over, decision, cause))
         for copy, delay_s in enumerate(decision.delays_s):
             self._copy(start, hand_over, decision, cause, copy, delay_s)
         return len(decision.delays_s)
 
     def _copy(
-        self,
-        start: Callable[[int], None],
-        hand_over: HandOver,
-        decision: Decision,
-        cause: int,
-        copy: int,
-        delay_s: float,
+        self, start: Start, hand_over: HandOver, decision: Decision, cause: int | None, copy: int, delay_s: float
     ) -> None:
-        if copy or delay_s:
-            cause = self.note("duplicate" if copy else decision.late, hand_over, decision, cause, delay_s=delay_s)
+        if copy:
+            cause = self.note("duplicate", hand_over, decision, cause, delay_s=delay_s)
+        elif delay_s:
+            effect: Effect = "delay" if decision.planned else decision.late
+            cause = self.note(effect, hand_over, decision, cause, delay_s=delay_s)
         if not delay_s:
+            self._newest[hand_over.route] = self._count, hand_over.event_id
             start(cause)
             return
         name = f"late copy of {hand_over.event_id} from {hand_over.source} to {hand_over.consumer}"
-        self._kernel.spawn(self._later(start, cause, delay_s), name=name, cause=cause)
+        late = self._later(start, hand_over, decision, cause, delay_s, None if copy else self._count)
+        self._kernel.spawn(late, name=name, cause=cause)
 
-    async def _later(self, start: Callable[[int], None], cause: int, delay_s: float) -> None:
+    async def _later(
+        self,
+        start: Start,
+        hand_over: HandOver,
+        decision: Decision,
+        cause: int | None,
+        delay_s: float,
+        number: int | None,
+    ) -> None:
+        """Hand over later; a first copy, which has a `number`, may have been overtaken meanwhile: then a fault has struck."""
         await self._kernel.sleep(delay_s)
+        if number is not None:
+            newest, overtaker = self._newest.get(hand_over.route, (0, ""))
+            if newest > number and "reorder" in decision.planned:
+                cause = self.note("reorder", hand_over, decision, cause, delay_s=delay_s, overtaken_by=overtaker)
+            if newest < number:
+                self._newest[hand_over.route] = number, hand_over.event_id
         start(cause)
 
-    def note(self, fault: str, hand_over: HandOver, decision: Decision, cause: int | None, **harm: Any) -> int:
-        """Write down what was done to an event; what follows from it names this record as its cause."""
-        harm = {"ids": [hand_over.event_id], "source": hand_over.source, **harm}
-        settings = dict(decision.settings)
-        return self._journal.write(
-            "fault", hand_over.consumer, cause=cause, fault=fault, settings=settings, harm=harm
-        ).n
+    def _queue_up(self, start: Start, hand_over: HandOver, decision: Decision, cause: int | None) -> None:
+        """Hand over in turn: not before its delay is over, nor before those that came first."""
+        now, delay_s = self._kernel.now(), decision.delays_s[0]
+        line = self._lines.get(hand_over.route)
+        if delay_s:
+            cause = self.note("delay", hand_over, decision, cause, delay_s=delay_s)
+        if line is None and not delay_s:
+            start(cause)
+            return
+        line = self._lines.setdefault(hand_over.route, _Line())
+        line.until = max(line.until, now + delay_s)
+        line.waiting.append((start, cause))
+        name = f"late {hand_over.event_id} from {hand_over.source} to {hand_over.consumer}"
+        self._kernel.spawn(self._in_turn(line, hand_over.route, line.until - now), name=name, cause=cause)
+
+    async def _in_turn(self, line: _Line, route: tuple[str, ...], delay_s: float) -> None:
+        await self._kernel.sleep(delay_s)
+        start, cause = line.waiting.popleft()
+        if not line.waiting:
+            del self._lines[route]
+        start(cause)
+
+    def note(
+        self, effect: Effect, hand_over: HandOver, decision: Decision, cause: int | None, **harm: Any
+    ) -> int | None:
+        """Write down what was done to an event; what follows from it names the last record as its cause."""
+        harm = {"ids": [hand_over.event_id], "source": hand_over.source, "consumer": hand_over.consumer, **harm}
+        by_chance = (Planned(hand_over.consumer, effect, decision.settings),)
+        for planned in decision.planned.get(effect, () if decision.planned else by_chance):
+            settings = dict(planned.settings)
+            cause = self._journal.write(
+                "fault", planned.resource, cause=cause, fault=planned.fault, settings=settings, harm=harm
+            ).n
+        return cause
 
     def _by_settings(self, hand_over: HandOver) -> Decision:
         duplicate = self._strikes("duplicate_probability", hand_over)
@@ -217,3 +314,21 @@ class AtLeastOnce:
         if not isinstance(found, Mapping):
             return found
         return next((found[pattern] for pattern in reversed(list(found)) if fnmatchcase(source, pattern)), 0.0)
+
+
+def _in_order(decision: Decision) -> Decision:
+    """What is left of a decision where a source keeps order and hands over once: that the event is late."""
+    return replace(decision, delays_s=decision.delays_s[:1] or (0.0,), places=0)
+
+
+def _together(one: Decision, other: Decision) -> Decision:
+    """Two decisions at once, if faults are behind both; else the first one counts."""
+    if not (one.planned and other.planned):
+        return one
+    effects = {**one.planned, **other.planned}
+    planned = {effect: (*one.planned.get(effect, ()), *other.planned.get(effect, ())) for effect in effects}
+    if not (one.delays_s and other.delays_s):
+        return Decision((), planned=planned)
+    first_s = one.delays_s[0] + other.delays_s[0]
+    copies = [*(s + other.delays_s[0] for s in one.delays_s[1:]), *(s + one.delays_s[0] for s in other.delays_s[1:])]
+    return Decision((first_s, *copies), one.places + other.places, planned=planned)

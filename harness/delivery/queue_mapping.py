@@ -156,13 +156,20 @@ class QueuePoller:
     async def _gather(self) -> list[_Received]:
         """A batch: until it is full, or its window, which the first message opens, is over."""
         now = self._world.kernel.now
-        batch = _Batch(self._mapping.batch_size)
+        batch = _Batch(self._size_max())
         self._fill(batch)
         closes_at = now() + self._window_s()
         while batch.messages and not batch.is_full and now() < closes_at and self._mapping.is_enabled:
             await self._wait_for_messages(deadline=closes_at)
             self._fill(batch)
         return batch.messages
+
+    def _size_max(self) -> int:
+        """How many messages a batch may have: as many as the mapping says, unless a fault cuts it."""
+        size = self._mapping.batch_size
+        if self._held:
+            return size
+        return self._world.interference.receive_max(self._queue, self._source, self._consumer.name, size)
 
     def _window_s(self) -> float:
         """How long a batch stays open; with light traffic AWS may keep it open longer than the window says (§3.5)."""

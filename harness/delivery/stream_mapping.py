@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from stagefright.delivery.interference import Gathering
 from stagefright.delivery.stream_batch import StreamBatch, end_early
 from stagefright.delivery.stream_window import Window, WindowEnd
 from stagefright.services.lambda_limits import SYNC_PAYLOAD_BYTES_MAX
@@ -19,6 +20,7 @@ from stagefright.tasks import Signal, Task
 
 if TYPE_CHECKING:
     from stagefright.delivery.consumer import Consumer
+    from stagefright.delivery.interference import SourceKind
     from stagefright.delivery.stream_progress import Progress, ShardProgress
     from stagefright.services.event_source_mappings import EventSourceMapping
     from stagefright.services.streams import Shard, StreamRecord
@@ -103,7 +105,7 @@ class StreamPoller:
         return any(self._is_unread(parent, self._progress.of(parent.id)) for parent in parents)
 
     def _is_unread(self, shard: Shard, progress: ShardProgress) -> bool:
-        return progress.first < len(shard.records) or bool(progress.windows)
+        return progress.first < len(shard.records) or bool(progress.windows) or shard.held > 0
 
 
 class _Lane:
@@ -181,7 +183,7 @@ class _Lane:
         """Whether a window can have no more records: a later one is there, its time is over, or the shard has ended."""
         if following is not None:
             return not window.holds(following.arrived_at)
-        return self._world.kernel.now() >= self._closes_at(window) or self._shard.is_closed
+        return self._world.kernel.now() >= self._closes_at(window) or self._shard.has_ended
 
     def _after(self, batch: Sequence[StreamRecord]) -> StreamRecord | None:
         return next((record for record in self._unread() if record.place > batch[-1].place), None)
@@ -209,7 +211,17 @@ class _Lane:
         while batch and not is_full and kernel.now() < closes_at and self._mapping.is_enabled:
             await kernel.first(self._shard.changed.wait(), deadline=closes_at)
             batch, is_full = self._next_batch()
-        return batch
+        return batch[: self._room(batch)]
+
+    def _room(self, batch: Sequence[StreamRecord]) -> int:
+        """How many records of a batch are handed over: all, unless a fault cuts it."""
+        interference = self._world.interference
+        if not (batch and interference.batch_limits):
+            return len(batch)
+        kind: SourceKind = "stream" if self._shard.is_kinesis else "table"
+        source, consumer = self._world.name_of(self._shard.source_arn), self._poller.consumer.name
+        first = batch[0]
+        return interference.batch_max(Gathering(kind, source, consumer, first.event_id, 1, len(batch), first.record))
 
     def _window_of(self, record: StreamRecord) -> Window | None:
         """The tumbling window that a record belongs to: a batch never reaches into the next one."""

@@ -66,7 +66,7 @@ class Progress:
 
 def _first_place(mapping: EventSourceMapping, shard: Shard) -> int:
     if mapping.starting_position == "LATEST":
-        return len(shard.records)
+        return len(shard.records) + shard.held
     since = mapping.starting_timestamp
     if mapping.starting_position == "AT_TIMESTAMP" and since is not None:
         return next((record.place for record in shard.records if _is_since(record, since)), len(shard.records))

@@ -95,6 +95,11 @@ class TargetDelivery(ABC):
             name = f"deliveries of {self._source} to {self._consumer}"
             self._world.kernel.spawn(self._go_on(outcome), name=name, cause=self._cause)
 
+    def fail(self, error: ApiError) -> None:
+        """The one attempt that is made is refused for good."""
+        self._note_attempt(1)
+        self._give_up(error)
+
     async def _go_on(self, outcome: ApiError | Awaitable[None]) -> None:
         """Repeat until it works, the attempts are used up, or the next one would come too late."""
         first_at = self._world.clock.now()
@@ -113,13 +118,16 @@ class TargetDelivery(ABC):
             error = await _settled(self._attempt(retries + 2))
 
     def _attempt(self, attempt: int) -> ApiError | Awaitable[None] | None:
-        record = self._write(
-            "delivery", self._consumer, source=self._source, ids=self._ids, attempt=attempt, **self._detail
-        )
+        record = self._note_attempt(attempt)
         try:
             return self._hand_over(attempt, record)
         except ApiError as error:
             return error
+
+    def _note_attempt(self, attempt: int) -> int:
+        return self._write(
+            "delivery", self._consumer, source=self._source, ids=self._ids, attempt=attempt, **self._detail
+        )
 
     def _give_up(self, error: ApiError, *, condition: str | None = None, retries: int = 0) -> None:
         dead_letters.keep(

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stagefright.aws_api.errors import ApiError
@@ -17,6 +19,7 @@ from stagefright.services import lambda_limits as limits
 
 if TYPE_CHECKING:
     from stagefright.clock import Clock
+    from stagefright.delivery.interference import Admission
     from stagefright.services.function import Function
     from stagefright.world import World
 
@@ -31,22 +34,29 @@ class Concurrency:
         self._world = world
         self._on_demand: Counter[str] = Counter()
         """Invocations under way in environments that are not provisioned, by function name."""
+        self._running: Counter[str] = Counter()
+        """All invocations under way, by function name."""
         self._requests: dict[str, _Bucket] = {}
         self._growth: dict[str, _Bucket] = {}
 
     def clear(self) -> None:
         """Nothing is under way any more, nor ever was."""
         self._on_demand.clear()
+        self._running.clear()
         self._requests.clear()
         self._growth.clear()
 
     @contextmanager
-    def admitted(self, function: Function, *, provisioned: bool, grows: bool) -> Iterator[None]:
+    def admitted(
+        self, function: Function, *, provisioned: bool, grows: bool, admission: Admission | None = None
+    ) -> Iterator[None]:
         """
         Within the block an invocation counts; raises `ApiError` before anything runs if there is no room for it.
 
-        `provisioned`: it runs in such an environment. `grows`: it needs a new environment.
+        `provisioned`: it runs in such an environment. `grows`: it needs a new environment. `admission`: what faults are told of it.
         """
+        if admission is not None:
+            self._ask_faults(function, admission)
         if not provisioned:
             self._check_places(function)
         self._check_rate(function)
@@ -54,10 +64,28 @@ class Concurrency:
             self._check_growth(function)
         counted = 0 if provisioned else 1
         self._on_demand[function.name] += counted
+        self._running[function.name] += 1
         try:
             yield
         finally:
             self._on_demand[function.name] -= counted
+            self._running[function.name] -= 1
+
+    def _ask_faults(self, function: Function, admission: Admission) -> None:
+        """Refuse as if the function had reserved as much as a fault says, provisioned environments or not."""
+        told = replace(
+            admission,
+            running=self._running[function.name],
+            has_rate=partial(self._has_rate, f"fault at {function.name}"),
+        )
+        throttle = self._world.interference.throttle(told)
+        if throttle is not None:
+            raise throttled(throttle.reason) if throttle.concurrency else ShutFunction(throttle.reason)
+
+    def _has_rate(self, name: str, concurrency: int) -> bool:
+        """Whether the rate of requests that comes with a concurrency allows one more; it is used up by this."""
+        per_s = concurrency * limits.REQUESTS_PER_CONCURRENCY_S
+        return self._bucket(self._requests, name, size=per_s, per_s=per_s).take()
 
     def _check_places(self, function: Function) -> None:
         reserved = function.reserved_concurrency
@@ -76,9 +104,7 @@ class Concurrency:
         reserved = function.reserved_concurrency
         name = UNRESERVED if reserved is None else function.name
         concurrency = self._world.account_concurrency if reserved is None else reserved
-        per_s = concurrency * limits.REQUESTS_PER_CONCURRENCY_S
-        bucket = self._bucket(self._requests, name, size=per_s, per_s=per_s)
-        if not bucket.take():
+        if not self._has_rate(name, concurrency):
             kind = "Reserved" if reserved is not None else ""
             raise throttled(f"{kind}FunctionInvocationRateLimitExceeded")
 
@@ -115,6 +141,14 @@ class _Bucket:
             return False
         self._level -= 1
         return True
+
+
+class ShutFunction(ApiError):
+    """The refusal of an invocation by a fault that leaves the function no concurrency at all."""
+
+    def __init__(self, reason: str) -> None:
+        throttle = throttled(reason)
+        super().__init__(throttle.code, throttle.message, status=throttle.status, **throttle.fields)
 
 
 def throttled(reason: str) -> ApiError:

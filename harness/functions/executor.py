@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from stagefright.delivery.interference import Admission
 from stagefright.errors import UnsupportedOperation
 from stagefright.functions import loops, payloads
 from stagefright.functions.concurrency import Concurrency
@@ -80,10 +81,17 @@ class Executor:
             self.on_arrival(name, variables, event, request_id, lambda: self._environments.retire(version))
         provisioned = self._provisioning.has_place(function, version)
         grows = not self._environments.has_warm(version, provisioned=provisioned)
-        with self._concurrency.admitted(function, provisioned=provisioned, grows=grows):
+        admission = self._admission(function.arn, request_id, attempt, cause)
+        with self._concurrency.admitted(function, provisioned=provisioned, grows=grows, admission=admission):
             environment, cold = self._environments.take(version, provisioned=provisioned)
             invocation.record = self._note(invocation, cause, attempt, cold and not provisioned, lineage)
             return await self._performance.play(environment, invocation, cold)
+
+    def _admission(self, arn: str, request_id: str, attempt: int, cause: int | None) -> Admission | None:
+        """What faults are told of an invocation, if there are any that ask."""
+        if not self._world.interference.throttles:
+            return None
+        return Admission(self._world.name_of(arn), request_id, attempt, cause)
 
     def drop_environments(self, function_name: str | None = None) -> None:
         """End the warm environments of a function (its code or settings changed), or of all, whatever they do."""

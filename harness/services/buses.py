@@ -187,6 +187,12 @@ class BusService:
             if (not only or rule.arn in only) and _applies(rule, event, without_pattern=False):
                 self._send(arn, rule, event, record, forwards)
 
+        def follow(detail: Mapping[str, Any], cause: int) -> None:
+            again = {**event, "id": self._world.chance.uuid("events", event["id"], cause), "detail": dict(detail)}
+            self._publish(arn, again, cause, forwards, only=only)
+
+        self._world.interference.accepted("bus", self._world.name_of(arn), event, record, follow)
+
     def _record(self, arn: str, event: Event, cause: int | None) -> int:
         replayed = {"replay-name": event["replay-name"]} if "replay-name" in event else {}
         return self._write(
@@ -206,11 +212,17 @@ class BusService:
         elif target.service not in DELIVERED_SERVICES or target.resource.startswith("api-destination/"):
             self._warn_once(target, record)
         else:
-            hand_over = HandOver("bus", target.bus_name, event["id"], self._world.name_of(target.arn))
-            self._world.at_least_once.hand_over(partial(self._start, target, event, forwards), hand_over, record)
+            hand_over = HandOver("bus", target.bus_name, event["id"], self._world.name_of(target.arn), record=record)
+            start, lose = (partial(act, target, event, forwards) for act in (self._start, self._lose))
+            self._world.at_least_once.hand_over(start, hand_over, record, lose=lose)
 
     def _start(self, target: Target, event: Event, forwards: int, cause: int) -> None:
         RuleDelivery(self._world, target, event, partial(self._forward, forwards), cause).start()
+
+    def _lose(self, target: Target, event: Event, forwards: int, cause: int) -> None:
+        """The delivery fails for good: EventBridge must not use the target, which is nothing that time heals (§6.4)."""
+        delivery = RuleDelivery(self._world, target, event, partial(self._forward, forwards), cause)
+        delivery.fail(ApiError("AccessDeniedException", f"EventBridge is not allowed to use {target.arn}."))
 
     def _warn_once(self, target: Target, cause: int) -> None:
         if target.arn not in self._warned:

@@ -10,6 +10,7 @@ from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.delivery.backoff import Backoff
+from stagefright.delivery.interference import Interference
 from stagefright.journal import Journal
 from stagefright.tasks import Kernel
 
@@ -108,6 +109,8 @@ class World(Protocol):
     def backoff(self) -> Backoff: ...
     @property
     def at_least_once(self) -> AtLeastOnce: ...
+    @property
+    def interference(self) -> Interference: ...
     @property
     def journal(self) -> Journal: ...
     @property

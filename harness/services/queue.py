@@ -17,13 +17,15 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
 from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
 from stagefright.clock import Clock
-from stagefright.delivery.at_least_once import ONCE, AtLeastOnce, HandOver
+from stagefright.delivery.at_least_once import ONCE, AtLeastOnce, Effect, HandOver
+from stagefright.delivery.interference import Interference
 from stagefright.functions.lineage import header_behind
 from stagefright.journal import CURRENT, Journal
 from stagefright.services import queue_limits as limits
@@ -49,6 +51,7 @@ from stagefright.services.queue_receipts import (
     not_available,
 )
 from stagefright.services.queue_rules import (
+    check_message,
     deduplication_id,
     refuse_foreign_parameters,
     refuse_too_long,
@@ -72,6 +75,7 @@ class QueueWorld(Protocol):
     chance: Chance
     assumptions: Assumptions
     at_least_once: AtLeastOnce
+    interference: Interference
     journal: Journal
 
     def name_of(self, arn_or_name: str) -> str:
@@ -272,16 +276,24 @@ class Queue:
 
     def _accept(self, message: Message, cause: int | None) -> SentMessage:
         """Take a message in, or lose it if that was decided; its sender learns the same."""
-        message.record = self._journal("event", cause, **envelope(message))
-        if self.fifo or self._world.at_least_once.is_exact or self._survives(message):
+        message.record = accepted = self._journal("event", cause, **envelope(message))
+        if self._world.at_least_once.is_exact or self._survives(message):
             self._admit(message)
             self._notify()
+        interference, name = self._world.interference, self._world.name_of(self.arn)
+        interference.accepted("queue", name, {"id": message.id}, accepted, partial(self._follow, message))
         return SentMessage(
             message.id, message.md5_of_body, message.md5_of_attributes, message.sequence_number, message.record
         )
 
+    def _follow(self, message: Message, body: str, cause: int) -> None:
+        """Accept another message like this one, with a body of its own."""
+        check_message(body, message.attributes)
+        dedup_id = f"{message.id}-{cause}" if self.fifo else None
+        self.send(body, attributes=message.attributes, group_id=message.group_id, dedup_id=dedup_id, cause=cause)
+
     def _survives(self, message: Message) -> bool:
-        """Let chance, or a fault, decide how often and when the message of a standard queue will come."""
+        """Let chance, or a fault, decide how often and when the message will come."""
         message.decision = decision = self._world.at_least_once.decide(self._hand_over_of(message))
         if decision is ONCE:
             return True
@@ -295,17 +307,17 @@ class Queue:
         if decision.delays_s[0]:
             message.visible_at += decision.delays_s[0]
             message.state = DELAYED
-            self._note(decision.late, message, delay_s=decision.delays_s[0])
+            self._note("delay" if decision.planned else decision.late, message, delay_s=decision.delays_s[0])
         return True
 
     def _hand_over_of(self, message: Message) -> HandOver:
         name = self._world.name_of(self.arn)
-        return HandOver("queue", name, message.id, name)
+        return HandOver("queue", name, message.id, name, message.group_id if self.fifo else None, message.record)
 
-    def _note(self, fault: str, message: Message, **harm: Any) -> None:
+    def _note(self, effect: Effect, message: Message, **harm: Any) -> None:
         """Write down what was done to a message; what becomes of it now follows from that."""
         hand_over, decision = self._hand_over_of(message), message.decision
-        message.record = self._world.at_least_once.note(fault, hand_over, decision, message.record, **harm)
+        message.record = self._world.at_least_once.note(effect, hand_over, decision, message.record, **harm)
 
     def _new_id(self, number: int) -> str:
         return self._world.chance.uuid("sqs", self.name, self._born, number)

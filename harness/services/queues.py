@@ -280,7 +280,7 @@ class QueueService:
         if not queue.fifo and "ReceiveRequestAttemptId" in params:
             raise rules.not_for_this_queue("ReceiveRequestAttemptId", params["ReceiveRequestAttemptId"])
         wait_s = params.get("WaitTimeSeconds", queue.wait_s)
-        received = _receive(queue, params)
+        received = self._receive(queue, params)
         if not received and wait_s > 0:
             received = await self._receive_later(queue, params, wait_s)
         elif not received and not queue.fifo and queue.in_flight_room() <= 0:
@@ -386,6 +386,14 @@ class QueueService:
             delay_s=params.get("DelaySeconds"),
         )
 
+    def _receive(self, queue: Queue, params: Params) -> list[ReceivedMessage]:
+        name, asked = self._world.name_of(queue.arn), params.get("MaxNumberOfMessages", 1)
+        return queue.receive(
+            self._world.interference.receive_max(queue, name, name, asked),
+            visibility_timeout_s=params.get("VisibilityTimeout"),
+            attempt_id=params.get("ReceiveRequestAttemptId"),
+        )
+
     async def _receive_later(self, queue: Queue, params: Params, wait_s: float) -> list[ReceivedMessage]:
         """Long polling: look again when something changed, when a message comes back, and at the end."""
         end = self._world.clock.now() + wait_s
@@ -395,7 +403,7 @@ class QueueService:
             while self._world.clock.now() < end - limits.CLOCK_TOLERANCE_S and not queue.deleted:
                 due = queue.next_visible_at()
                 await self._world.kernel.first(signal.wait(), deadline=end if due is None else min(end, due))
-                received = _receive(queue, params)
+                received = self._receive(queue, params)
                 if received:
                     return received
             return []
@@ -448,14 +456,6 @@ def _statement(queue: Queue, label: str, accounts: list[str], actions: list[str]
 
 def _one_or_list(values: list[str]) -> str | list[str]:
     return values[0] if len(values) == 1 else values
-
-
-def _receive(queue: Queue, params: Params) -> list[ReceivedMessage]:
-    return queue.receive(
-        params.get("MaxNumberOfMessages", 1),
-        visibility_timeout_s=params.get("VisibilityTimeout"),
-        attempt_id=params.get("ReceiveRequestAttemptId"),
-    )
 
 
 def _change_visibility(queue: Queue, params: Params) -> None:

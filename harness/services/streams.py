@@ -15,10 +15,20 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from stagefright.delivery.at_least_once import HandOver, Kind
 from stagefright.tasks import Signal
 
 if TYPE_CHECKING:
+    from stagefright.delivery.interference import SourceKind
     from stagefright.world import World
+
+Put = Callable[[Any, int], object]
+"""Puts a record or an item behind another one, given what it says and the number of what causes it."""
+
+
+def _put_nothing(_payload: Any, _cause: int) -> None:
+    """For records that nobody can put another one behind."""
+
 
 RETENTION_DEFAULT_S = 24 * 3600
 
@@ -58,11 +68,18 @@ class Shard:
     changed: Signal = field(default_factory=Signal)
     is_closed: bool = False
     """Whether it was split or merged: it takes no records any more."""
+    held: int = 0
+    """How many records it has accepted that readers do not get yet."""
 
     @property
     def source_arn(self) -> str:
         """What the records are of: the stream, or the table behind it."""
         return self.stream_arn.partition("/stream/")[0]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether readers have been given all that there will ever be."""
+        return self.is_closed and not self.held
 
     @property
     def is_kinesis(self) -> bool:
@@ -127,8 +144,9 @@ class StreamService:
         data: bytes,
         *,
         parents: tuple[str, ...] = (),
+        put: Put = _put_nothing,
     ) -> None:
-        """A Kinesis stream accepted a record."""
+        """A Kinesis stream accepted a record; `put` puts another one like it behind it."""
         world = self._world
         arrived_at = world.clock.now()
         event_id = f"{shard_id}:{sequence_number}"
@@ -152,6 +170,7 @@ class StreamService:
         }
         shard = self._shard(stream_arn, shard_id, parents)
         self._append(shard, sequence_number, partition_key, body, written.n)
+        self._note_accepted("stream", stream_arn, body, written.n, put)
 
     def close_shards(self, stream_arn: str, shard_ids: Iterable[str]) -> None:
         """These shards were split or merged: nothing will be put into them any more."""
@@ -161,14 +180,28 @@ class StreamService:
                 shard.is_closed = True
                 shard.changed.notify()
 
-    def table_change(self, table_arn: str, stream_arn: str, shard_id: str, record: Mapping[str, Any]) -> None:
-        """A table with a stream was changed; `record` is moto's stream record."""
+    def table_change(
+        self,
+        table_arn: str,
+        stream_arn: str,
+        shard_id: str,
+        record: Mapping[str, Any],
+        put: Put = _put_nothing,
+    ) -> None:
+        """A table with a stream was changed; `record` is moto's stream record, and `put` puts an item beside the changed one."""
         if self._held is not None:
-            self._held.append(partial(self._table_change, table_arn, stream_arn, shard_id, record))
+            self._held.append(partial(self._table_change, table_arn, stream_arn, shard_id, record, put))
         else:
-            self._table_change(table_arn, stream_arn, shard_id, record)
+            self._table_change(table_arn, stream_arn, shard_id, record, put)
 
-    def _table_change(self, table_arn: str, stream_arn: str, shard_id: str, record: Mapping[str, Any]) -> None:
+    def _table_change(
+        self,
+        table_arn: str,
+        stream_arn: str,
+        shard_id: str,
+        record: Mapping[str, Any],
+        put: Put,
+    ) -> None:
         world = self._world
         change = dict(record["dynamodb"])
         # An INSERT has no old image and a REMOVE no new one (§4.6); older moto writes empty ones.
@@ -195,6 +228,14 @@ class StreamService:
         )
         key = repr(sorted(change["Keys"].items()))
         self._append(self._shard(stream_arn, shard_id, ()), sequence_number, key, body, written.n)
+        self._note_accepted("table", table_arn, body, written.n, put)
+
+    def _note_accepted(self, kind: SourceKind, arn: str, body: Mapping[str, Any], record: int, put: Put) -> None:
+        def follow(payload: Any, cause: int) -> None:
+            with self._world.kernel.blame(cause):
+                put(payload, cause)
+
+        self._world.interference.accepted(kind, self._world.name_of(arn), {"id": body["eventID"]}, record, follow)
 
     def put(self, stream_arn: str, data: str | bytes, partition_key: str) -> None:
         """Put a record into a Kinesis stream, as a target of a rule does."""
@@ -209,12 +250,28 @@ class StreamService:
         return shards[shard_id]
 
     def _append(self, shard: Shard, sequence_number: str, key: str, body: dict[str, Any], record: int) -> None:
-        place = len(shard.records)
-        shard.records.append(StreamRecord(sequence_number, key, self._world.clock.now(), body, record, place))
-        if place == 0:
+        """Give a record to the readers: at once, unless a fault holds it, and with it those behind it, back."""
+        arrived_at = self._world.clock.now()
+        shard.held += 1
+
+        def give(cause: int) -> None:
+            shard.held -= 1
+            self._give(shard, StreamRecord(sequence_number, key, arrived_at, body, cause, len(shard.records)))
+
+        if self._world.at_least_once.is_exact:
+            give(record)
+            return
+        source = self._world.name_of(shard.source_arn)
+        kind: Kind = "stream" if shard.is_kinesis else "table"
+        hand_over = HandOver(kind, source, body["eventID"], source, group=shard.id, record=record)
+        self._world.at_least_once.hand_over(give, hand_over, record)
+
+    def _give(self, shard: Shard, record: StreamRecord) -> None:
+        shard.records.append(record)
+        # Who reads the shard already, because it was there before its first record was given, waits for a change of it.
+        shard.changed.notify()
+        if record.place == 0:
             self.opened(shard.stream_arn).notify()
-        else:
-            shard.changed.notify()
 
     # -- snapshot ----------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,9 @@ from stagefright.services.topic_rules import RAW_ATTRIBUTES_MAX
 
 DELIVERED_PROTOCOLS = ("lambda", "sqs")
 
+_CLIENT_SIDE_ERROR = ApiError("InvalidEndpoint", "The endpoint cannot be reached, for a reason on the client's side.")
+"""What a delivery fails of that a fault makes fail for good."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -81,12 +84,10 @@ class SubscriptionDelivery:
         if refused is not None:
             self._drop(f"filtered out by the subscription's filter policy: {refused}")
             return
-        if self._message.sequence_number is not None:
-            # A FIFO topic delivers once and in order.
-            self._start()
-            return
-        hand_over = HandOver("topic", self._source, self._message.id, self._consumer)
-        self._world.at_least_once.hand_over(self._copy, hand_over, self._cause)
+        # A FIFO topic delivers once and in order.
+        group = None if self._message.sequence_number is None else self._message.group_id
+        hand_over = HandOver("topic", self._source, self._message.id, self._consumer, group, self._cause)
+        self._world.at_least_once.hand_over(self._copy, hand_over, self._cause, lose=self._lose)
 
     def _copy(self, cause: int) -> None:
         """Hand one copy over, which has its own cause and retries of its own."""
@@ -94,6 +95,14 @@ class SubscriptionDelivery:
 
     def _another(self, cause: int) -> SubscriptionDelivery:
         return SubscriptionDelivery(self._world, self._message, self._subscription, cause)
+
+    def _lose(self, cause: int) -> None:
+        """The delivery fails for good, on the client's side: its dead-letter queue keeps it, if there is one (§5.2)."""
+        self._another(cause)._fail(_CLIENT_SIDE_ERROR)
+
+    def _fail(self, error: ApiError) -> None:
+        self._note_attempt(1)
+        self._give_up(error, attempts=1)
 
     def _start(self) -> None:
         error = self._attempt(1)
@@ -125,6 +134,12 @@ class SubscriptionDelivery:
                 break
         self._give_up(error, attempts=attempt)
 
+    def _note_attempt(self, attempt: int) -> int:
+        return self._write(
+            "delivery", self._consumer, source=self._source, ids=self._ids, attempt=attempt,
+            subscription=self._subscription.arn,
+        )  # fmt: skip
+
     def _ladder(self) -> Iterator[float]:
         return self._world.backoff.sns_managed(self._message.id, self._subscription.arn)
 
@@ -137,13 +152,6 @@ class SubscriptionDelivery:
         except ApiError as error:
             return error
         return None
-
-    def _note_attempt(self, attempt: int) -> int:
-        arn = self._subscription.arn
-        return self._world.journal.write(
-            "delivery", self._consumer, cause=self._cause, source=self._source, ids=self._ids, attempt=attempt,
-            subscription=arn,
-        ).n  # fmt: skip
 
     def _hand_over(self, cause: int) -> None:
         subscription = self._subscription

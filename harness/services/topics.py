@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 from stagefright.aws_api.errors import ApiError
@@ -219,6 +220,21 @@ class TopicService:
         )  # fmt: skip
         for subscription in self._subscriptions(message.topic_arn):
             self._hand_over(message, subscription, record)
+        name = self._world.name_of(message.topic_arn)
+        self._world.interference.accepted("topic", name, {"id": message.id}, record, partial(self._follow, message))
+
+    def _follow(self, message: Message, text: str, cause: int) -> None:
+        """Publish another message like this one, with a text of its own."""
+        dedup_id = None if message.dedup_id is None else f"{message.id}-{cause}"
+        self.deliver(
+            message.topic_arn,
+            text,
+            subject=message.subject,
+            attributes=message.attributes,
+            group_id=message.group_id,
+            dedup_id=dedup_id,
+            cause=cause,
+        )
 
     def _hand_over(self, message: Message, subscription: Subscription, record: int) -> None:
         if subscription.arn in self.confirmations.pending:

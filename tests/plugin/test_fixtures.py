@@ -272,6 +272,30 @@ class TestChaos:
 
         project.runpytest_subprocess().assert_outcomes(passed=3)
 
+    def test_a_mark_hurts_deliveries_too(self, project):
+        """Also together with the fixture: a duplicate by the one is late by the other."""
+        project.makepyfile(
+            f"""
+            import pytest
+            from stagefright.chaos import Delay, Duplicate
+
+            @pytest.mark.chaos(Feed=Duplicate())
+            def test_it(stage, chaos, journal):
+                began = stage.clock.now()
+                with chaos(Feed=Delay(delay_ms=5_000)):
+                    {PUBLISH}
+                    stage.settle()
+                assert len(journal.of_kind("invocation", resource="Worker")) == 2 * 3
+                assert journal.of_kind("invocation")[0].at - began == 5
+
+            def test_after(stage, journal):
+                {PUBLISH}
+                assert stage.settle().attempts("Worker").at == [0, 60, 180]
+            """
+        )
+
+        project.runpytest_subprocess().assert_outcomes(passed=2)
+
     def test_the_fixture_hurts_inside_its_block_only(self, project):
         """What happens after the block is not hurt."""
         project.makepyfile(

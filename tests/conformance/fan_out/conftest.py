@@ -17,6 +17,7 @@ from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.delivery.backoff import Backoff
+from stagefright.delivery.interference import Interference
 from stagefright.journal import Journal, Record
 from stagefright.services.archives import ArchiveService
 from stagefright.services.buses import BusService
@@ -36,6 +37,9 @@ class FakeKernel:
 
     def spawn(self, coroutine, *, name, cause=None):
         self.spawned.append(coroutine)
+
+    def now(self) -> float:
+        return self.clock.now()
 
     def cause(self) -> int | None:
         return None
@@ -109,6 +113,7 @@ class FanOutWorld:
         self.journal = Journal(self.clock)
         self.kernel = FakeKernel(self.clock)
         self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel)
+        self.interference = Interference(self.at_least_once.deciders)
         self.async_invoke = FakeFunctions()
         self.endpoints = SimpleNamespace(serves_host=lambda host: False)
         self.queues = self

@@ -12,6 +12,7 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.at_least_once import AtLeastOnce
+from stagefright.delivery.interference import Interference
 from stagefright.journal import Journal
 from stagefright.services.queue import Queue
 from stagefright.services.queues import QueueService
@@ -29,6 +30,7 @@ class World:
         self.journal = Journal(self.clock)
         self.kernel = Kernel(self.clock, self.chance)
         self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel)
+        self.interference = Interference(self.at_least_once.deciders)
 
     def name_of(self, arn_or_name: str) -> str:
         """The physical name: there is no template."""

@@ -230,7 +230,7 @@ class TestAPlan:
 
         assert (
             "Latency(delay_ms=1) cannot strike Topic, which is an AWS::SNS::Topic: it is for AWS::Lambda::Function, "
-            "AWS::Serverless::Function. Faults for an AWS::SNS::Topic: none."
+            "AWS::Serverless::Function. Faults for an AWS::SNS::Topic: Delay, Drop, Duplicate, PoisonRecord, Reorder."
         ) == str(refused.value)
 
     def test_is_written_whole_or_not_at_all(self, stage, chaos):

@@ -15,6 +15,7 @@ from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
 from stagefright.clock import Clock
 from stagefright.delivery.at_least_once import AtLeastOnce
+from stagefright.delivery.interference import Interference
 from stagefright.journal import Journal
 from stagefright.services.queue import Queue
 from stagefright.services.queues import QueueService
@@ -70,6 +71,7 @@ class FakeWorld:
         self.kernel = FakeKernel(self.clock)
         self.assumptions = Assumptions()
         self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel)
+        self.interference = Interference(self.at_least_once.deciders)
         self.start = self.clock.now()
 
     def name_of(self, arn_or_name: str) -> str:
