@@ -9,6 +9,7 @@ import typing
 
 if typing.TYPE_CHECKING:
     from stagefright.chaos.control import Chaos
+    from stagefright.chaos.experiments import Experiment
     from stagefright.chaos.faults import Failure, Fault, Latency, Noop, Timeout
     from stagefright.chaos.flags import Flag, merge, parse
     from stagefright.chaos.local import attach
@@ -17,6 +18,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "Chaos",
+    "Experiment",
     "Failure",
     "Fault",
     "Flag",
@@ -32,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "Chaos": "control",
+    "Experiment": "experiments",
     "Failure": "faults",
     "Fault": "faults",
     "Flag": "flags",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -11,6 +12,7 @@ from stagefright.chaos.faults.fault import AnyFault
 from stagefright.chaos.leases import Leases
 from stagefright.chaos.local import attach
 from stagefright.chaos.plan import Mark, Plan
+from stagefright.chaos.safety import Safety
 from stagefright.chaos.stage_face import LocalStageFace, StageFace
 from stagefright.errors import FaultNeverFired, HarnessError, UnknownResource, UsageError, nearest
 from stagefright.journal import Record
@@ -31,7 +33,8 @@ class Chaos:
 
     Leaving the block always heals. It fails if a planned fault never struck, unless the block is failing already.
     `owner` and `run` name whose flags these are; `seed` keys the draws of the faults. A reset of a local stage drops
-    its flags and what is attached to it, so each test makes its own.
+    its flags and what is attached to it, so each test makes its own. `safety` are the limits, those of the stage's settings unless
+    given. With `rehearse` nothing is hurt: plans are checked, and handed to it instead.
     """
 
     def __init__(
@@ -42,12 +45,16 @@ class Chaos:
         run: str = "local",
         seed: int | str = 0,
         lease_s: float = LOCAL_LEASE_S,
+        safety: Safety | None = None,
+        rehearse: Callable[[Sequence[Plan]], None] | None = None,
     ) -> None:
         if isinstance(stage, LocalStageFace):
             attach(stage)
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
         self._active: list[Plan] = []
+        self._safety = Safety.of(stage) if safety is None else safety
+        self._rehearse = rehearse
 
     def __call__(self, **faults: Any) -> Injection:
         """The block in which `resource=fault` (or a list of faults) holds."""
@@ -61,9 +68,19 @@ class Chaos:
         """The block in which a plan holds."""
         return Injection(self, self._stage, plan)
 
+    def preview(self, plans: Sequence[Plan]) -> None:
+        """Check plans, one by one, before the first of them begins; a dry run ends here."""
+        for plan in plans:
+            self._check(plan)
+        if self._rehearse is not None and plans:
+            self._rehearse(plans)
+
     def begin(self, plan: Plan) -> None:
         """Write the flags of a plan on top of those that hold already; all of them or none."""
-        check(plan, self._stage)
+        self._check(plan)
+        if self._rehearse is not None:
+            self._rehearse([plan])
+            return
         self._active.append(plan)
         try:
             self._write(list(plan.faults))
@@ -83,6 +100,10 @@ class Chaos:
         """Take every fault away."""
         self._active.clear()
         self._write(list(reversed(self._leases.held)))
+
+    def _check(self, plan: Plan) -> None:
+        check(plan, self._stage)
+        self._safety.check(plan, self._active, self._stage)
 
     def _write(self, logical_ids: list[str]) -> None:
         """Make the flags of some functions say what the active plans want; one that fails does not keep the others."""
