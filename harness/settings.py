@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from stagefright import assumptions
-from stagefright.delivery.at_least_once import PROBABILITIES
 from stagefright.errors import SettingsError, nearest
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
 TARGETS = ("local", "docker", "aws")
 """Where a stage may live. This version opens the first only, and says so when another is asked for."""
+
+PROBABILITIES = ("duplicate_probability", "reorder_probability")
+"""What `at_least_once` sets: a number for all resources, or a table of logical id (or pattern) = number."""
 
 DEFAULT_STAGE = "local"
 """The stage of a run that names none."""

@@ -88,14 +88,16 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "rule(id): the rule of AWS that a test proves, see tests/conformance/rules")
+    config.addinivalue_line(
+        "markers", "rule(id, ...): the rules of AWS that a test proves, see tests/conformance/rules"
+    )
     if config.getoption("--rulebook") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Rulebook(config))
 
 
 def pytest_collection_modifyitems(items):
     """Refuse marks of unknown rules, and tests that do not name the section; tell the reports which rules a test proves."""
-    marked = [(item, mark.args[0]) for item in items for mark in item.iter_markers("rule")]
+    marked = [(item, rule_id) for item in items for mark in item.iter_markers("rule") for rule_id in mark.args]
     known = {rule.id: rule for chapter in read_chapters() for rule in chapter.rules} if marked else {}
     problems = []
     for item, rule_id in marked:

@@ -20,9 +20,6 @@ from stagefright.chance import Chance
 from stagefright.errors import SettingsError, nearest
 from stagefright.journal import Journal
 
-PROBABILITIES = ("duplicate_probability", "reorder_probability")
-"""What can be set: a number for all resources, or a table of logical id (or pattern) = number."""
-
 REORDER_DELAY_MS_MAX = 100.0
 """How long a reordered hand-over of a topic or a bus is held back at most. AWS gives no number."""
 

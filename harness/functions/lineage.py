@@ -40,6 +40,10 @@ REQUEST_COUNTER_MAX = 255
 LOOP_COUNTER_MAX = 32_767
 """The ranges of the two counters in `Lineage`."""
 
+_BUS = "detail_type"
+_LOG_GROUP = "log_stream"
+"""What the `event` records of these have and no others do; EventBridge and CloudWatch Logs do not hand a header on."""
+
 RECURSION = "RecursiveInvocationException"
 
 
@@ -173,7 +177,7 @@ def header_behind(journal: Journal, chance: Chance, cause: int | None) -> str | 
     for record in _way_back(journal, cause):
         if record.kind == "invocation":
             return header_of(chance, record) if carried else None
-        if record.kind == "event" and "detail_type" in record.detail:
+        if record.kind == "event" and (_BUS in record.detail or _LOG_GROUP in record.detail):
             return None
         if record.kind == "outcome":
             carried = True

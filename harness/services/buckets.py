@@ -85,7 +85,8 @@ class BucketService:
         self, operation: str, params: Parameters, answer: Mapping[str, Any], seen: Glance | None, cause: int | None
     ) -> None:
         """Tell of what a call changed; `seen` is what `before` saw."""
-        if "Error" in answer:
+        # Most calls read; their answers, which may be large, are not looked into.
+        if (seen is None and operation != "DeleteBucket") or "Error" in answer:
             return
         if operation == "DeleteBucket":
             self._configurations.pop(params["Bucket"], None)

@@ -165,7 +165,7 @@ class LogGroupService:
         group, arn = batch["logGroup"], subscription.destination_arn
         messages = [event["message"] for event in batch["logEvents"]]
         batch_id = f"{batch['logEvents'][0]['id']}/{subscription.name}"
-        event = self._write("event", group, cause, id=batch_id, data=messages)
+        event = self._write("event", group, cause, id=batch_id, data=messages, log_stream=batch["logStream"])
         delivery = self._write(
             "delivery", arn, event, source=self._world.name_of(group), ids=[batch_id], attempt=1, filter=subscription.name
         )  # fmt: skip

@@ -153,7 +153,7 @@ def test_a_rest_api_beside_types_to_come(up):
         "Errors is of type AWS::CloudWatch::Alarm, which the local stage does not have; "
         "it stands there as a placeholder that does nothing."
     )
-    assert len(texts) == 3
+    assert len(texts) == 2
     assert {warning.filename for warning in caught} == {str(_app("legacy") / "template.yaml")}
     assert stage.http.get("/hello").json() == {"message": "hello world"}
     stage.settle()

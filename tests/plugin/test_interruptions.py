@@ -96,19 +96,31 @@ Resources:
       Role: !GetAtt Role.Arn
       Code:
         ZipFile: |
-          import os, signal
           def handler(event, context):
-              os.kill(os.getpid(), signal.SIGINT)
+              open(event["here"], "w").close()
               n = 0
-              while n < 10_000_000:
+              while n < 100_000_000:
                   n += 1
 """,
     )
     guarded.makepyfile(
         """
+        import os, pathlib, signal, threading, time
+
+        HERE = pathlib.Path(__file__).with_name("running.txt")
+        MOMENT = threading.Event()
+
+        def press_ctrl_c():
+            while not HERE.exists():
+                MOMENT.wait(0.05)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        # Started outside of the stage, as a person sits there.
+        threading.Thread(target=press_ctrl_c, daemon=True).start()
+
         def test_it(stage, data):
             data.object("Bucket", "k", "x")
-            stage.invoke("Slow")
+            stage.invoke("Slow", {"here": str(HERE)})
         """
     )
     result = guarded.runpytest_subprocess(timeout=60)

@@ -31,4 +31,4 @@ def test_few_modules_of_ours_are_imported(loaded):
     """No world, no service, no template reader: the plugin's own files, the settings and the errors."""
     ours = {name for name in loaded if name.startswith("stagefright.") and not name.startswith("stagefright.fixtures")}
 
-    assert ours <= {"stagefright.errors", "stagefright.settings", "stagefright.wording"}
+    assert ours <= {f"stagefright.{name}" for name in ("assumptions", "errors", "settings", "wording")}
