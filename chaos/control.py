@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from stagefright.chaos.faults.catalogue import FAULTS
-from stagefright.chaos.faults.fault import AnyFault
+from stagefright.chaos.faults.fault import AnyFault, is_for
 from stagefright.chaos.leases import Leases
 from stagefright.chaos.local import attach
 from stagefright.chaos.plan import Mark, Plan
@@ -34,7 +35,8 @@ class Chaos:
     Leaving the block always heals. It fails if a planned fault never struck, unless the block is failing already.
     `owner` and `run` name whose flags these are; `seed` keys the draws of the faults. A reset of a local stage drops
     its flags and what is attached to it, so each test makes its own. `safety` are the limits, those of the stage's settings unless
-    given. With `rehearse` nothing is hurt: plans are checked, and handed to it instead.
+    given. With `rehearse` nothing is hurt: a plan that was checked is handed to it, and it ends
+    the test by raising.
     """
 
     def __init__(
@@ -46,15 +48,16 @@ class Chaos:
         seed: int | str = 0,
         lease_s: float = LOCAL_LEASE_S,
         safety: Safety | None = None,
-        rehearse: Callable[[Sequence[Plan]], None] | None = None,
+        rehearse: Callable[[Sequence[Plan]], NoReturn] | None = None,
     ) -> None:
         if isinstance(stage, LocalStageFace):
             attach(stage)
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
-        self._active: list[Plan] = []
         self._safety = Safety.of(stage) if safety is None else safety
         self._rehearse = rehearse
+        self._active: list[tuple[int, Plan]] = []
+        self._blocks = itertools.count()
 
     def __call__(self, **faults: Any) -> Injection:
         """The block in which `resource=fault` (or a list of faults) holds."""
@@ -80,8 +83,7 @@ class Chaos:
         self._check(plan)
         if self._rehearse is not None:
             self._rehearse([plan])
-            return
-        self._active.append(plan)
+        self._active.append((next(self._blocks), plan))
         try:
             self._write(list(plan.faults))
         except BaseException:
@@ -91,7 +93,7 @@ class Chaos:
     def end(self, plan: Plan) -> None:
         """Take a plan away; flags of plans around it stay. Nothing to do if everything was healed in between."""
         for position in reversed(range(len(self._active))):
-            if self._active[position] is plan:
+            if self._active[position][1] is plan:
                 del self._active[position]
                 self._write([*plan.faults][::-1])
                 return
@@ -103,7 +105,7 @@ class Chaos:
 
     def _check(self, plan: Plan) -> None:
         check(plan, self._stage)
-        self._safety.check(plan, self._active, self._stage)
+        self._safety.check(plan, [active for _, active in self._active], self._stage)
 
     def _write(self, logical_ids: list[str]) -> None:
         """Make the flags of some functions say what the active plans want; one that fails does not keep the others."""
@@ -116,8 +118,8 @@ class Chaos:
         if troubles:
             raise troubles[0]
 
-    def _wanted(self, logical_id: str) -> list[AnyFault]:
-        return [fault for plan in self._active for fault in plan.faults.get(logical_id, ())]
+    def _wanted(self, logical_id: str) -> list[tuple[int, AnyFault]]:
+        return [(block, fault) for block, plan in self._active for fault in plan.faults.get(logical_id, ())]
 
 
 class Injection:
@@ -162,7 +164,7 @@ def check(plan: Plan, stage: StageFace) -> None:
     problems = [
         _misfit(fault, name, stage.resources[name].type)
         for name, fault in plan
-        if stage.resources[name].type not in fault.applies_to
+        if not is_for(fault, stage.resources[name].type)
     ]
     if problems:
         raise UsageError("\n".join(problems))
@@ -171,7 +173,7 @@ def check(plan: Plan, stage: StageFace) -> None:
 def _misfit(fault: AnyFault, name: str, resource_type: str) -> str:
     fitting = [kind.__name__ for kind in FAULTS if resource_type in kind.applies_to]
     return (
-        f"{fault!r} cannot strike {name}, which is an {resource_type}: it is for {', '.join(fault.applies_to)}. "
+        f"{fault!r} cannot strike {name}, which is an {resource_type}: it is for {', '.join(fault.parts()[0].applies_to)}. "
         f"Faults for an {resource_type}: {', '.join(fitting) or 'none'}."
     )
 

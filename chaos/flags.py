@@ -23,10 +23,11 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import Any
 
 from stagefright.chaos.faults.catalogue import Unreadable, decode, encode
-from stagefright.chaos.faults.fault import AnyFault, Reader, refuse
+from stagefright.chaos.faults.fault import AnyFault, Reader, refuse, turn_of
 
 VERSION = 1
 """The version of our block; a runtime ignores a flag whose version it does not know."""
@@ -52,6 +53,8 @@ class Flag:
     """
 
     faults: tuple[AnyFault, ...] = ()
+    blocks: tuple[int, ...] = ()
+    """For each fault the number of the block that planned it."""
     owner: str = ""
     run: str = ""
     seed: int | str = 0
@@ -62,6 +65,12 @@ class Flag:
     def is_on(self) -> bool:
         """Whether the faults may strike."""
         return self.reason is None
+
+    @property
+    def slots(self) -> list[tuple[int, int]]:
+        """For each fault its block, and its place among those of the same block."""
+        blocks = self.blocks or (0,) * len(self.faults)
+        return [(block, blocks[:n].count(block)) for n, block in enumerate(blocks)]
 
     @property
     def is_lease(self) -> bool:
@@ -77,20 +86,22 @@ def merge(
     expires: float,
     seed: int | str = 0,
     must_drive: Iterable[Reader] = (),
+    blocks: Iterable[int] = (),
 ) -> str:
     """
     The text of a flag that every reader takes for `faults`; no faults is the off state.
 
     `expires` is epoch seconds, `seed` keys the draws. If a reader in `must_drive` cannot be told the faults, they are
-    refused.
+    refused. `blocks` numbers the blocks that planned the faults: those of a block that is new count from the start.
     """
-    ordered = sorted(faults, key=lambda fault: fault.turn)
+    numbered = sorted(zip(faults, chain(blocks, repeat(0))), key=lambda pair: turn_of(pair[0]))  # noqa: B905
+    ordered = [fault for fault, _ in numbered]
     refused = refusals(ordered)
     problems = [f"{reader}: {refused[reader]}" for reader in must_drive if reader in refused]
     if not (owner and run):
         problems.append("a flag needs an owner and a run, or nobody could tell whose it is")
     block = {"version": VERSION, "faults": [encode(fault) for fault in ordered], "owner": owner, "run": run}
-    block |= {"seed": seed, "expires": _iso(expires), **_marks(refused)}
+    block |= {"seed": seed, "expires": _iso(expires), **_marks(refused), **_blocks([n for _, n in numbered])}
     text = json.dumps({**_for_others(ordered, refused), "stagefright": block})
     if len(text) > TEXT_LENGTH_MAX:
         problems.append(f"it takes {len(text)} characters; an SSM parameter holds {TEXT_LENGTH_MAX}")
@@ -114,6 +125,10 @@ def refusals(faults: Sequence[AnyFault]) -> dict[Reader, str]:
 
 def _marks(refused: Iterable[Reader]) -> dict[str, bool]:
     return dict.fromkeys(refused, False)
+
+
+def _blocks(numbers: list[int]) -> dict[str, list[int]]:
+    return {"blocks": numbers} if any(numbers) else {}
 
 
 def _room(reader: Reader, said: list[AnyFault]) -> int:
@@ -182,9 +197,11 @@ def _read(text: object, now: float) -> Flag:
     faults = block.get("faults")
     if not isinstance(faults, list):
         raise Unreadable(f"its faults should be a list, not {faults!r}")
+    decoded = tuple(decode(fault) for fault in faults)
     return _judged(
         Flag(
-            faults=tuple(decode(fault) for fault in faults),
+            faults=decoded,
+            blocks=_numbers(block.get("blocks"), len(decoded)),
             owner=_words(block, "owner"),
             run=_words(block, "run"),
             seed=_seed(block.get("seed", 0)),
@@ -214,6 +231,14 @@ def _words(block: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Unreadable(f"its {name} should be text, not {value!r}")
     return value
+
+
+def _numbers(value: object, length: int) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) != length or not all(type(number) is int for number in value):
+        raise Unreadable(f"its blocks should be a number for each of the {length} faults, not {value!r}")
+    return tuple(value)
 
 
 def _seed(value: object) -> int | str:

@@ -43,8 +43,8 @@ class Leases:
         """The functions whose flags are held, oldest first."""
         return tuple(self._held)
 
-    def hold(self, logical_id: str, faults: Sequence[AnyFault]) -> None:
-        """Make the flag of a function say exactly `faults`; no faults releases it."""
+    def hold(self, logical_id: str, faults: Sequence[tuple[int, AnyFault]]) -> None:
+        """Make the flag of a function say exactly `faults`, each with the number of its block; none releases it."""
         if not faults:
             self.release(logical_id)
             return
@@ -67,10 +67,11 @@ class Leases:
             self._put(lease.name, lease.before, overwrite=True)
         del self._held[logical_id]
 
-    def _text(self, faults: Sequence[AnyFault]) -> str:
+    def _text(self, numbered: Sequence[tuple[int, AnyFault]]) -> str:
         # time.time() is virtual inside a local stage, and the function compares with its own time.time().
         expires = time.time() + self._lease_s
-        return merge(faults, owner=self._owner, run=self._run, expires=expires, seed=self._seed)
+        blocks, faults = [n for n, _ in numbered], [fault for _, fault in numbered]
+        return merge(faults, blocks=blocks, owner=self._owner, run=self._run, expires=expires, seed=self._seed)
 
     def _free_name(self, logical_id: str) -> str:
         physical_id = self._stage.resources[logical_id].physical_id

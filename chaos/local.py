@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 
 from stagefright.chaos.faults.fault import AnyFault, Harm
-from stagefright.chaos.runtime import FUNCTION_VARIABLE, STAGE_VARIABLE, Handler, StrikeListener, parameter_name, wrap
+from stagefright.chaos.runtime import (
+    FUNCTION_VARIABLE,
+    STAGE_VARIABLE,
+    Handler,
+    Progress,
+    StrikeListener,
+    parameter_name,
+    wrap,
+)
 from stagefright.chaos.stage_face import LocalStageFace
+from stagefright.tasks import current_actor
 
 
 def attach(stage: LocalStageFace) -> None:
@@ -16,6 +26,8 @@ def attach(stage: LocalStageFace) -> None:
     Attaching a stage again does no harm: a handler that is wrapped twice is struck once.
     """
 
+    progress: defaultdict[str, Progress] = defaultdict(Progress)
+
     def obey(handler: Handler, environment: Mapping[str, str], logical_id: str) -> Handler:
         return wrap(
             handler,
@@ -23,9 +35,21 @@ def attach(stage: LocalStageFace) -> None:
             environment=environment,
             read=lambda name: _read(stage, name),
             strike_listener=_journal_strikes_of(stage, logical_id),
+            scope=_running_environment,
+            progress=progress[logical_id],
         )
 
     stage.instrument(obey)
+
+
+def _running_environment() -> Callable[[], bool]:
+    """Tells the code of the environment that is running now, its threads too, from that of any other and the test's."""
+    environment = _environment()
+    return lambda: _environment() is environment
+
+
+def _environment() -> object:
+    return getattr(current_actor(), "owner", None)
 
 
 def flag_name(stage_name: str, logical_id: str, environment: Mapping[str, str]) -> str:

@@ -6,8 +6,8 @@ The part of Stagefright that runs inside a function: it reads the function's fla
     @inject_faults
     def handler(event, context): ...
 
-It needs boto3 and the standard library. `runtime.py`, `flags.py`, `faults/` and the package's `__init__.py` are all
-that a function or a layer has to carry. The flag is read from the SSM parameter that `parameter_name` finds, at every
+It needs boto3 and the standard library. `runtime.py`, `strikes.py`, `flags.py`, `faults/` and the package's `__init__.py`
+are all that a function or a layer has to carry. The flag is read from the SSM parameter that `parameter_name` finds, at every
 invocation unless `STAGEFRIGHT_FLAG_TTL` says for how many seconds a reading may be kept: a test that sets a flag wants
 it felt by the very next invocation, and only a busy function has reason to save the read.
 
@@ -34,8 +34,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stagefright.chaos.faults.fault import AnyFault, Harm
-    from stagefright.chaos.faults.points import Invocation
+    from stagefright.chaos.faults.points import Memory
     from stagefright.chaos.flags import Flag
+    from stagefright.chaos.strikes import Strikes
 
 STAGE_VARIABLE = "STAGEFRIGHT_STAGE"
 FUNCTION_VARIABLE = "STAGEFRIGHT_FUNCTION"
@@ -54,6 +55,12 @@ Reading = Callable[[str], str | None]
 
 StrikeListener = Callable[["AnyFault", "Harm"], None]
 """Told of each strike just before it lands; a timeout, for one, leaves no time after."""
+
+Scope = Callable[[], Callable[[], bool]]
+"""
+Asked when an invocation begins; what it gives says later whether the code that runs just then is of that function. A
+deployed function has its process for itself.
+"""
 
 _obeying: ContextVar[object] = ContextVar("stagefright_obeying")
 """The context object of the invocation that this thread is in, if its handler obeys a flag."""
@@ -105,14 +112,17 @@ def wrap(
     environment: Mapping[str, str] | None = None,
     read: Reading = read_parameter,
     strike_listener: StrikeListener | None = None,
+    scope: Scope = lambda: lambda: True,
+    progress: Progress | None = None,
 ) -> Handler:
     """
     A handler that obeys its flag.
 
     `name` is the parameter (default: `parameter_name` of the environment), `environment` the function's variables
-    (default: the process's, looked at again at each invocation).
+    (default: the process's, looked at again at each invocation), `progress` what its faults remember.
     """
     source = FlagSource(read)
+    remembered = progress or Progress()
 
     @functools.wraps(handler)
     def obedient(event: Any, context: Any) -> Any:
@@ -122,11 +132,26 @@ def wrap(
         token = _obeying.set(context)
         try:
             flag = source.current(name, os.environ if environment is None else environment)
-            return handler(event, context) if flag is None else _run(handler, event, context, flag, strike_listener)
+            if flag is None:
+                remembered.forget()
+                return handler(event, context)
+            strikes = _strikes(flag, remembered.of(flag), event, context, scope(), strike_listener)
+            return _run(handler, event, context, strikes)
         finally:
             _obeying.reset(token)
 
     return obedient
+
+
+def _strikes(
+    flag: Flag, memory: Memory, event: Any, context: Any, is_inside: Callable[[], bool], listener: StrikeListener | None
+) -> Strikes:
+    from stagefright.chaos.faults.points import Invocation
+    from stagefright.chaos.strikes import Strikes
+
+    nth = memory.count(("request", getattr(context, "aws_request_id", "")))
+    point = Invocation(seed=flag.seed, memory=memory, event=event, context=context, nth=nth)
+    return Strikes(flag, point, is_inside=is_inside, listener=listener)
 
 
 class FlagSource:
@@ -179,50 +204,40 @@ def _ttl_s(environment: Mapping[str, str]) -> float:
         return 0.0
 
 
-def _run(handler: Handler, event: Any, context: Any, flag: Flag, listener: StrikeListener | None) -> Any:
-    from stagefright.chaos.faults.points import Invocation
+def _run(handler: Handler, event: Any, context: Any, strikes: Strikes) -> Any:
+    from stagefright.chaos.faults.points import Answer
 
-    struck: list[tuple[AnyFault, Invocation, Harm]] = []
     try:
-        for index, fault in enumerate(flag.faults):
-            point = Invocation(flag.seed, event, context, index)
-            error = _strike(fault, point, struck, listener)
-            if error is not None:
-                raise error
-        return handler(event, context)
+        outcome = strikes.before()
+        if isinstance(outcome, Answer):
+            return outcome.value
+        if outcome is not None:
+            raise outcome
+        with strikes.during():
+            response = handler(event, context)
+        return strikes.after(response)
     finally:
-        for fault, point, harm in reversed(struck):
-            _heal(fault, point, harm)
+        strikes.heal()
 
 
-def _strike(
-    fault: AnyFault,
-    point: Invocation,
-    struck: list[tuple[AnyFault, Invocation, Harm]],
-    listener: StrikeListener | None,
-) -> Exception | None:
-    try:
-        harm = fault.prepare(point)
-        struck.append((fault, point, harm))
-        log("warn", "inject", mode=fault.kind, **harm, request_id=point.request_id)
-        if listener is not None:
-            listener(fault, harm)
-        return fault.strike(point, harm)
-    except Exception as problem:  # noqa: BLE001 (a fault of ours must not break the function)
-        _log_trouble(fault, point, "could not strike", problem)
-        return None
+class Progress:
+    """What the run of the present flag remembers; another run starts afresh, and so does one after the flag was gone."""
 
+    def __init__(self) -> None:
+        self._run: tuple[str, str] | None = None
+        self._memory: Memory | None = None
 
-def _heal(fault: AnyFault, point: Invocation, harm: Harm) -> None:
-    try:
-        fault.heal(point, harm)
-    except Exception as problem:  # noqa: BLE001 (a fault of ours must not break the function)
-        _log_trouble(fault, point, "could not be healed", problem)
+    def of(self, flag: Flag) -> Memory:
+        """The memory of the flag's run."""
+        from stagefright.chaos.faults.points import Memory
 
+        if self._memory is None or self._run != (flag.owner, flag.run):
+            self._run, self._memory = (flag.owner, flag.run), Memory()
+        return self._memory
 
-def _log_trouble(fault: AnyFault, point: Invocation, what: str, problem: Exception) -> None:
-    message = f"{fault!r} {what}: {type(problem).__name__}: {problem}"
-    log("error", "error", mode=fault.kind, message=message, request_id=point.request_id)
+    def forget(self) -> None:
+        """There is no flag: the next one starts afresh."""
+        self._memory = None
 
 
 def log(level: str, action: str, **details: Any) -> None:

@@ -4,12 +4,16 @@ The contract of every fault.
 A fault is one kind of harm with its settings: a frozen dataclass in a file of its own. It has three verbs, and the
 runtime calls them in this order at every fault point that the fault may strike:
 
-    harm = fault.prepare(point)      decide what this strike will do; nothing is hurt yet
-    error = fault.strike(point, harm)    do it; an error that is returned is raised in the victim's stead
-    fault.heal(point, harm)          undo it, whatever happened in between
+    harm = fault.prepare(point)      decide what this strike will do, None for no strike; nothing is hurt yet
+    outcome = fault.strike(point, harm)    do it; an error that is returned is raised in the victim's stead, and an
+                                           `Answer` is given in its stead
+    fault.heal(point, harm)          undo it when the invocation is over, whatever happened in between
 
 `prepare` is where things may go wrong: an error there, or one *raised* by `strike`, is the fault's own trouble. It is
 logged, and the victim runs as if there were no fault. Only what `strike` *returns* reaches the victim.
+
+Faults can be wrapped: `Failure("down").with_probability(0.3).times(2)`. A wrapper is a fault too, made of the fault that
+it wraps, and decides in its own `prepare` whether that one is asked.
 
 This file and its neighbours run inside deployed functions, so they import the standard library and each other only.
 """
@@ -17,12 +21,12 @@ This file and its neighbours run inside deployed functions, so they import the s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
-from stagefright.chaos.faults.points import FaultPoint
+from stagefright.chaos.faults.points import FaultPoint, Invocation, Outcome
 
 Point = TypeVar("Point", bound=FaultPoint)
 
@@ -57,6 +61,9 @@ class Fault(ABC, Generic[Point]):
     applies_to: ClassVar[tuple[str, ...]] = FUNCTIONS
     """The resource types that the fault can be planned for."""
 
+    strikes_at: ClassVar[tuple[type[FaultPoint], ...]] = (Invocation,)
+    """The kinds of points that the fault is offered."""
+
     def __post_init__(self) -> None:
         problems = self.problems(self.settings())
         if problems:
@@ -64,6 +71,14 @@ class Fault(ABC, Generic[Point]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
+
+    def parts(self) -> tuple[AnyFault, ...]:
+        """The plain faults that this one is made of: itself, unless it is a wrapper."""
+        return (self,)
+
+    def concerns(self, point: FaultPoint) -> bool:
+        """Whether the fault could strike here (it is this operation, this host); wrappers count such points only."""
+        return isinstance(point, self.strikes_at)
 
     def settings(self) -> dict[str, Any]:
         """The settings that differ from their defaults; with `kind` they are the fault as a flag stores it."""
@@ -82,12 +97,12 @@ class Fault(ABC, Generic[Point]):
         return {}
 
     @abstractmethod
-    def prepare(self, point: Point) -> Harm:
-        """Decide what this strike will do. Nothing is hurt yet."""
+    def prepare(self, point: Point) -> Harm | None:
+        """Decide what this strike will do; None if it does not strike here. Nothing is hurt yet."""
 
     @abstractmethod
-    def strike(self, point: Point, harm: Harm) -> Exception | None:
-        """Do the harm. An error that is returned is raised in the victim's stead."""
+    def strike(self, point: Point, harm: Harm) -> Outcome:
+        """Do the harm. An error or an `Answer` that is returned takes the place of what the victim would give."""
 
     @abstractmethod
     def heal(self, point: Point, harm: Harm) -> None:
@@ -96,6 +111,32 @@ class Fault(ABC, Generic[Point]):
 
 AnyFault = Fault[Any]
 """A fault, wherever it strikes."""
+
+
+def turn_of(fault: AnyFault) -> int:
+    """When the fault strikes among others of the same function."""
+    return min(part.turn for part in fault.parts())
+
+
+def mode_of(fault: AnyFault) -> str:
+    """
+    The fault's name in a log line: of what strikes, not of the wrappers around it.
+
+    >>> from stagefright.chaos.faults.noop import Noop
+    >>> mode_of(Noop())
+    'noop'
+    """
+    return "+".join(dict.fromkeys(part.kind for part in fault.parts()))
+
+
+def points_of(faults: Iterable[AnyFault]) -> list[type[FaultPoint]]:
+    """The kinds of points at which any of the faults strikes, each once."""
+    return list(dict.fromkeys(kind for fault in faults for part in fault.parts() for kind in part.strikes_at))
+
+
+def is_for(fault: AnyFault, resource_type: str) -> bool:
+    """Whether the fault can be planned for a resource of this type."""
+    return all(resource_type in part.applies_to for part in fault.parts())
 
 
 def duration_problems(settings: Mapping[str, Any], *names: str) -> list[str]:

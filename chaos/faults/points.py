@@ -1,49 +1,138 @@
 """
 Fault points: the places a fault could strike, each with an identity that draws are keyed by.
 
+    Invocation    before the handler of a function; an answer here stands in for the handler's
+    Response      after it, with what it answered; an answer here replaces that
+    ...           a kind of its own for whatever else a fault can strike (a connection, an SDK call): see `watch`
+
+A fault says at which kinds it strikes (`Fault.strikes_at`), and the runtime offers it the points of those kinds only.
+
 This file runs inside deployed functions, so it imports the standard library only.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a strike puts in the place of the true answer: of a handler's, of an SDK call's."""
+
+    value: Any
+
+
+Outcome = Answer | Exception | None
+"""What came of a strike: an answer, an error to raise, or None: the victim goes on."""
+
+Reach = Callable[..., Outcome]
+"""Called at a point with the fields that its kind adds; gives what the faults that struck there want."""
+
+
+class Memory:
+    """
+    What one run remembers of its faults; settings are in the frozen fault, progress is here.
+
+    On a deployed function each execution environment has its own; on a local stage all environments of a function
+    share one.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[Hashable, int] = {}
+        self._times: dict[Hashable, float] = {}
+
+    def count(self, key: Hashable) -> int:
+        """Count one more, and say how many there were before."""
+        before = self._counts.get(key, 0)
+        self._counts[key] = before + 1
+        return before
+
+    def counted(self, key: Hashable) -> int:
+        """How many there were."""
+        return self._counts.get(key, 0)
+
+    def first_time(self, key: Hashable) -> float:
+        """The epoch second of the first question with this key."""
+        return self._times.setdefault(key, time.time())
+
+
+@dataclass(frozen=True, kw_only=True)
 class FaultPoint(ABC):
     """One place that a fault could strike."""
 
-    seed: int | str
+    seed: int | str = 0
+
+    slot: tuple[int, ...] = (0, 0)
+    """
+    Which fault is asked: the number of the block that planned it, its place there, and its place in each wrapper around
+    it. So two faults at one point draw and count apart, and a block inside another shifts neither.
+    """
+
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     @property
     @abstractmethod
     def identity(self) -> tuple[object, ...]:
-        """What tells this point from every other one of a run."""
+        """What tells this point from every other one of a run, without the slot."""
 
-    def draw(self, low: float, high: float) -> float:
+    def draw(self, low: float, high: float, *decides: str) -> float:
         """
-        A float from [low, high) that depends on the seed and the identity of the point alone.
+        A float from [low, high) that depends on the seed, the point, the slot and what it decides alone.
 
         This is `Chance.uniform`, which a deployed function does not have; a test holds the two together.
         """
-        key = "\x1f".join(str(part) for part in (self.seed, *self.identity))
+        key = "\x1f".join(str(part) for part in (self.seed, *self.identity, *self.slot, *decides))
         return low + (high - low) * (int.from_bytes(hashlib.shake_128(key.encode()).digest(8), "big") / 2**64)
 
+    def count(self, what: str) -> int:
+        """Count one more `what` of this fault at points of this kind, and say how many there were before."""
+        return self.memory.count(self._key(what))
 
-@dataclass(frozen=True)
-class Invocation(FaultPoint):
-    """
-    One invocation of a function, about to reach its handler.
+    def counted(self, what: str) -> int:
+        """How many `what` of this fault there were at points of this kind."""
+        return self.memory.counted(self._key(what))
 
-    `index` is the place of the fault among those of the flag, so two faults of one invocation draw apart.
-    """
+    def elapsed_s(self) -> float:
+        """The seconds since this fault first asked."""
+        return time.time() - self.memory.first_time(self.slot)
 
-    event: Any
-    context: Any
-    index: int = 0
+    def inside(self, place: int = 0) -> Self:
+        """The same point for the fault at `place` inside the one that is asked."""
+        return replace(self, slot=(*self.slot, place))
+
+    def at(self, *slot: int) -> Self:
+        """The same point for the fault of another slot."""
+        return replace(self, slot=slot)
+
+    def _key(self, what: str) -> Hashable:
+        return (what, type(self).__name__, self.slot)
+
+    @classmethod
+    def watch(cls, reach: Reach) -> AbstractContextManager[None]:  # noqa: ARG003 (the contract)
+        """
+        While this holds, tell `reach` of each point of this kind that the process comes to, and do as it says.
+
+        `reach(host="...")` takes the fields that the kind adds. It knows which function is running, and answers None
+        for code that is not of the function. Kinds that the runtime comes to by itself need not watch.
+        """
+        return nullcontext()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionPoint(FaultPoint):
+    """A point within one invocation of a function."""
+
+    event: Any = None
+    context: Any = None
+
+    nth: int = 0
+    """How many invocations of this request id the memory knows before: the retries of one event share their id."""
 
     @property
     def request_id(self) -> str:
@@ -52,8 +141,27 @@ class Invocation(FaultPoint):
 
     @property
     def identity(self) -> tuple[object, ...]:
-        return (self.request_id, self.index)
+        """The invocation; a kind of which one invocation has several points says more."""
+        return (self.request_id, self.nth)
 
     def remaining_ms(self) -> int:
         """The milliseconds until the function times out."""
         return int(self.context.get_remaining_time_in_millis())
+
+    @classmethod
+    def within(cls, point: FunctionPoint, **more: Any) -> Self:
+        """A point of this kind in the invocation of `point`; `more` are the fields that the kind adds."""
+        shared = {entry.name: getattr(point, entry.name) for entry in fields(FunctionPoint)}
+        return cls(**shared | more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation(FunctionPoint):
+    """One invocation of a function, about to reach its handler."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response(FunctionPoint):
+    """One invocation whose handler has answered; one that failed has no response."""
+
+    response: Any = None

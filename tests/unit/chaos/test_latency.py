@@ -9,8 +9,8 @@ from stagefright.chaos.faults.points import Invocation
 from stagefright.errors import UsageError
 
 
-def drawn(seed, context, index=0):
-    point = Invocation(seed, {}, context, index)
+def drawn(seed, context, place=0, nth=0):
+    point = Invocation(seed=seed, event={}, context=context, nth=nth, slot=(0, place))
     return Latency(min_delay_ms=100, max_delay_ms=400).prepare(point)["latency_ms"]
 
 
@@ -41,13 +41,14 @@ def test_a_range_is_drawn_by_what_it_decides(make_context):
     one = make_context("request-1")
 
     assert drawn(7, one) == drawn(7, make_context("request-1"))
-    assert 4 == len({drawn(7, one), drawn(8, one), drawn(7, make_context("request-2")), drawn(7, one, index=1)})
+    others = {drawn(8, one), drawn(7, make_context("request-2")), drawn(7, one, place=1), drawn(7, one, nth=1)}
+    assert 5 == len({drawn(7, one), *others})
     assert all(100 <= drawn(7, make_context(f"request-{n}")) < 400 for n in range(100))
 
 
 def test_a_draw_is_the_worlds_own(make_context):
     """The runtime carries its own copy of the keyed draw, which gives what the world's chance would give."""
-    assert Chance(7).uniform(100, 400, "request-1", 0) == drawn(7, make_context("request-1"))
+    assert Chance(7).uniform(100, 400, "request-1", 0, 0, 0) == drawn(7, make_context("request-1"))
 
 
 @pytest.mark.parametrize(

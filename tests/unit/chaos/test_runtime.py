@@ -278,7 +278,7 @@ class Sticky(Fault[Invocation]):
     turn = 30
 
     def prepare(self, point):
-        return {"index": point.index}
+        return {"index": point.slot[1]}
 
     def strike(self, point, harm):
         point.event.append(("strike", harm["index"]))
@@ -360,7 +360,7 @@ def test_the_runtime_needs_nothing_but_its_own_files(tmp_path):
     home = Path(stagefright.chaos.__file__).parent
     layer = tmp_path / "stagefright"
     shutil.copytree(home / "faults", layer / "chaos" / "faults", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "flags.py", "runtime.py"):
+    for name in ("__init__.py", "flags.py", "runtime.py", "strikes.py"):
         shutil.copy(home / name, layer / "chaos" / name)
     (layer / "__init__.py").touch()
     text = merge([Failure("boom")], owner="o", run="r", expires=4e9)

@@ -1,0 +1,125 @@
+"""
+The strikes of one invocation: which faults are asked at which points, what came of it, and the healing.
+
+This file runs inside deployed functions, so it imports the standard library and the faults only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+from stagefright.chaos.faults.fault import AnyFault, Harm, mode_of, points_of
+from stagefright.chaos.faults.points import Answer, FaultPoint, FunctionPoint, Invocation, Outcome, Response
+from stagefright.chaos.flags import Flag
+from stagefright.chaos.runtime import StrikeListener, log
+
+_striking: ContextVar[bool] = ContextVar("stagefright_striking", default=False)
+"""Whether this thread is in a fault just now: what a fault does is no point for another."""
+
+
+class Strikes:
+    """
+    What the faults of a flag do to one invocation.
+
+    `is_inside` says whether the code that runs just now is the function's own.
+    """
+
+    def __init__(
+        self,
+        flag: Flag,
+        invocation: Invocation,
+        *,
+        is_inside: Callable[[], bool],
+        listener: StrikeListener | None,
+    ) -> None:
+        self._faults = tuple(zip(flag.faults, flag.slots, strict=True))
+        self._invocation = invocation
+        self._is_inside = is_inside
+        self._listener = listener
+        self._struck: list[tuple[AnyFault, FaultPoint, Harm]] = []
+
+    def before(self) -> Outcome:
+        """Strike before the handler: an answer stands in for the handler's, an error is to be raised."""
+        return self._outcome(self._invocation)
+
+    def after(self, response: Any) -> Any:
+        """Strike after the handler: what its caller gets. Each fault sees what the one before it made of the response."""
+        point = Response.within(self._invocation, response=response)
+        for fault, slot in self._faults:
+            outcome = self._strike(fault, point.at(*slot))
+            if isinstance(outcome, Exception):
+                raise outcome
+            if outcome is not None:
+                point = replace(point, response=outcome.value)
+        return point.response
+
+    @contextmanager
+    def during(self) -> Iterator[None]:
+        """Watch the points that the handler comes to while it runs."""
+        with ExitStack() as watches:
+            for kind in points_of(fault for fault, _ in self._faults):
+                try:
+                    watches.enter_context(kind.watch(self._reach(kind)))
+                except Exception as problem:  # noqa: BLE001 (a fault of ours must not break the function)
+                    log("error", "error", message=f"{kind.__name__} cannot be watched: {problem!r}")
+            yield
+
+    def heal(self) -> None:
+        """Undo every strike, the last one first."""
+        for fault, point, harm in reversed(self._struck):
+            try:
+                fault.heal(point, harm)
+            except Exception as problem:  # noqa: BLE001 (a fault of ours must not break the function)
+                self._log_trouble(fault, "could not be healed", problem)
+
+    def _reach(self, kind: type[FaultPoint]) -> Callable[..., Outcome]:
+        assert issubclass(kind, FunctionPoint), f"{kind.__name__} is not within a function"
+
+        def reach(**more: Any) -> Outcome:
+            if _striking.get() or not self._is_inside():
+                return None
+            return self._outcome(kind.within(self._invocation, **more))
+
+        return reach
+
+    def _outcome(self, point: FaultPoint) -> Outcome:
+        """Ask every fault until one ends the matter."""
+        for fault, slot in self._faults:
+            outcome = self._strike(fault, point.at(*slot))
+            if outcome is not None:
+                return outcome
+        return None
+
+    def _strike(self, fault: AnyFault, point: FaultPoint) -> Outcome:
+        token = _striking.set(True)
+        try:
+            return self._struck_by(fault, point) if fault.concerns(point) else None
+        except Exception as problem:  # noqa: BLE001 (a fault of ours must not break the function)
+            self._log_trouble(fault, "could not strike", problem)
+            return None
+        finally:
+            _striking.reset(token)
+
+    def _struck_by(self, fault: AnyFault, point: FaultPoint) -> Outcome:
+        harm = fault.prepare(point)
+        if harm is None:
+            return None
+        self._struck.append((fault, point, harm))
+        log("warn", "inject", mode=mode_of(fault), **harm, request_id=self._invocation.request_id)
+        if self._listener is not None:
+            self._listener(fault, harm)
+        return _checked(fault.strike(point, harm))
+
+    def _log_trouble(self, fault: AnyFault, what: str, problem: Exception) -> None:
+        message = f"{fault!r} {what}: {type(problem).__name__}: {problem}"
+        log("error", "error", mode=mode_of(fault), message=message, request_id=self._invocation.request_id)
+
+
+def _checked(outcome: object) -> Outcome:
+    if outcome is None or isinstance(outcome, Answer | Exception):
+        return outcome
+    raise TypeError(f"a strike gives an Answer, an error or None, not {outcome!r}")
