@@ -7,7 +7,7 @@ from stagefright.chaos.experiments.report import Report
 from stagefright.chaos.experiments.step import Step
 from stagefright.chaos.experiments.steps import (
     Call,
-    During,
+    Inject,
     GetItem,
     Invoke,
     Publish,
@@ -24,7 +24,7 @@ from stagefright.chaos.experiments.steps import (
 
 __all__ = [
     "Call",
-    "During",
+    "Inject",
     "Expected",
     "Experiment",
     "GetItem",

@@ -4,7 +4,7 @@ An experiment: a steady state, a method that hurts the system, and the verdicts 
     Experiment(
         title="A dead feed table loses no post",
         steady_state=[Request("/followers/amy", api="RelationshipApi", answers={"status": 200})],
-        method=[During({"AddToFeedFunction": Failure("down")}, [Publish("FeedTopic", {...}), Settle()])],
+        method=[Inject({"AddToFeedFunction": Failure("down")}, [Publish("FeedTopic", {...}), Settle()])],
         expect=[retried("AddToFeedFunction", at=[0, 60, 180]), dead_lettered("AddToFeedFunction")],
     ).run(stage)
 """

@@ -7,13 +7,13 @@ from dataclasses import fields
 from typing import Any
 
 from stagefright.chaos.experiments.document import Document, Where
-from stagefright.chaos.faults.catalogue import FAULTS
+from stagefright.chaos.faults import catalogue
 from stagefright.chaos.faults.fault import AnyFault
 from stagefright.chaos.plan import Plan
 from stagefright.errors import UsageError, nearest
 from stagefright.wording import shorten
 
-BY_NAME = {fault.__name__: fault for fault in FAULTS}
+BY_NAME = {fault.__name__: fault for fault in (*catalogue.FAULTS, *getattr(catalogue, "WRAPPERS", ()))}
 """The faults by the name that Python gives them."""
 
 

@@ -29,7 +29,7 @@ from stagefright.chaos.experiments.experiment import Experiment
 from stagefright.chaos.experiments.fault_reading import read_plan
 from stagefright.chaos.experiments.kinds import COUNT, JSON, NAME, NUMBER, NUMBERS, SPAN, Kind
 from stagefright.chaos.experiments.step import Step
-from stagefright.chaos.experiments.steps import STEP_TYPES, During
+from stagefright.chaos.experiments.steps import STEP_TYPES, Inject
 from stagefright.errors import ExperimentError, UsageError, nearest
 from stagefright.wording import shorten
 
@@ -163,7 +163,7 @@ class _Reader:
         if not value.get("steps"):
             self._wrong(where, "chaos needs steps beside it: what is done while the faults hold.")
         plan = read_plan(self._document, value["chaos"], (*where, "chaos"))
-        return During(plan, steps) if plan is not None else None
+        return Inject(plan, steps) if plan is not None else None
 
     # -- checks --------------------------------------------------------------------------------------------------------
 

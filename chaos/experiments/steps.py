@@ -299,7 +299,7 @@ class Settle(Step):
 
 
 @dataclass(frozen=True, repr=False)
-class During(Step):
+class Inject(Step):
     """Hold a plan while steps are taken. It heals at the end, and fails if a planned fault never struck."""
 
     name = "chaos"
