@@ -1,14 +1,14 @@
 """Experiments: a steady state, a method that hurts, and the verdicts that are expected afterwards; in Python or in YAML."""
 
-from stagefright.chaos.experiments.experiment import Experiment
 from stagefright.chaos.experiments.expected import Expected
+from stagefright.chaos.experiments.experiment import Experiment
 from stagefright.chaos.experiments.reading import read_experiment
 from stagefright.chaos.experiments.report import Report
 from stagefright.chaos.experiments.step import Step
 from stagefright.chaos.experiments.steps import (
     Call,
-    Inject,
     GetItem,
+    Inject,
     Invoke,
     Publish,
     PutEvent,
@@ -24,10 +24,10 @@ from stagefright.chaos.experiments.steps import (
 
 __all__ = [
     "Call",
-    "Inject",
     "Expected",
     "Experiment",
     "GetItem",
+    "Inject",
     "Invoke",
     "Publish",
     "PutEvent",

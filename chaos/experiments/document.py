@@ -159,7 +159,9 @@ class _Builder:
         try:
             value = self._construct(node)
         except (yaml.YAMLError, ValueError, OverflowError):
-            self._document.wrong(where, f"{clip(str(node.value), 60)!r} cannot be read as {node.tag.rpartition(':')[2]}.")
+            self._document.wrong(
+                where, f"{clip(str(node.value), 60)!r} cannot be read as {node.tag.rpartition(':')[2]}."
+            )
             return None
         if isinstance(value, float) and not math.isfinite(value):
             self._document.wrong(where, f"{node.value} is not a number that can be used.")

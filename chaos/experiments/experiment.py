@@ -138,7 +138,7 @@ class Experiment:
         return (*self.setup, *self.steady_state, *self.method, *self.rollbacks, *self.expect)
 
     def _problems(self) -> Iterable[str]:
-        if not isinstance(self.title, str) or not self.title.strip():
+        if not str(self.title).strip():
             yield "it needs a title."
         yield from (f"{entry!r} is not a step or a check." for entry in self._entries() if not _is_entry(entry))
         if any(isinstance(entry, Step) for entry in self.expect):

@@ -153,7 +153,8 @@ class _Reader:
         if not isinstance(settings, dict | None):
             self._wrong(place, f"its settings are a mapping; received {shorten(settings)}. {_has(name, kind.kinds())}")
             return None
-        return self._made(kind, settings or {}, place, kind.problems(settings or {}))
+        made: Step | None = self._made(kind, settings or {}, place, kind.problems(settings or {}))
+        return made
 
     def _during(self, value: Mapping[str, Any], where: Where) -> Step | None:
         for key in value:
@@ -195,7 +196,8 @@ class _Reader:
         wanted = inspect.signature(CHECKS[name]).parameters
         if not isinstance(settings, dict):
             settings = {next(iter(wanted)): settings}
-        return self._made(CHECKS[name], settings, place, _check_problems(name, wanted, settings))
+        made: Check | None = self._made(CHECKS[name], settings, place, _check_problems(name, wanted, settings))
+        return made
 
     # -- both ----------------------------------------------------------------------------------------------------------
 

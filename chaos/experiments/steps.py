@@ -49,9 +49,7 @@ class SendMessage(Step):
     def take(self, scene: Scene) -> None:
         """Send it."""
         body = scene.resolved(self.body)
-        scene.data.message(
-            self.queue, body, attributes=self.attributes, group_id=self.group_id, dedup_id=self.dedup_id
-        )
+        scene.data.message(self.queue, body, attributes=self.attributes, group_id=self.group_id, dedup_id=self.dedup_id)
 
 
 @dataclass(frozen=True, repr=False)

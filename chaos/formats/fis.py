@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,15 @@ if TYPE_CHECKING:
     from stagefright.stage import Stage
 
 LEFT_OUT = (
-    *("clientToken", "creationTime", "experimentOptions", "experimentReportConfiguration", "id", "arn", "lastUpdateTime"),
+    *(
+        "clientToken",
+        "creationTime",
+        "experimentOptions",
+        "experimentReportConfiguration",
+        "id",
+        "arn",
+        "lastUpdateTime",
+    ),
     *("logConfiguration", "roleArn", "stopConditions", "tags", "targetAccountConfigurationsCount"),
 )
 """Parts of a template that say nothing about harm: who may run it, what is reported, when a run on AWS must stop."""
@@ -62,7 +71,9 @@ class _Timed:
         return self.begin_s + self.duration_s
 
 
-def from_fis(template: Mapping[str, Any] | str | Path, stage: Stage, *, names: Mapping[str, str] | None = None) -> FisPlan:
+def from_fis(
+    template: Mapping[str, Any] | str | Path, stage: Stage, *, names: Mapping[str, str] | None = None
+) -> FisPlan:
     """
     The plan of a FIS template, given as JSON or as the file that holds it, for a stage.
 
@@ -164,9 +175,8 @@ class _Reader:
             if not isinstance(name, str) or not isinstance(targets.get(name), dict):
                 self._refusals.add(where, f"there is no target {name!r}. {nearest(str(name), targets)}")
                 continue
-            target = targets[name]
             functions = self._refusals.attempt(
-                f"targets.{name}", lambda target=target: self._targets.functions(target, wanted)
+                f"targets.{name}", partial(self._targets.functions, targets[name], wanted)
             )
             if functions == [] and not self._may_be_empty():
                 self._refusals.add(f"targets.{name}", "nothing on this stage fits it.")

@@ -66,7 +66,7 @@ def to_fis(
     }
 
 
-def _action(fault: AnyFault, name: str, stage: Stage, span_s: float, near_enough: bool) -> tuple[Said, float]:  # noqa: FBT001
+def _action(fault: AnyFault, name: str, stage: Stage, span_s: float, near_enough: bool) -> tuple[Said, float]:
     """The action for one fault, and the seconds after which it begins."""
     percentage, after_s, plain = 100.0, 0.0, fault
     while plain.kind in ("with_probability", "during"):
@@ -105,27 +105,29 @@ def _timeout_ms(stage: Stage, name: str) -> int:
 TimeoutMs = Callable[[], int]
 
 
-def _say_latency(fault: Any, _near_enough: bool, _timeout_ms: TimeoutMs) -> Said:  # noqa: FBT001
+def _say_latency(fault: Any, _near_enough: bool, _timeout_ms: TimeoutMs) -> Said:
     low, high = fault.range_ms
     if low != high or low != int(low):
         raise ExperimentError("FIS has one fixed delay, of whole milliseconds.")
     return ADD_DELAY, {"startupDelayMilliseconds": str(int(low))}
 
 
-def _say_timeout(fault: Any, _near_enough: bool, timeout_ms: TimeoutMs) -> Said:  # noqa: FBT001
+def _say_timeout(fault: Any, _near_enough: bool, timeout_ms: TimeoutMs) -> Said:
     if fault.buffer_ms:
         raise ExperimentError("FIS cannot leave a function some of its time.")
     delay_ms = min(timeout_ms() + TIMEOUT_OVERRUN_MS, DELAY_MS_MAX)
     return ADD_DELAY, {"startupDelayMilliseconds": str(delay_ms)}
 
 
-def _say_error(fault: Any, near_enough: bool, _timeout_ms: TimeoutMs) -> Said:  # noqa: FBT001
+def _say_error(fault: Any, near_enough: bool, _timeout_ms: TimeoutMs) -> Said:
     if not near_enough and (fault.message != FIS_MESSAGE or fault.error_type != "Exception"):
-        raise ExperimentError("FIS fails with an error of its own, without your message or type; near_enough=True accepts that.")
+        raise ExperimentError(
+            "FIS fails with an error of its own, without your message or type; near_enough=True accepts that."
+        )
     return ERROR, {"preventExecution": "true" if fault.kind == "failure" else "false"}
 
 
-def _say_status_code(fault: Any, _near_enough: bool, _timeout_ms: TimeoutMs) -> Said:  # noqa: FBT001
+def _say_status_code(fault: Any, _near_enough: bool, _timeout_ms: TimeoutMs) -> Said:
     if fault.body is not None:
         raise ExperimentError("FIS answers without a body of yours.")
     return RESPONSE, {

@@ -95,7 +95,7 @@ class Targets:
 
     def _selected(self, found: list[str], mode: Any) -> list[str]:
         """All of them; FIS draws a sample by chance, which a plan, being the same every time, does not."""
-        if mode == "ALL" or mode == "PERCENT(100)" or mode == f"COUNT({len(found)})":
+        if mode in ("ALL", "PERCENT(100)", f"COUNT({len(found)})"):
             return found
         raise ExperimentError(f"selectionMode {mode!r} is a draw by chance; a plan names what it hurts, so use ALL.")
 

@@ -70,12 +70,16 @@ def _fault(rule: Any, where: str, stage: Stage, refusals: Refusals) -> AnyFault 
     if region != stage.settings.region:
         refusals.add(where, f"it is for {region!r}, and the stage is in {stage.settings.region}: it would never match.")
     if not isinstance(rule.get("service"), str):
-        refusals.add(where, "it has no service, so it is for all of AWS, which cannot be expressed; write a rule for each.")
+        refusals.add(
+            where, "it has no service, so it is for all of AWS, which cannot be expressed; write a rule for each."
+        )
     error, probability = _error(rule, where, refusals), _probability(rule, where, refusals)
     if len(refusals.problems) > count:
         return None
     given = {"operation": rule["operation"]} if rule.get("operation") else {}
-    plain = refusals.attempt(where, lambda: fault("ServiceError", service=rule["service"], **given, **error))
+    plain: AnyFault | None = refusals.attempt(
+        where, lambda: fault("ServiceError", service=rule["service"], **given, **error)
+    )
     if plain is None or probability == 1:
         return plain
     rated: AnyFault | None = refusals.attempt(
@@ -109,5 +113,7 @@ def _refuse_overlaps(rules: Sequence[Any], refusals: Refusals) -> None:
         service, operation = rule.get("service"), rule.get("operation")
         for other, other_service, other_operation in seen:
             if service == other_service and (operation == other_operation or None in (operation, other_operation)):
-                refusals.add(f"rules {other} and {index}", "both match the same calls, and only the first would be obeyed.")
+                refusals.add(
+                    f"rules {other} and {index}", "both match the same calls, and only the first would be obeyed."
+                )
         seen.append((index, service, operation))

@@ -48,7 +48,8 @@ def fault(name: str, **settings: Any) -> AnyFault:
     problems = kind.problems(settings)
     if problems:
         raise ExperimentError("; ".join(problems))
-    return kind(**settings)
+    made: AnyFault = kind(**settings)
+    return made
 
 
 def plan_of(faults: Mapping[str, list[AnyFault]]) -> Plan:
