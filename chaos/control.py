@@ -50,8 +50,8 @@ class Chaos:
         safety: Safety | None = None,
         rehearse: Callable[[Sequence[Plan]], NoReturn] | None = None,
     ) -> None:
-        if isinstance(stage, LocalStageFace):
-            attach(stage)
+        if isinstance(stage, LocalStageFace) and (nth := attach(stage)) > 1:
+            run = f"{run}-{nth}"  # another object is another run: what its faults count begins anew
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
         self._safety = Safety.of(stage) if safety is None else safety
@@ -165,6 +165,11 @@ def check(plan: Plan, stage: StageFace) -> None:
         _misfit(fault, name, stage.resources[name].type)
         for name, fault in plan
         if not is_for(fault, stage.resources[name].type)
+    ]
+    problems += [
+        f"{fault!r} cannot strike {name}: only a local stage has what it strikes, and stage {stage.name} is deployed."
+        for name, fault in plan
+        if any(part.is_local for part in fault.parts()) and not isinstance(stage, LocalStageFace)
     ]
     if problems:
         raise UsageError("\n".join(problems))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
 
-from stagefright.chaos.faults.fault import AnyFault, Harm
+from stagefright.chaos.faults.fault import AnyFault, Harm, points_of
+from stagefright.chaos.faults.points import Arrival, Memory
+from stagefright.chaos.flags import Flag, parse
 from stagefright.chaos.runtime import (
     FUNCTION_VARIABLE,
     STAGE_VARIABLE,
@@ -15,17 +20,18 @@ from stagefright.chaos.runtime import (
     parameter_name,
     wrap,
 )
-from stagefright.chaos.stage_face import LocalStageFace
+from stagefright.chaos.stage_face import LocalStageFace, Retire
+from stagefright.chaos.strikes import Strikes
 from stagefright.tasks import current_actor
 
 
-def attach(stage: LocalStageFace) -> None:
+def attach(stage: LocalStageFace) -> int:
     """
     Let every function of the stage obey its flag until the stage's next reset; each strike is a `fault` record.
 
-    Attaching a stage again does no harm: a handler that is wrapped twice is struck once.
+    Attaching a stage again does no harm: a handler that is wrapped twice is struck once. Faults count for all
+    environments of a function together. Gives how often the stage is attached since its reset.
     """
-
     progress: defaultdict[str, Progress] = defaultdict(Progress)
 
     def obey(handler: Handler, environment: Mapping[str, str], logical_id: str) -> Handler:
@@ -37,9 +43,30 @@ def attach(stage: LocalStageFace) -> None:
             strike_listener=_journal_strikes_of(stage, logical_id),
             scope=_running_environment,
             progress=progress[logical_id],
+            storage_mb=stage.ephemeral_storage_mb(logical_id),
         )
 
-    stage.instrument(obey)
+    def arrive(name: str, variables: Mapping[str, str], event: bytes, request_id: str, retire: Retire) -> None:
+        text = _read(stage, flag_name(stage.name, name, variables))
+        flag = None if text is None else parse(text)
+        if flag is not None and flag.is_on and Arrival in points_of(flag.faults):
+            point = _arrival(flag, progress[name].of(flag), json.loads(event), request_id, retire)
+            # There is no environment yet, and so no log.
+            Strikes(flag, point, listener=_journal_strikes_of(stage, name), tell=lambda *_, **__: None).before()
+
+    stage.on_arrival(arrive)
+    return stage.instrument(obey)
+
+
+def _arrival(flag: Flag, memory: Memory, event: Any, request_id: str, retire: Retire) -> Arrival:
+    return Arrival(
+        seed=flag.seed,
+        memory=memory,
+        event=event,
+        context=SimpleNamespace(aws_request_id=request_id),
+        nth=memory.counted(("request", request_id)),
+        retire=retire,
+    )
 
 
 def _running_environment() -> Callable[[], bool]:
@@ -49,7 +76,9 @@ def _running_environment() -> Callable[[], bool]:
 
 
 def _environment() -> object:
-    return getattr(current_actor(), "owner", None)
+    actor = current_actor()
+    # What the kernel does meanwhile on the thread of a function that waits is not the function's.
+    return None if actor is None or actor.kernel.is_stepping else actor.owner
 
 
 def flag_name(stage_name: str, logical_id: str, environment: Mapping[str, str]) -> str:

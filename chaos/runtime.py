@@ -34,9 +34,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stagefright.chaos.faults.fault import AnyFault, Harm
-    from stagefright.chaos.faults.points import Memory
+    from stagefright.chaos.faults.points import Answer, Invocation, Memory
     from stagefright.chaos.flags import Flag
-    from stagefright.chaos.strikes import Strikes
 
 STAGE_VARIABLE = "STAGEFRIGHT_STAGE"
 FUNCTION_VARIABLE = "STAGEFRIGHT_FUNCTION"
@@ -114,12 +113,14 @@ def wrap(
     strike_listener: StrikeListener | None = None,
     scope: Scope = lambda: lambda: True,
     progress: Progress | None = None,
+    storage_mb: int | None = None,
 ) -> Handler:
     """
     A handler that obeys its flag.
 
     `name` is the parameter (default: `parameter_name` of the environment), `environment` the function's variables
-    (default: the process's, looked at again at each invocation), `progress` what its faults remember.
+    (default: the process's, looked at again at each invocation), `progress` what its faults remember;
+    `scope` and `storage_mb` are for a function that shares its process and its disk.
     """
     source = FlagSource(read)
     remembered = progress or Progress()
@@ -135,23 +136,20 @@ def wrap(
             if flag is None:
                 remembered.forget()
                 return handler(event, context)
-            strikes = _strikes(flag, remembered.of(flag), event, context, scope(), strike_listener)
-            return _run(handler, event, context, strikes)
+            place = {"is_inside": scope(), "storage_mb": storage_mb}
+            point = _invocation(flag, remembered.of(flag), event, context, **place)
+            return _run(handler, flag, point, strike_listener)
         finally:
             _obeying.reset(token)
 
     return obedient
 
 
-def _strikes(
-    flag: Flag, memory: Memory, event: Any, context: Any, is_inside: Callable[[], bool], listener: StrikeListener | None
-) -> Strikes:
+def _invocation(flag: Flag, memory: Memory, event: Any, context: Any, **place: Any) -> Invocation:
     from stagefright.chaos.faults.points import Invocation
-    from stagefright.chaos.strikes import Strikes
 
     nth = memory.count(("request", getattr(context, "aws_request_id", "")))
-    point = Invocation(seed=flag.seed, memory=memory, event=event, context=context, nth=nth)
-    return Strikes(flag, point, is_inside=is_inside, listener=listener)
+    return Invocation(seed=flag.seed, memory=memory, event=event, context=context, nth=nth, **place)
 
 
 class FlagSource:
@@ -204,20 +202,26 @@ def _ttl_s(environment: Mapping[str, str]) -> float:
         return 0.0
 
 
-def _run(handler: Handler, event: Any, context: Any, strikes: Strikes) -> Any:
-    from stagefright.chaos.faults.points import Answer
+def _run(handler: Handler, flag: Flag, point: Invocation, listener: StrikeListener | None) -> Any:
+    from stagefright.chaos.strikes import Strikes
 
+    strikes = Strikes(flag, point, listener=listener)
     try:
         outcome = strikes.before()
-        if isinstance(outcome, Answer):
-            return outcome.value
         if outcome is not None:
-            raise outcome
+            return _given(outcome)
         with strikes.during():
-            response = handler(event, context)
-        return strikes.after(response)
+            response = handler(point.event, point.context)
+        outcome = strikes.after(response)
+        return response if outcome is None else _given(outcome)
     finally:
         strikes.heal()
+
+
+def _given(outcome: Answer | Exception) -> Any:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome.value
 
 
 class Progress:

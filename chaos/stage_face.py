@@ -8,6 +8,12 @@ from typing import Any, Protocol, runtime_checkable
 from stagefright.chaos.runtime import Handler
 from stagefright.journal import Record
 
+Retire = Callable[[], None]
+"""Ends the environments that an invocation could be given."""
+
+ArrivalHook = Callable[[str, Mapping[str, str], bytes, str, Retire], None]
+"""Told of an invocation that has no environment yet: logical id, variables, event, request id, and what makes it cold."""
+
 Wrapper = Callable[[Handler, Mapping[str, str], str], Handler]
 """Puts something around a handler: the handler, its environment variables and its logical id in, a handler out."""
 
@@ -71,6 +77,14 @@ class LocalStageFace(StageFace, Protocol):
         """Whether an SSM parameter exists, without loading the emulated SSM."""
         ...
 
-    def instrument(self, wrapper: Wrapper) -> None:
-        """Put `wrapper` around each invocation of each function."""
+    def instrument(self, wrapper: Wrapper) -> int:
+        """Put `wrapper` around each invocation of each function; gives how many there are."""
+        ...
+
+    def on_arrival(self, hook: ArrivalHook) -> None:
+        """Tell `hook`, and no other, of each invocation before it gets its environment."""
+        ...
+
+    def ephemeral_storage_mb(self, function: str) -> int:
+        """The size of a function's /tmp, by its logical id."""
         ...

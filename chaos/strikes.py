@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import Any
 
 from stagefright.chaos.faults.fault import AnyFault, Harm, mode_of, points_of
-from stagefright.chaos.faults.points import Answer, FaultPoint, FunctionPoint, Invocation, Outcome, Response
+from stagefright.chaos.faults.points import Answer, FaultPoint, FunctionPoint, Outcome, Response
 from stagefright.chaos.flags import Flag
 from stagefright.chaos.runtime import StrikeListener, log
 
@@ -22,23 +21,19 @@ _striking: ContextVar[bool] = ContextVar("stagefright_striking", default=False)
 
 
 class Strikes:
-    """
-    What the faults of a flag do to one invocation.
-
-    `is_inside` says whether the code that runs just now is the function's own.
-    """
+    """What the faults of a flag do to one invocation; `tell` writes a line to the function's log."""
 
     def __init__(
         self,
         flag: Flag,
-        invocation: Invocation,
+        invocation: FunctionPoint,
         *,
-        is_inside: Callable[[], bool],
         listener: StrikeListener | None,
+        tell: Callable[..., None] = log,
     ) -> None:
         self._faults = tuple(zip(flag.faults, flag.slots, strict=True))
         self._invocation = invocation
-        self._is_inside = is_inside
+        self._tell = tell
         self._listener = listener
         self._struck: list[tuple[AnyFault, FaultPoint, Harm]] = []
 
@@ -46,16 +41,9 @@ class Strikes:
         """Strike before the handler: an answer stands in for the handler's, an error is to be raised."""
         return self._outcome(self._invocation)
 
-    def after(self, response: Any) -> Any:
-        """Strike after the handler: what its caller gets. Each fault sees what the one before it made of the response."""
-        point = Response.within(self._invocation, response=response)
-        for fault, slot in self._faults:
-            outcome = self._strike(fault, point.at(*slot))
-            if isinstance(outcome, Exception):
-                raise outcome
-            if outcome is not None:
-                point = replace(point, response=outcome.value)
-        return point.response
+    def after(self, response: Any) -> Outcome:
+        """Strike after the handler: an answer takes the place of its response, an error is to be raised."""
+        return self._outcome(Response.within(self._invocation, response=response))
 
     @contextmanager
     def during(self) -> Iterator[None]:
@@ -65,7 +53,7 @@ class Strikes:
                 try:
                     watches.enter_context(kind.watch(self._reach(kind)))
                 except Exception as problem:  # noqa: BLE001 (a fault of ours must not break the function)
-                    log("error", "error", message=f"{kind.__name__} cannot be watched: {problem!r}")
+                    self._tell("error", "error", message=f"{kind.__name__} cannot be watched: {problem!r}")
             yield
 
     def heal(self) -> None:
@@ -80,7 +68,7 @@ class Strikes:
         assert issubclass(kind, FunctionPoint), f"{kind.__name__} is not within a function"
 
         def reach(**more: Any) -> Outcome:
-            if _striking.get() or not self._is_inside():
+            if _striking.get() or not self._invocation.is_inside():
                 return None
             return self._outcome(kind.within(self._invocation, **more))
 
@@ -88,11 +76,16 @@ class Strikes:
 
     def _outcome(self, point: FaultPoint) -> Outcome:
         """Ask every fault until one ends the matter."""
+        outcome: Outcome = None
         for fault, slot in self._faults:
-            outcome = self._strike(fault, point.at(*slot))
-            if outcome is not None:
-                return outcome
-        return None
+            found = self._strike(fault, point.at(*slot))
+            if found is None:
+                continue
+            outcome, following = found, point.following(found)
+            if following is None:
+                break
+            point = following
+        return outcome
 
     def _strike(self, fault: AnyFault, point: FaultPoint) -> Outcome:
         token = _striking.set(True)
@@ -109,14 +102,14 @@ class Strikes:
         if harm is None:
             return None
         self._struck.append((fault, point, harm))
-        log("warn", "inject", mode=mode_of(fault), **harm, request_id=self._invocation.request_id)
+        self._tell("warn", "inject", mode=mode_of(fault), **harm, request_id=self._invocation.request_id)
         if self._listener is not None:
             self._listener(fault, harm)
         return _checked(fault.strike(point, harm))
 
     def _log_trouble(self, fault: AnyFault, what: str, problem: Exception) -> None:
         message = f"{fault!r} {what}: {type(problem).__name__}: {problem}"
-        log("error", "error", mode=mode_of(fault), message=message, request_id=self._invocation.request_id)
+        self._tell("error", "error", mode=mode_of(fault), message=message, request_id=self._invocation.request_id)
 
 
 def _checked(outcome: object) -> Outcome:

@@ -25,6 +25,7 @@ from stagefright.deployment.endpoints import api_endpoints
 from stagefright.errors import ConditionNeverHeld, NotInWorld, UnsupportedOperation, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.functions import payloads
+from stagefright.functions.executor import Arrival
 from stagefright.functions.performance import Instrument
 from stagefright.http_session import StageSession
 from stagefright.journal import Journal
@@ -318,9 +319,19 @@ class Stage:
 
     # -- what faults need --------------------------------------------------------------------------------------------
 
-    def instrument(self, wrapper: Instrument) -> None:
-        """Put a wrapper around every invocation of every function, until the next reset."""
+    def instrument(self, wrapper: Instrument) -> int:
+        """Put a wrapper around every invocation of every function, until the next reset; gives how many there are."""
         self.world.executor.instruments.append(wrapper)
+        return len(self.world.executor.instruments)
+
+    def on_arrival(self, hook: Arrival) -> None:
+        """Tell `hook`, and no other, of every invocation before it gets its environment, until the next reset."""
+        self.world.executor.on_arrival = hook
+
+    def ephemeral_storage_mb(self, function: str) -> int:
+        """The size of a function's /tmp, by its logical id."""
+        found = (f for f in self.world.functions.all() if self.world.name_of(f.arn) == function)
+        return next(found).latest.ephemeral_storage_mb
 
     def has_parameter(self, name: str) -> bool:
         """Whether an SSM parameter exists; costs nothing while nobody has used SSM."""

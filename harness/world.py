@@ -273,6 +273,7 @@ class World:
         self.kernel.reset()
         self.executor.drop_environments()
         self.executor.instruments.clear()
+        self.executor.on_arrival = None
         self.at_least_once.reset()
         self.logs.clear()
         self.journal.clear()

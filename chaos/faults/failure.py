@@ -10,25 +10,17 @@ from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from stagefright.chaos.faults.fault import Fault, Harm, Reader
+from stagefright.chaos.faults.fault import Fault, Harm, Point, Reader
 from stagefright.chaos.faults.points import Invocation
 
 
 @dataclass(frozen=True, repr=False)
-class Failure(Fault[Invocation]):
+class Raising(Fault[Point]):
     """
-    Raise an error with `message` in the handler's stead.
+    Raise an error with `message`.
 
     `error_type` names a builtin exception, or a class by its dotted path, which is imported inside the function.
-
-    >>> Failure("table is down")
-    Failure(message='table is down')
-    >>> Failure("no such user", error_type="KeyError").error()
-    KeyError('no such user')
     """
-
-    kind = "failure"
-    turn = 60
 
     message: str = "Injected failure"
     _: KW_ONLY
@@ -42,6 +34,32 @@ class Failure(Fault[Invocation]):
             wrong.append(f"message is {settings['message']!r}; it should be text")
         return [*wrong, *_type_problems(settings.get("error_type", "Exception"))]
 
+    def prepare(self, point: Point) -> Harm:  # noqa: ARG002 (the contract)
+        """Make the error once, so that a class that cannot be imported is found before anything is hurt."""
+        return {"error_type": type(self.error()).__name__, "error_message": self.message}
+
+    def heal(self, point: Point, harm: Harm) -> None:
+        """Nothing lasts."""
+
+    def error(self) -> Exception:
+        """A new error of the type, whose text is exactly the message."""
+        return _error(_exception_class(self.error_type), self.message)
+
+
+@dataclass(frozen=True, repr=False)
+class Failure(Raising[Invocation]):
+    """
+    Raise an error in the handler's stead.
+
+    >>> Failure("table is down")
+    Failure(message='table is down')
+    >>> Failure("no such user", error_type="KeyError").error()
+    KeyError('no such user')
+    """
+
+    kind = "failure"
+    turn = 60
+
     def translations(self) -> dict[Reader, dict[str, Any]]:
         """The other readers raise their language's plain error, so a chosen type cannot be said to them."""
         if self.error_type != "Exception":
@@ -52,20 +70,9 @@ class Failure(Fault[Invocation]):
             Reader.CHAOS_LAMBDA: {"fault_type": "exception", "exception_msg": self.message},
         }
 
-    def prepare(self, point: Invocation) -> Harm:  # noqa: ARG002 (the contract)
-        """Make the error once, so that a class that cannot be imported is found before anything is hurt."""
-        return {"error_type": type(self.error()).__name__, "error_message": self.message}
-
     def strike(self, point: Invocation, harm: Harm) -> Exception:  # noqa: ARG002 (the contract)
         """Return the error that the runtime raises."""
         return self.error()
-
-    def heal(self, point: Invocation, harm: Harm) -> None:
-        """Nothing lasts."""
-
-    def error(self) -> Exception:
-        """A new error of the type, whose text is exactly the message."""
-        return _error(_exception_class(self.error_type), self.message)
 
 
 def _type_problems(error_type: object) -> list[str]:

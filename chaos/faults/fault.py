@@ -12,7 +12,7 @@ runtime calls them in this order at every fault point that the fault may strike:
 `prepare` is where things may go wrong: an error there, or one *raised* by `strike`, is the fault's own trouble. It is
 logged, and the victim runs as if there were no fault. Only what `strike` *returns* reaches the victim.
 
-Faults can be wrapped: `Failure("down").with_probability(0.3).times(2)`. A wrapper is a fault too, made of the fault that
+Faults can be wrapped: `Failure("down").with_probability(0.3).at_most(2)`. A wrapper is a fault too, made of the fault that
 it wraps, and decides in its own `prepare` whether that one is asked.
 
 This file and its neighbours run inside deployed functions, so they import the standard library and each other only.
@@ -24,9 +24,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
 from stagefright.chaos.faults.points import FaultPoint, Invocation, Outcome
+
+if TYPE_CHECKING:
+    from stagefright.chaos.faults.at_most import AtMost
+    from stagefright.chaos.faults.during import During
+    from stagefright.chaos.faults.on_call import OnCall
+    from stagefright.chaos.faults.when import When
+    from stagefright.chaos.faults.with_probability import WithProbability
 
 Point = TypeVar("Point", bound=FaultPoint)
 
@@ -61,29 +68,51 @@ class Fault(ABC, Generic[Point]):
     applies_to: ClassVar[tuple[str, ...]] = FUNCTIONS
     """The resource types that the fault can be planned for."""
 
+    passes: ClassVar[bool] = False
+    """Whether it hurts nothing, and so can stand for a call that passes, whatever calls are."""
+
+    is_local: ClassVar[bool] = False
+    """Whether only a local stage has what the fault strikes."""
+
     strikes_at: ClassVar[tuple[type[FaultPoint], ...]] = (Invocation,)
     """The kinds of points that the fault is offered."""
 
     def __post_init__(self) -> None:
-        problems = self.problems(self.settings())
+        for name, value in self._given().items():
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))  # a fault is a value, all through
+        problems = self.problems(self._given())
         if problems:
-            refuse(f"{self!r} cannot be used", problems)
+            refuse(f"{Fault.__repr__(self)} cannot be used", problems)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._given().items())})"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """The fault with these settings, in which `problems` found nothing wrong."""
+        return cls(**settings)
 
     def parts(self) -> tuple[AnyFault, ...]:
         """The plain faults that this one is made of: itself, unless it is a wrapper."""
         return (self,)
+
+    def depth(self) -> int:
+        """How many faults are inside each other here."""
+        return 1
 
     def concerns(self, point: FaultPoint) -> bool:
         """Whether the fault could strike here (it is this operation, this host); wrappers count such points only."""
         return isinstance(point, self.strikes_at)
 
     def settings(self) -> dict[str, Any]:
-        """The settings that differ from their defaults; with `kind` they are the fault as a flag stores it."""
+        """The settings that differ from their defaults, as plain data; with `kind` they are the fault in a flag."""
+        return {name: _plain(value) for name, value in self._given().items()}
+
+    def _given(self) -> dict[str, Any]:
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
-        return {name: value for name, (value, default) in values.items() if value != default}
+        # True equals 1, and is not the same setting.
+        return {name: v for name, (v, default) in values.items() if v != default or type(v) is not type(default)}
 
     @classmethod
     def problems(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -108,9 +137,64 @@ class Fault(ABC, Generic[Point]):
     def heal(self, point: Point, harm: Harm) -> None:
         """Undo the harm; called once for each strike, in reverse order, whatever happened."""
 
+    # -- wrappers, imported when they are used, since they are made of this file ---------------------------------------
+
+    def with_probability(self, probability: float) -> WithProbability:
+        """This fault, now and then."""
+        from stagefright.chaos.faults.with_probability import WithProbability
+
+        return WithProbability(self, probability)
+
+    def on_call(self, *calls: int) -> OnCall:
+        """This fault, at the calls with these numbers; the first is 1."""
+        from stagefright.chaos.faults.on_call import OnCall
+
+        return OnCall(self, calls)
+
+    def at_most(self, times: int) -> AtMost:
+        """This fault, so many times and no more."""
+        from stagefright.chaos.faults.at_most import AtMost
+
+        return AtMost(self, times)
+
+    def when(self, path: str, value: object = None, *, operator: str | None = None) -> When:
+        """
+        This fault, if the event has `value` at the dotted `path`; without a value, if it has anything there.
+
+        `operator` is one of failure-lambda's: eq, exists, startsWith, regex.
+        """
+        from stagefright.chaos.faults.when import When, text_of
+
+        chosen = operator or ("exists" if value is None else "eq")
+        return When(self, path, None if value is None else text_of(value), chosen)
+
+    def during(self, span: str | float, *, after: str | float = 0) -> During:
+        """This fault, for a span of time such as "5m", which begins with its first call or so long `after` it."""
+        from stagefright.chaos.faults.during import During
+        from stagefright.spans import parse_span
+
+        return During(self, parse_span(span), parse_span(after))
+
 
 AnyFault = Fault[Any]
 """A fault, wherever it strikes."""
+
+
+def encode(fault: AnyFault) -> dict[str, Any]:
+    """
+    A fault as plain data.
+
+    >>> from stagefright.chaos.faults.latency import Latency
+    >>> encode(Latency(delay_ms=400))
+    {'kind': 'latency', 'delay_ms': 400}
+    """
+    return {"kind": fault.kind, **fault.settings()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fault):
+        return encode(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def turn_of(fault: AnyFault) -> int:

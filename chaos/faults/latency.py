@@ -40,9 +40,7 @@ class Latency(Fault[Invocation]):
     @classmethod
     def problems(cls, settings: Mapping[str, Any]) -> list[str]:
         """A fixed delay or both ends of a range, not a mixture."""
-        names = ("delay_ms", "min_delay_ms", "max_delay_ms")
-        numbers = duration_problems(settings, *names)
-        return [*super().problems(settings), *(numbers or _range_problems(*(settings.get(name) for name in names)))]
+        return [*super().problems(settings), *delay_problems(settings)]
 
     @property
     def range_ms(self) -> tuple[float, float]:
@@ -74,6 +72,12 @@ class Latency(Fault[Invocation]):
 
     def heal(self, point: Invocation, harm: Harm) -> None:
         """Nothing lasts."""
+
+
+def delay_problems(settings: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a delay that is either fixed or a range."""
+    names = ("delay_ms", "min_delay_ms", "max_delay_ms")
+    return duration_problems(settings, *names) or _range_problems(*(settings.get(name) for name in names))
 
 
 def _range_problems(delay_ms: float | None, min_delay_ms: float | None, max_delay_ms: float | None) -> list[str]:

@@ -25,6 +25,7 @@ class Noop(Fault[FaultPoint]):
 
     kind = "noop"
     turn = 0
+    passes = True
 
     def translations(self) -> dict[Reader, dict[str, Any]]:
         """Every reader does nothing when it is told nothing."""

@@ -1,6 +1,7 @@
 """
 Fault points: the places a fault could strike, each with an identity that draws are keyed by.
 
+    Arrival       before a function has an environment, on a local stage
     Invocation    before the handler of a function; an answer here stands in for the handler's
     Response      after it, with what it answered; an answer here replaces that
     ...           a kind of its own for whatever else a fault can strike (a connection, an SDK call): see `watch`
@@ -110,6 +111,10 @@ class FaultPoint(ABC):
         """The same point for the fault of another slot."""
         return replace(self, slot=slot)
 
+    def following(self, outcome: Answer | Exception) -> Self | None:  # noqa: ARG002 (the contract)
+        """The point as the next fault finds it after a strike with this outcome; None if that was the last word."""
+        return None
+
     def _key(self, what: str) -> Hashable:
         return (what, type(self).__name__, self.slot)
 
@@ -134,6 +139,12 @@ class FunctionPoint(FaultPoint):
     nth: int = 0
     """How many invocations of this request id the memory knows before: the retries of one event share their id."""
 
+    is_inside: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
+    """Whether the code that runs just now is the function's own, which shares its process on a local stage."""
+
+    storage_mb: int | None = None
+    """The ephemeral storage that a local stage should imitate; None on Lambda, where the disk is the function's own."""
+
     @property
     def request_id(self) -> str:
         """AWS's id of the request; retries of one asynchronous event share it."""
@@ -156,6 +167,14 @@ class FunctionPoint(FaultPoint):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Arrival(FunctionPoint):
+    """One invocation that has no environment yet; only a local stage comes to this point."""
+
+    retire: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
+    """Ends the environments that the invocation could be given."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Invocation(FunctionPoint):
     """One invocation of a function, about to reach its handler."""
 
@@ -165,3 +184,7 @@ class Response(FunctionPoint):
     """One invocation whose handler has answered; one that failed has no response."""
 
     response: Any = None
+
+    def following(self, outcome: Answer | Exception) -> Self | None:
+        """The next fault sees what this one made of the response."""
+        return replace(self, response=outcome.value) if isinstance(outcome, Answer) else None

@@ -1,12 +1,13 @@
 """
 The door through which every SDK call enters the world.
 
-It is the only place that knows botocore's internals. Two methods are replaced, on their classes, so that clients made at any time and
+It is the only place that knows botocore's internals. These methods are replaced, on their classes, so that clients made at any time and
 anywhere are reached:
 
     BaseClient._make_request   a call to an operation of ours is answered here, without signing or sending
     Endpoint._get_response     where botocore would send: here moto answers the rest, and here a refusal of ours enters
                                when botocore should retry it, so its retries and back-off are the real ones
+    Endpoint._send             and here every answer enters, if somebody else has hooked botocore's sending
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from stagefright.tasks import Kernel, current_actor, expect_errors
 from stagefright.virtual.patching import Patches
 
 if TYPE_CHECKING:
+    from stagefright.journal import Record
     from stagefright.world import World
 
 expect_errors(ApiError)
@@ -149,7 +151,10 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
         service, name = operation_model.service_model.service_name, operation_model.name
         caller = TEST if actor.owner is None else actor.owner.log.function
         trace = lineage.sent_with(world, request["headers"], in_function=actor.owner is not None)
-        record = world.journal.write("call", caller, service=service, operation=name, **trace)
+        mode = (client.meta.config.retries or {}).get("mode")
+        record = world.journal.write(
+            "call", caller, service=service, operation=name, retry_mode=mode, attempts=1, **trace
+        )
         params = request["context"].pop(OURS_KEY, {})
         operation = world.operation(service, name)
         try:
@@ -163,11 +168,30 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
                 answer = _ours(call, original, client, operation_model, request, context)
         except ApiError as refusal:
             answer = _refusal(world, service, record.n, refusal)
+        except _botocore_error() as error:
+            world.journal.amend(record, error=type(error).__name__)
+            raise
+        finally:
+            _note_attempts(world, record, request)
         if answer[0].status_code >= 300:
             world.journal.amend(record, error=answer[1].get("Error", {}).get("Code"))
         return answer
 
     return make_request
+
+
+def _botocore_error() -> type[Exception]:
+    from botocore.exceptions import BotoCoreError
+
+    error: type[Exception] = BotoCoreError
+    return error
+
+
+def _note_attempts(world: World, record: Record, request: Any) -> None:
+    """How often botocore tried, so that a change of its retries shows."""
+    attempts = request["context"].get("retries", {}).get("attempt", 1)
+    if attempts > 1:
+        world.journal.amend(record, attempts=attempts)
 
 
 def _errand(
@@ -191,6 +215,10 @@ def _errand(
 def _ours(
     call: _Call, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any
 ) -> Any:
+    if _is_hooked():
+        # Somebody wants to see, or to hurt, what botocore sends: the call takes its whole way there.
+        request["context"][OURS_KEY] = [call, None]
+        return original(client, operation_model, request, context)
     try:
         return _success(call, _run(call))
     except (ApiError, _ReadTimeout) as trouble:
@@ -199,6 +227,13 @@ def _ours(
         # Through botocore's own loop: the first answer is the trouble that we have, later ones are asked for anew.
         request["context"][OURS_KEY] = [call, trouble]
         return original(client, operation_model, request, context)
+
+
+def _is_hooked() -> bool:
+    """Whether botocore's sending was replaced since the door was put there."""
+    from botocore.endpoint import Endpoint
+
+    return not hasattr(Endpoint._do_get_response, "botocores_own")
 
 
 def _through_moto(
@@ -229,15 +264,25 @@ def _instead_of_sending(original: Callable[..., Any]) -> Callable[..., Any]:
         call, trouble = retried
         retried[1] = None
         if trouble is None:
-            try:
-                return _success(call, _run(call)), None
-            except (ApiError, _ReadTimeout) as again:
-                trouble = again
+            setattr(request, OURS_KEY, call)
+            answer, error = original(endpoint, request, operation_model, context)
+            return (error.answer, None) if isinstance(error, _Answered) else (answer, error)
         if isinstance(trouble, _ReadTimeout):
             return None, _as_botocore_has_it(trouble, call)
         return _refusal(call.world, call.service, call.record, trouble), None
 
+    do_get_response.botocores_own = original  # type: ignore[attr-defined]
     return do_get_response
+
+
+def _in_place_of_sending(call: _Call) -> Exception:
+    """Our service's answer, which is parsed already, as the only thing that botocore hands on untouched: an error."""
+    try:
+        return _Answered(_success(call, _run(call)))
+    except ApiError as refusal:
+        return _Answered(_refusal(call.world, call.service, call.record, refusal))
+    except _ReadTimeout as timeout:
+        return _as_botocore_has_it(timeout, call)
 
 
 def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -245,6 +290,9 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
         actor = current_actor()
         if actor is None:
             return original(endpoint, request)
+        call = getattr(request, OURS_KEY, None)
+        if call is not None:
+            raise _in_place_of_sending(call)
         from botocore.awsrequest import AWSResponse
         from moto.core.botocore_stubber import MockRawResponse
         from moto.core.models import botocore_stubber
@@ -291,6 +339,14 @@ SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/")
 
 
 # -- answers ---------------------------------------------------------------------------------------------------------
+
+
+class _Answered(Exception):
+    """Carries an answer through botocore's sending."""
+
+    def __init__(self, answer: tuple[_HttpStatus, dict[str, Any]]) -> None:
+        super().__init__("answered")
+        self.answer = answer
 
 
 class _ReadTimeout(Exception):

@@ -79,6 +79,11 @@ class Environments:
             else:
                 self._outdated.add(environment)
 
+    def retire(self, version: FunctionVersion) -> None:
+        """End the environments of a version that wait for an invocation, so that the next one is cold."""
+        for environment in [*self.idle(version, provisioned=False), *self.idle(version, provisioned=True)]:
+            self.drop(environment)
+
     def drop_all(self) -> None:
         """End every environment, whatever it does."""
         for environment in list(self._all):

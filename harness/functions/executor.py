@@ -6,7 +6,7 @@ Breakpoints, coverage and `monkeypatch` work in a handler because nothing is rem
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,20 @@ if TYPE_CHECKING:
     from stagefright.world import World
 
 
+Arrival = Callable[[str, Mapping[str, str], bytes, str, Callable[[], None]], None]
+"""
+Given an invocation's function by its logical id, with its variables, the event, the request id, and what ends the
+environments that it could be given.
+"""
+
+
 class Executor:
     """Runs invocations of Python functions: admission, environment, performance."""
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.on_arrival: Arrival | None = None
+        """Told of each invocation before it gets its environment."""
         self._lineage = Lineage(world)
         self._concurrency = Concurrency(world)
         self._environments = Environments(world)
@@ -66,6 +75,9 @@ class Executor:
         lineage = self._lineage.follow(resolved, trace_headers, cause)
         invocation = Invocation(resolved, event, request_id, client_context)
         function, version = resolved.function, resolved.version
+        if self.on_arrival is not None:
+            name, variables = self._world.name_of(version.function_arn), version.environment or {}
+            self.on_arrival(name, variables, event, request_id, lambda: self._environments.retire(version))
         provisioned = self._provisioning.has_place(function, version)
         grows = not self._environments.has_warm(version, provisioned=provisioned)
         with self._concurrency.admitted(function, provisioned=provisioned, grows=grows):

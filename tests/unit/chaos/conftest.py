@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import textwrap
 import time
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
+from stagefright import open_stage
 from stagefright.chaos import Chaos
 from stagefright.clock import Clock
 from stagefright.journal import Journal
@@ -102,6 +105,13 @@ class FakeStage:
 
     def instrument(self, wrapper):
         self.wrappers.append(wrapper)
+        return len(self.wrappers)
+
+    def on_arrival(self, hook):
+        self.arrive = hook
+
+    def ephemeral_storage_mb(self, function):
+        return 512
 
     def invoke(self, logical_id, event=None, *, request_id="request-1"):
         """Invoke a function as the local executor does; its output becomes `log` records."""
@@ -161,3 +171,31 @@ def chaos(stage):
 def _no_flags_of_the_shell(monkeypatch):
     for name in [name for name in os.environ if name.startswith(("STAGEFRIGHT_", "FAILURE_"))]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def deploy(tmp_path, request):
+    """Deploys a world with one function, `Worker`, of the given code; gives the stage and its chaos."""
+
+    def deploy(code, **properties):
+        worker = {
+            "Runtime": "python3.12",
+            "Handler": "index.handler",
+            "Role": "arn:aws:iam::123456789012:role/worker",
+            "Code": {"ZipFile": textwrap.dedent(code)},
+            "Timeout": 60,
+        }
+        resources = {"Worker": {"Type": "AWS::Lambda::Function", "Properties": worker | properties}}
+        path = tmp_path / "template.json"
+        path.write_text(json.dumps({"Resources": resources}))
+        stage = open_stage("my-feature", directory=tmp_path, template=path)
+        request.addfinalizer(stage.close)
+        return stage, Chaos(stage)
+
+    return deploy
+
+
+@pytest.fixture
+def strikes_of():
+    """The strikes that a stage's journal holds: which fault, and what it did."""
+    return lambda stage: [(r.detail["fault"], r.detail["harm"]) for r in stage.journal.of_kind("fault")]

@@ -1,0 +1,130 @@
+"""
+Connections as fault points: each host that the function's code is about to connect to.
+
+While a function with such faults runs, Python's look-ups of host names are watched, and `HTTPConnection.connect`, since a
+local stage answers for its own hosts without a look-up. SDK calls are points of their own (`sdk_call`).
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Self
+
+from stagefright.chaos.faults.points import FunctionPoint, Outcome, Reach
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection(FunctionPoint):
+    """A host that the function is about to connect to."""
+
+    host: str = ""
+    number: int = 0
+    """How many connections to it the invocation has opened before."""
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Each connection is one more."""
+        return (*super().identity, self.host, self.number)
+
+    @classmethod
+    def within(cls, point: FunctionPoint, **more: Any) -> Self:
+        """The next connection to the host."""
+        number = point.memory.count(("connection", point.request_id, point.nth, more["host"]))
+        return super().within(point, number=number, **more)
+
+    @classmethod
+    @contextmanager
+    def watch(cls, reach: Reach) -> Iterator[None]:
+        """Ask `reach` at each connection that is opened anywhere in this process."""
+        _reaches.append(reach)
+        if len(_reaches) == 1:
+            _hook()
+        try:
+            yield
+        finally:
+            _reaches.remove(reach)
+            if not _reaches:
+                _unhook()
+
+
+_reaches: list[Reach] = []
+_originals: dict[tuple[Any, str], tuple[Any, Any]] = {}
+_asked: ContextVar[bool] = ContextVar("stagefright_asked", default=False)
+"""Whether this thread's look-up belongs to a connection that was asked about already."""
+
+
+def _outcome(host: str) -> Outcome:
+    for reach in tuple(_reaches):
+        outcome = reach(host=host)
+        if outcome is not None:
+            return outcome
+    return None
+
+
+def _look_up(original: Callable[..., Any]) -> Callable[..., Any]:
+    def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode(errors="replace") if isinstance(host, bytes) else host
+        outcome = _outcome(name) if isinstance(name, str) and name and not _asked.get() else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        return original(host, *args, **kwargs)
+
+    return look_up
+
+
+def _connect(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def connect(connection: Any) -> None:
+        outcome = None if _asked.get() else _outcome(connection.host)
+        if isinstance(outcome, Exception):
+            raise _as_its_client_has_it(connection, outcome)
+        token = _asked.set(True)
+        try:
+            original(connection)
+        finally:
+            _asked.reset(token)
+
+    return connect
+
+
+def _as_its_client_has_it(connection: Any, error: Exception) -> Exception:
+    """urllib3, and with it requests, gives the resolver's error as its own."""
+    if not type(connection).__module__.startswith(("urllib3.", "botocore.")):
+        return error
+    from urllib3.exceptions import NewConnectionError
+
+    try:
+        from urllib3.exceptions import NameResolutionError
+    except ImportError:  # urllib3 1.x
+        return NewConnectionError(connection, f"Failed to resolve {connection.host!r} ({error})")
+    return NameResolutionError(connection.host, connection, error)  # type: ignore[arg-type]
+
+
+def _hooks() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        yield socket, name, _look_up
+    for module in (http.client, sys.modules.get("urllib3.connection")):
+        for name in ("HTTPConnection", "HTTPSConnection"):
+            found = getattr(module, name, None)
+            if isinstance(found, type) and "connect" in vars(found):
+                yield found, "connect", _connect
+
+
+def _hook() -> None:
+    for target, name, wrapper in _hooks():
+        original = getattr(target, name)
+        replaced = wrapper(original)
+        _originals[target, name] = (original, replaced)
+        setattr(target, name, replaced)
+
+
+def _unhook() -> None:
+    for (target, name), (original, replaced) in _originals.items():
+        if getattr(target, name) is replaced:  # somebody who replaced it meanwhile still passes through ours
+            setattr(target, name, original)
+    _originals.clear()
