@@ -89,6 +89,17 @@ def test_yaml_says_what_python_says():
     assert parse_experiment(GOOD).setup[0].item == {"id": "a", "when": "2026-01-01"}
 
 
+def test_what_python_says_with_a_method_stands_beside_the_fault():
+    """In the order of the file."""
+    text = GOOD.replace(
+        "{Failure: table is down}",
+        "{Failure: table is down, on_call: [1, 3], during: {span: 5m, after: 1m}, with_probability: 0.5, at_most: 2}",
+    )
+    wanted = Failure("table is down").on_call(1, 3).during("5m", after="1m").with_probability(0.5).at_most(2)
+
+    assert parse_experiment(text).method[0].plan.faults["Worker"] == (wanted,)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -116,6 +127,8 @@ def test_yaml_says_what_python_says():
             "verdict: unknwon",
             'expect[1].verdict: there is no verdict "unknwon". Did you mean unknown?',
         ),
+        ("Failure: table", "with_probability: 2, Failure: table", "with_probability takes probability; received 2"),
+        ("Failure: table", "at_mots: 2, Failure: table", "a fault is its name with its settings"),
         ("wait: 30s", "wait: 30 parsecs", "wait.span: span is a span of time"),
         ("nightly: true", "nightly: perhaps", "line 3, nightly: it is true or false"),
         ("rollbacks:\n  - wait: 1", "rollbacks:\n  wait: 1", "rollbacks: it is a list"),

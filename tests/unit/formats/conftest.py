@@ -34,6 +34,19 @@ Resources:
             return {"said": event.get("say", "nothing")}
       Events:
         Feed: {Type: SNS, Properties: {Topic: !Ref Feed}}
+  Posts:
+    Type: AWS::Kinesis::Stream
+    Properties: {ShardCount: 1}
+  Producer:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Environment: {Variables: {STREAM: !Ref Posts}}
+      InlineCode: |
+        import os, boto3
+        def handler(event, context):
+            boto3.client("kinesis").put_record(StreamName=os.environ["STREAM"], Data=b"1", PartitionKey="1")
   Other:
     Type: AWS::Serverless::Function
     Properties:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from stagefright.chaos import Failure, Latency, Noop, Plan, Timeout
+from stagefright.chaos import Chaos, ErrorAfterCommit, Failure, Latency, Noop, Plan, ServiceError, StatusCode, Throttle, Timeout
 from stagefright.chaos.formats import format_duration, from_fis, parse_duration, to_fis
 from stagefright.chaos.formats.fis_actions import ACTIONS, FIS_MESSAGE
 from stagefright.errors import ExperimentError, UsageError
@@ -61,6 +61,90 @@ class TestReading:
         found = from_fis(template([stage.arn("Worker")], "aws:lambda:invocation-error", preventExecution="true"), stage)
 
         assert found.plan == Plan.of(Worker=Failure(FIS_MESSAGE))
+
+    def test_an_error_after_the_code_ran(self, stage):
+        """preventExecution=false is FIS's post-commit error."""
+        found = from_fis(template([stage.arn("Worker")], "aws:lambda:invocation-error", preventExecution="false"), stage)
+
+        assert found.plan == Plan.of(Worker=ErrorAfterCommit(FIS_MESSAGE))
+
+    def test_an_http_response(self, stage):
+        """The answer of an integration, without running the code."""
+        given = {"statusCode": "503", "contentTypeHeader": "application/json", "preventExecution": "true"}
+        found = from_fis(template([stage.arn("Worker")], "aws:lambda:invocation-http-integration-response", **given), stage)
+
+        assert found.plan == Plan.of(Worker=StatusCode(503))
+
+    def test_a_percentage(self, stage):
+        """It is a probability, keyed by the call."""
+        found = from_fis(template([stage.arn("Worker")], invocationPercentage="30"), stage)
+
+        assert found.plan == Plan.of(Worker=Latency(delay_ms=1000).with_probability(0.3))
+
+    def test_actions_one_after_the_other(self, stage):
+        """Each holds for its own span."""
+        two = template([stage.arn("Worker")])
+        two["actions"] |= {
+            "Pause": {"actionId": "aws:fis:wait", "parameters": {"duration": "PT2M"}, "startAfter": ["Hurt"]},
+            "Fail": {
+                **two["actions"]["Hurt"],
+                "actionId": "aws:lambda:invocation-error",
+                "parameters": {"duration": "PT1M", "preventExecution": "true"},
+                "startAfter": ["Pause"],
+            },
+        }
+        found = from_fis(two, stage)
+
+        assert found.duration_s == 480
+        assert found.plan == Plan.of(
+            Worker=[Latency(delay_ms=1000).during(300), Failure(FIS_MESSAGE).during(60, after=420)]
+        )
+
+    @pytest.mark.parametrize(
+        ("action", "fault"),
+        [
+            ("aws:kinesis:stream-provisioned-throughput-exception", Throttle("kinesis")),
+            (
+                "aws:kinesis:stream-expired-iterator-exception",
+                ServiceError("kinesis", "GetRecords", code="ExpiredIteratorException"),
+            ),
+        ],
+    )
+    def test_a_stream_is_felt_by_those_who_use_it(self, stage, action, fault):
+        """The functions whose environment names it."""
+        found = from_fis(self.stream(stage, action, percentage="50"), stage)
+
+        assert found.plan == Plan.of(Producer=fault.with_probability(0.5))
+
+    def test_a_stream_that_throttles_really_does(self, stage):
+        """The function's SDK gets AWS's own error."""
+        found = from_fis(
+            self.stream(stage, "aws:kinesis:stream-provisioned-throughput-exception", percentage="100"), stage
+        )
+        with Chaos(stage).inject(found.plan):
+            answer = stage.invoke("Producer")
+
+        assert "ProvisionedThroughputExceededException" in answer.error_message
+
+    def stream(self, stage, action, **parameters):
+        made = template([stage.arn("Posts")], action, **parameters)
+        made["targets"]["Hit"]["resourceType"] = "aws:kinesis:stream"
+        return made
+
+    def test_api_errors_of_a_role(self, stage):
+        """The functions that have the role, and the operations that the action lists."""
+        role = stage.client("lambda").get_function_configuration(FunctionName=stage.ref("Producer"))["Role"]
+        made = template(
+            [role], "aws:fis:inject-api-internal-error", service="kinesis", percentage="100", operations="PutRecord, GetRecords"
+        )
+        made["targets"]["Hit"]["resourceType"] = "aws:iam:role"
+
+        assert from_fis(made, stage).plan == Plan.of(
+            Producer=[
+                ServiceError("kinesis", "PutRecord", code="InternalFailure"),
+                ServiceError("kinesis", "GetRecords", code="InternalFailure"),
+            ]
+        )
 
     def test_json_text_files_and_what_the_cli_prints(self, stage, tmp_path):
         """The template as it comes."""
@@ -185,7 +269,16 @@ def _spoilt(value, chance, junk):
 class TestWriting:
     def test_there_and_back(self, stage):
         """What FIS can say comes back as it was."""
-        plan = Plan.of(Worker=[Latency(delay_ms=400), Failure(FIS_MESSAGE)], Other=Latency(delay_ms=1))
+        plan = Plan.of(
+            Worker=[Latency(delay_ms=400), Failure(FIS_MESSAGE).with_probability(0.3)],
+            Other=[StatusCode(503), ErrorAfterCommit(FIS_MESSAGE).with_probability(0.01)],
+        )
+
+        assert from_fis(to_fis(plan, stage, role_arn=ROLE), stage).plan == plan
+
+    def test_spans_there_and_back(self, stage):
+        """A span that begins later is a wait before the action."""
+        plan = Plan.of(Worker=[Latency(delay_ms=1).during(60), Failure(FIS_MESSAGE).during(90, after=120)])
 
         assert from_fis(to_fis(plan, stage, role_arn=ROLE), stage).plan == plan
 

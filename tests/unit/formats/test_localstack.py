@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from stagefright.chaos import Chaos, Plan, ServiceError
 from stagefright.chaos.formats import from_localstack
 from stagefright.errors import ExperimentError, UsageError
 
@@ -41,6 +42,42 @@ def test_everything_that_cannot_be_expressed_is_named_at_once(stage):
         "rules 3 and 4: both match the same calls",
     ):
         assert told in text, text
+
+
+def test_rules(stage):
+    """The code, the status and the probability; a rule without an operation is for all of the service."""
+    plan = from_localstack(
+        [
+            {"region": "us-east-1", "service": "dynamodb", "operation": "PutItem", "probability": 0.5},
+            {"service": "kinesis", "error": {"statusCode": 400, "code": "ProvisionedThroughputExceededException"}},
+        ],
+        stage,
+        functions=["Worker"],
+    )
+
+    assert plan == Plan.of(
+        Worker=[
+            ServiceError("dynamodb", "PutItem", code="ServiceUnavailable", status=503).with_probability(0.5),
+            ServiceError("kinesis", code="ProvisionedThroughputExceededException", status=400),
+        ]
+    )
+
+
+def test_a_rule_strikes(stage):
+    """The call fails in the function as LocalStack would fail it."""
+    plan = from_localstack('[{"service": "kinesis", "operation": "PutRecord"}]', stage, functions=["Producer"])
+    with Chaos(stage).inject(plan):
+        answer = stage.invoke("Producer")
+
+    assert "ServiceUnavailable" in answer.error_message
+
+
+def test_an_error_that_the_operation_cannot_give(stage):
+    """LocalStack would inject it; AWS could not."""
+    text = refusal([{"service": "dynamodb", "operation": "PutItem", "error": {"code": "QueueDoesNotExist"}}], stage)
+
+    assert "rule 0:" in text
+    assert "QueueDoesNotExist" in text
 
 
 @pytest.mark.parametrize(
