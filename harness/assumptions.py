@@ -96,6 +96,8 @@ class Assumptions:
     The share, from 0 to 1, of a schedule's flexible window (or of the minute of EventBridge Scheduler's precision) within which chance puts
     each invocation; 0 is the beginning (§6.6: AWS says that it invokes within the window, and not when).
     """
+    schedule_second_pass: bool = False
+    """Whether a schedule's time that the clocks pass twice in autumn counts the second time (§6.6: it invokes once, AWS does not say when)."""
     past_schedule_fires: bool = False
     """Whether an `at(...)` that was over for more than a minute when it was made invokes its target at once, or never (§6.6)."""
     log_subscription_bytes_max: int = 262_144

@@ -26,6 +26,11 @@ class Resource(Protocol):
         """The name that AWS knows it by."""
         ...
 
+    @property
+    def type(self) -> str:
+        """Its type, such as `AWS::S3::Bucket`."""
+        ...
+
 
 class Store(Protocol):
     """A stage, as far as test data is concerned."""
@@ -68,10 +73,8 @@ class Data:
 
         An item without the whole of the table's key, or with a key of another type, is a `UsageError`.
         """
-        from boto3.dynamodb.types import TypeSerializer
-
         name, dynamodb = self._stage.ref(table), self._stage.client("dynamodb")
-        stored = {key: TypeSerializer().serialize(_storable(value)) for key, value in item.items()}
+        stored = {key: _serialized(table, key, value) for key, value in item.items()}
         schema = self._key_of(name)
         _check_key(table, schema, item, stored)
         key = {attribute: stored[attribute] for attribute in schema}
@@ -90,6 +93,8 @@ class Data:
     def object(self, bucket: str, key: str, body: bytes | str | Mapping[str, Any] | list[Any]) -> None:
         """Put an object into a bucket; a dict or a list is written as JSON."""
         name, s3 = self._stage.ref(bucket), self._stage.client("s3")
+        if bucket in self._stage.resources and (kind := self._stage.resources[bucket].type) != "AWS::S3::Bucket":
+            raise UsageError(f"{bucket} is an {kind}, and an object is put into an AWS::S3::Bucket.")
         before = _found(lambda: s3.get_object(Bucket=name, Key=key), s3.exceptions.NoSuchKey)
         s3.put_object(Bucket=name, Key=key, Body=body if isinstance(body, bytes) else _as_text(body).encode())
         if before is None:
@@ -253,6 +258,17 @@ def _found(read: Callable[[], Any], missing: type[Exception]) -> Any:
         return read()
     except missing:
         return None
+
+
+def _serialized(table: str, name: str, value: Any) -> dict[str, Any]:
+    from boto3.dynamodb.types import TypeSerializer
+
+    try:
+        return dict(TypeSerializer().serialize(_storable(value)))
+    except TypeError:
+        raise UsageError(
+            f"{table} cannot hold {name} = {value!r}. It takes text, numbers, bytes, booleans, None, and lists, sets and dicts of these."
+        ) from None
 
 
 def _storable(value: Any) -> Any:

@@ -259,6 +259,10 @@ class Stage:
         """
         self._refuse_absence("stage.serve()")
         refuse_travellers()
+        if until is not None and not callable(until):
+            raise UsageError(
+                f"serve(until={until!r}): until is a function that is asked again and again; a span of time is within=..."
+            )
         if not pace >= 0:
             raise UsageError(f"serve(pace={pace!r}): the pace is how fast virtual time passes, 0 (not at all) or more.")
         default_s = math.inf if until is None else SERVE_UNTIL_S

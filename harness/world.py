@@ -11,7 +11,7 @@ import logging
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -36,7 +36,7 @@ from stagefright.functions.output import RuntimeLogHandler
 from stagefright.journal import Journal
 from stagefright.services.apis.endpoints import EndpointService
 from stagefright.services.archives import ArchiveService
-from stagefright.services.buckets import BucketService
+from stagefright.services.buckets import BucketService, is_bucket_host
 from stagefright.services.buses import BusService
 from stagefright.services.functions import FunctionService
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
@@ -139,13 +139,14 @@ class World:
         self.async_invoke: AsyncInvoke = AsyncInvoke(self)
         self.destinations: Destinations = Destinations(self)
         self.mappings: Mappings = Mappings(self)
-        self.kernel.serves_host = self.endpoints.serves_host
-        self.kernel.serve_http = self.endpoints.serve
+        self.kernel.serves_host = lambda host: self.endpoints.serves_host(host) or is_bucket_host(host)
+        self.kernel.serve_http = self._serve_http
+        self.kernel.serve_endpoint = self._serve_aws
         self._endpoint: Endpoint | None = None
         self.kernel.allows_host = lambda host: host in self.allow_hosts
         self._apis: dict[str, list[Any]] = {
             "sqs": [self.queues],
-            "sns": [self.topics],
+            "sns": [self.topics, self.topics.confirmations],
             "events": [self.buses, self.archives, self.replays],
             "lambda": [self.invoke, self.functions],
             "s3": [self.buckets],
@@ -223,6 +224,16 @@ class World:
         self._outside.restore_zone()
         self._outside.restore_names()
 
+    # -- HTTP --------------------------------------------------------------------------------------------------------
+
+    def _serve_http(self, host: str, raw: bytes) -> Coroutine[Any, Any, bytes]:
+        return self._serve_aws(host, raw) if is_bucket_host(host) else self.endpoints.serve(host, raw)
+
+    def _serve_aws(self, _host: str, raw: bytes) -> Coroutine[Any, Any, bytes]:
+        from stagefright.endpoint import inside
+
+        return inside.serve(self, raw)
+
     # -- other processes ---------------------------------------------------------------------------------------------
 
     def endpoint(self) -> Endpoint:
@@ -231,7 +242,6 @@ class World:
             from stagefright.endpoint.endpoint import Endpoint
 
             self._endpoint = Endpoint(self)
-            self.kernel.serve_endpoint = self._endpoint.serve
         self._endpoint.open()
         return self._endpoint
 

@@ -88,9 +88,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line(
-        "markers", "rule(id, ...): the rules of AWS that a test proves, see tests/conformance/rules"
-    )
+    config.addinivalue_line("markers", "rule(*ids): the rules of AWS that a test proves, see tests/conformance/rules")
     if config.getoption("--rulebook") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Rulebook(config))
 
@@ -103,11 +101,16 @@ def pytest_collection_modifyitems(items):
     for item, rule_id in marked:
         item.user_properties.append(("rule", rule_id))
         if rule_id not in known:
-            problems.append(f"{item.nodeid}: there is no rule {rule_id!r}")
+            problems.append(f"{_test_of(item.nodeid)}: there is no rule {rule_id!r}")
         elif f"§{known[rule_id].section}" not in _docstrings(item):
-            problems.append(f"{item.nodeid}: its docstring does not name §{known[rule_id].section}")
+            problems.append(f"{_test_of(item.nodeid)}: its docstring does not name §{known[rule_id].section}")
     if problems:
         raise pytest.UsageError("\n".join(dict.fromkeys(problems)))
+
+
+def _test_of(nodeid: str) -> str:
+    """A test without its parameters."""
+    return nodeid.partition("[")[0]
 
 
 def _docstrings(item) -> str:
@@ -128,7 +131,7 @@ class Rulebook:
     def pytest_runtest_logreport(self, report):
         for name, rule_id in report.user_properties:
             if name == "rule":
-                self.tests.setdefault(rule_id, set()).add(report.nodeid.partition("[")[0])
+                self.tests.setdefault(rule_id, set()).add(_test_of(report.nodeid))
                 if not report.passed:
                     self.not_green.add(rule_id)
 
@@ -199,18 +202,24 @@ def render(chapters: list[Chapter], tests: dict[str, set[str]]) -> str:
 
 
 def _row(rule: Rule, tests: set[str]) -> str:
-    aws = rule.aws + (" (recorded)" if rule.vector else "")
+    aws = _plain(rule.aws) + (" (recorded)" if rule.vector else "")
     if rule.assumed:
         aws += f"; AWS does not say all of it, see {', '.join(f'`{name}`' for name in rule.assumptions)}"
     proof = ", ".join(_link(test) for test in sorted(tests))
     if rule.differs:
-        proof = f"**not followed:** {rule.differs}" + (f" ({proof})" if proof else "")
-    return f"| {rule.section} | {_cell(rule.rule)} | {_cell(aws)} | {_cell(proof)} |"
+        proof = f"**not followed:** {_plain(rule.differs)}" + (f" ({proof})" if proof else "")
+    return f"| {rule.section} | {_cell(_plain(rule.rule))} | {_cell(aws)} | {_cell(proof)} |"
 
 
 def _link(nodeid: str) -> str:
     path, _, name = nodeid.partition("::")
     return f"[{name.rpartition('::')[2]}](../{path})"
+
+
+def _plain(text: str) -> str:
+    """What Markdown would take for a link, a tag or emphasis, as it stands; code stays code."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if n % 2 else re.sub(r"[\[\]<>*]", r"\\\g<0>", part) for n, part in enumerate(parts))
 
 
 def _cell(text: str) -> str:

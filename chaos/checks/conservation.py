@@ -111,7 +111,9 @@ class _Conserved(Check):
             str(record.detail.get("id", record.n)): record for record in history.of("event", resource=self.source)
         }
         if not accepted:
-            return self._unknown(f"{self.source} accepted no event.")
+            others = dict.fromkeys(record.resource for record in history.of("event"))
+            known = f" Those that did: {', '.join(sorted(others))}." if others else ""
+            return self._unknown(f"{self.source} accepted no event.{known}")
         fates = self._fates(history, accepted)
         unexpected = sorted(set(fates.of_event) - set(accepted))
         lost = [fate for fate in fates if fate.event in accepted and fate.is_lost]

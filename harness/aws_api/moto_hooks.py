@@ -63,6 +63,8 @@ def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, A
         ("scheduler", "CreateScheduleGroup"): world.scheduler.validate_group,
         ("scheduler", "DeleteScheduleGroup"): world.scheduler.validate_group_deletion,
         ("scheduler", "UpdateSchedule"): world.scheduler.validate_update,
+        ("sns", "CreateTopic"): world.topics.validate_topic,
+        ("sns", "SetTopicAttributes"): world.topics.validate_topic,
         ("sns", "Subscribe"): world.topics.validate_subscription,
         ("sns", "SetSubscriptionAttributes"): world.topics.validate_subscription,
     }
@@ -102,6 +104,8 @@ def after(
             (world.scheduler if service == "scheduler" else world.scheduled_rules).changed(params)
     elif service == "kinesis" and operation in kinesis_hooks.RESHARDING:
         kinesis_hooks.close_shards(world)
+    elif (service, operation) == ("sns", "Subscribe") and "Error" not in answer:
+        world.topics.subscribed(params, answer, cause)
     elif service == "dynamodb" and "Error" not in answer:
         world.table_lifetimes.written(operation, params)
     elif service == "apigatewayv2" and operation == "CreateApi" and params.get("Target") and "Error" not in answer:

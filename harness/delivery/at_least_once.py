@@ -1,8 +1,9 @@
 """
 What "at least once" means: now and then AWS hands the same event over twice, or a later one first.
 
-Standard queues, standard topics and event buses promise no more than that (semantics §3.2); FIFO queues, FIFO topics and streams do, so
-nothing here is ever asked about them. A world is exact by default. A project that wants to see what its consumers make of it sets
+Standard queues, standard topics, event buses, schedules and the notifications of buckets promise no more than that (semantics §3.2, §6.4, §6.6,
+§10.2); FIFO queues, FIFO topics and streams do, so nothing here is ever asked about them. A world is exact by default. A project that wants to
+see what its consumers make of it sets
 `[tool.stagefright.at_least_once]`; a fault that hurts deliveries puts a decider of its own in front.
 
 Each draw depends on the source, the event and the consumer alone, so the same seed gives the same duplicates, whatever else happens.
@@ -21,21 +22,27 @@ from stagefright.errors import SettingsError, nearest
 from stagefright.journal import Journal
 
 REORDER_DELAY_MS_MAX = 100.0
-"""How long a reordered hand-over of a topic or a bus is held back at most. AWS gives no number."""
+"""How long a reordered hand-over of a topic, a bus, a schedule or a bucket is held back at most. AWS gives no number."""
 
 REORDER_PLACES_MAX = 10
 """How many later messages may overtake a reordered one in a queue. AWS gives no number."""
 
 DUPLICATE_DELAY_MS_MAX = 1_000.0
-"""How long after the first copy a topic or a bus hands the second one over, at most. AWS gives no number."""
+"""How long after the first copy a topic, a bus, a schedule or a bucket hands the second one over, at most. AWS gives no number."""
 
-STANDARD_TYPES = ("AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Events::EventBus")
+STANDARD_TYPES = (
+    "AWS::SQS::Queue",
+    "AWS::SNS::Topic",
+    "AWS::Events::EventBus",
+    "AWS::Scheduler::Schedule",
+    "AWS::S3::Bucket",
+)
 """What delivers at least once; a FIFO one of these does not."""
 
 DEFAULT_BUS = "default"
 """The bus that every account has; no template names it."""
 
-Kind = Literal["queue", "topic", "bus"]
+Kind = Literal["queue", "topic", "bus", "schedule", "bucket"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +79,13 @@ ONCE = Decision()
 
 
 def check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Refuse a name that no standard queue, topic or bus of a stage has; a pattern may fit nothing, or what a test makes."""
+    """Refuse a name that no standard queue, topic, bus, schedule or bucket of a stage has; a pattern may fit nothing, or what a test makes."""
     known = [*known, DEFAULT_BUS]
     for setting, value in settings.items():
         for name in value if isinstance(value, Mapping) else ():
             if name not in known and not any(character in name for character in "*?["):
                 raise SettingsError(
-                    f"at_least_once.{setting} names {name!r}, and the stage has no standard queue, topic or bus of that name. "
+                    f"at_least_once.{setting} names {name!r}, and the stage has no standard queue, topic, bus, schedule or bucket of that name. "
                     f"{nearest(name, known)} A pattern such as {name + '*'!r} names what tests make."
                 )
 
@@ -136,16 +143,17 @@ class AtLeastOnce:
                 return decision
         return self._by_settings(hand_over)
 
-    def hand_over(self, start: Callable[[int], None], hand_over: HandOver, cause: int) -> None:
-        """Call `start` with its cause once per copy, each after its delay."""
+    def hand_over(self, start: Callable[[int], None], hand_over: HandOver, cause: int) -> int:
+        """Call `start` with its cause once per copy, each after its delay; the number of copies, which is 0 for what is lost."""
         decision = self.decide(hand_over)
         if decision is ONCE:
             start(cause)
-            return
+            return 1
         if not decision.delays_s:
             self.note("drop", hand_over, decision, cause)
         for copy, delay_s in enumerate(decision.delays_s):
             self._copy(start, hand_over, decision, cause, copy, delay_s)
+        return len(decision.delays_s)
 
     def _copy(
         self,

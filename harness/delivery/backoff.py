@@ -10,9 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import chain, count, repeat
+from typing import TYPE_CHECKING
 
 from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
+
+if TYPE_CHECKING:
+    from stagefright.services.topic_retries import HttpRetryPolicy
 
 ASYNC_FUNCTION_ERROR_DELAYS_S = (60.0, 120.0)
 """Between the attempts of an asynchronous invocation whose function failed (semantics §2.1)."""
@@ -82,6 +86,11 @@ class Backoff:
         for retry, wait_s in enumerate(phases, 1):
             yield self._jittered(wait_s, retry, key)
 
+    def sns_http(self, policy: HttpRetryPolicy, *key: object) -> Iterator[float]:
+        """The waits before each retry of SNS to an HTTP/S endpoint, by its delivery policy (§5.2)."""
+        for retry, wait_s in enumerate(sns_http_waits(policy), 1):
+            yield self._jittered(wait_s, retry, key)
+
     def _jittered(self, wait_s: float, attempt: int, key: tuple[object, ...]) -> float:
         share = self._assumptions.retry_jitter
         return wait_s * (1 - self._chance.uniform(0, share, "jitter", *key, attempt)) if share else wait_s
@@ -90,6 +99,30 @@ class Backoff:
 def _exponential(first_s: float, factor: float, cap_s: float, attempt: int) -> float:
     # The exponent is bounded because a float overflows where a ladder of 100,000 attempts would not.
     return min(cap_s, first_s * math.pow(factor, min(attempt - 1, 64)))
+
+
+def sns_http_waits(policy: HttpRetryPolicy) -> Iterator[float]:
+    """The four phases of a delivery policy, without jitter."""
+    return chain(
+        repeat(0.0, policy.no_delay),
+        repeat(float(policy.min_delay_s), policy.min_delay),
+        (_sns_http_backoff(policy, step) for step in range(policy.backoffs)),
+        repeat(float(policy.max_delay_s), policy.max_delay),
+    )
+
+
+def _sns_http_backoff(policy: HttpRetryPolicy, step: int) -> float:
+    """From the least to the longest wait. AWS shows the functions as curves without formulas: those here are UNSOURCED."""
+    least, most, last = policy.min_delay_s, policy.max_delay_s, policy.backoffs - 1
+    if last == 0:
+        return float(least)
+    share = {
+        "linear": step / last,
+        "arithmetic": step * (step + 1) / (last * (last + 1)),
+        "geometric": (step / last) ** 2,
+        "exponential": math.expm1(step) / math.expm1(last),
+    }[policy.function]
+    return least + (most - least) * share
 
 
 def _sns_backoff(step: int) -> float:

@@ -27,7 +27,7 @@ def failed_items(payload: bytes, known: Collection[str], *, strangers_fail: bool
     if not answer:
         return set()
     if not isinstance(answer, dict):
-        return set() if isinstance(answer, str | list) and not answer else WHOLE_BATCH
+        return WHOLE_BATCH
     failures = answer.get("batchItemFailures")
     if not failures:
         return set()

@@ -43,12 +43,17 @@ WINDOW_VISIBILITY_MARGIN_S = 30
 
 ENVELOPE_BYTES = len('{"Records":[]}')
 
-ATTEMPTS_WITHOUT_DEAD_LETTERS_MAX = 200
+RECEIVES_WITHOUT_DEAD_LETTERS_MAX = 200
 """
-From how many attempts on a message in a queue without a dead-letter queue counts as one that never ends.
+From how many receives on a message in a queue without a dead-letter queue counts as one that never ends.
 
 On AWS it would come back until its retention ends, some 11,500 times by default, and a test learns nothing from them.
 """
+
+RECEIVED_TOO_SOON = (
+    ", the last time with success, but the message was received again before it could be deleted: "
+    "its visibility timeout is shorter than the work"
+)
 
 
 class _Received(NamedTuple):
@@ -56,7 +61,12 @@ class _Received(NamedTuple):
 
     message: ReceivedMessage
     text: str
+    received_at: float
     visible_again_at: float
+
+    def is_held(self, now: float) -> bool:
+        """Whether nobody else can have received it; with a visibility timeout of 0 that is sure at the moment of the receive only."""
+        return now < self.visible_again_at or now == self.received_at
 
 
 @dataclass(slots=True)
@@ -65,6 +75,7 @@ class _Batch:
 
     size_max: int
     messages: list[_Received] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
     bytes_left: int = SYNC_PAYLOAD_BYTES_MAX - ENVELOPE_BYTES
     is_full: bool = False
 
@@ -73,12 +84,13 @@ class _Batch:
         return self.size_max - len(self.messages)
 
     def add(self, received: _Received) -> bool:
-        """Take one in; false if it would be too much for one invocation."""
+        """Take one in; false if it would be too much for one invocation, or is there already, received a second time."""
         size = len(received.text.encode()) + 1
-        if self.messages and size > self.bytes_left:
+        if self.messages and (size > self.bytes_left or received.message.id in self.ids):
             self.is_full = True
             return False
         self.messages.append(received)
+        self.ids.add(received.message.id)
         self.bytes_left -= size
         self.is_full = self.room == 0
         return True
@@ -161,21 +173,20 @@ class QueuePoller:
         while not batch.is_full and (self._held or self._receive(batch.room)):
             received = self._held.popleft()
             # One that was held until its visibility timeout ended is in the queue again.
-            if received.visible_again_at > self._world.clock.now() and not batch.add(received):
+            if received.is_held(self._world.clock.now()) and not batch.add(received):
                 self._held.appendleft(received)
 
     def _receive(self, count: int) -> bool:
-        """Receive what passes the filter, and delete the rest; false if the queue has nothing now."""
-        timeout_s = self._visibility_timeout_s()
-        messages = self._queue.receive(count, visibility_timeout_s=timeout_s)
-        visible_again_at = self._world.clock.now() + timeout_s
-        for message in messages:
-            content = lambda_record(message)
-            if self._consumer.passes(content):
-                self._held.append(_Received(message, self._consumer.text_of(content), visible_again_at))
-            else:
-                self._drop_filtered(message)
-        return bool(self._held) or (bool(messages) and self._receive(count))
+        """Receive until something passes the filter, and delete the rest; false if the queue has nothing now."""
+        now, timeout_s = self._world.clock.now(), self._visibility_timeout_s()
+        while not self._held and (messages := self._queue.receive(count, visibility_timeout_s=timeout_s)):
+            for message in messages:
+                content = lambda_record(message)
+                if self._consumer.passes(content):
+                    self._held.append(_Received(message, self._consumer.text_of(content), now, now + timeout_s))
+                else:
+                    self._drop_filtered(message)
+        return bool(self._held)
 
     def _drop_filtered(self, message: ReceivedMessage) -> None:
         self._delete(message)
@@ -276,6 +287,8 @@ class QueuePoller:
             cause = delivery.n if isinstance(outcome, ApiError) else outcome.record
             due = min(received.visible_again_at for received in batch if received.message.id in failed)
             self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, self._reason(outcome))
+        else:
+            self._limit_receives(attempt, delivery.n, RECEIVED_TOO_SOON)
 
     def _slow_down(self) -> None:
         """Rest after a failure, unless the function reports what failed: then AWS does not slow down (§3.7, §3.8)."""
@@ -326,10 +339,13 @@ class QueuePoller:
         self._world.journal.write(
             "retry", self._consumer.name, cause=cause, source=self._source, due=due, reason=reason, ids=ids
         )
+        self._limit_receives(attempt, cause, f", the last time refused with {reason}")
+
+    def _limit_receives(self, receives: int, cause: int, how: str) -> None:
+        """Stop a world in which a message comes back for ever: each time its batch fails, or takes longer than it is hidden."""
         if self._queue.dead_letter_arn is None:
-            limit = ATTEMPTS_WITHOUT_DEAD_LETTERS_MAX
-            how = f", the last time refused with {reason}"
-            self._world.limit_attempts(attempt, self._consumer.arn, cause, limit=limit, how=how)
+            limit = RECEIVES_WITHOUT_DEAD_LETTERS_MAX
+            self._world.limit_attempts(receives, self._consumer.arn, cause, limit=limit, how=how)
 
     def _reason(self, outcome: Outcome | ApiError) -> str:
         if isinstance(outcome, ApiError):

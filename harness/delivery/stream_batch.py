@@ -25,6 +25,8 @@ LAST_RESULT_OK = "OK"
 LAST_RESULT_FAILED = "PROBLEM: Function call failed"
 """What a mapping shows as `LastProcessingResult` (§3.5)."""
 
+MISSING_STATE = 'the answer has no {"state": {...}}, which a tumbling window needs'
+"""Why an invocation that ended well counts as failed (§4.7)."""
 
 STREAM_ATTEMPTS_MAX = 12_000
 """From how many attempts on a stream counts as endless; a week of retention, at a minute each, needs about 10,100."""
@@ -122,10 +124,17 @@ class StreamBatch:
         await self._pause(batch, delivery, wait_s, refusal_reason(refusal))
 
     async def _try_again(self, batch: Sequence[StreamRecord], tries: _Tries, outcome: Outcome) -> None:
-        consumer = self._poller.consumer
-        self._world.limit_attempts(tries.failures, consumer.arn, outcome.record, limit=STREAM_ATTEMPTS_MAX)
-        reason = consumer.failure_reason(outcome) if outcome.failed else "BatchItemFailure"
+        limit, arn, reason = STREAM_ATTEMPTS_MAX, self._poller.consumer.arn, self._reason(outcome)
+        self._world.limit_attempts(tries.failures, arn, outcome.record, limit=limit, how=f": {reason}")
         await self._pause(batch, outcome.record, self._wait_s.stream_retry(tries.failures, outcome.record), reason)
+
+    def _reason(self, outcome: Outcome) -> str:
+        """Why an attempt failed; a missing state is named, since its invocation looks like a success."""
+        if outcome.failed:
+            return self._poller.consumer.failure_reason(outcome)
+        if self._is_failure(outcome):
+            return MISSING_STATE
+        return "BatchItemFailure"
 
     def _is_used_up(self, tries: _Tries) -> bool:
         limit = self._mapping.retry_attempts_max

@@ -7,11 +7,15 @@ each should be.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.errors import TemplateError
+from stagefright.errors import TemplateError, nearest
 from stagefright.wording import shorten
+
+SLIP_CUTOFF = 0.85
+"""How alike an unknown member must be to a known one to count as misspelt; higher, since some names of CloudFormation differ a little."""
 
 
 def parameters(client: Any, operation: str, properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,11 +38,19 @@ def _coerce(value: Any, shape: Any, path: str) -> Any:
 def _structure(value: Any, shape: Any, path: str) -> Any:
     if not isinstance(value, Mapping):
         raise _wrong(path, "a mapping", value)
+    for name in value:
+        _check_spelling(path, str(name), list(shape.members))
     return {
         name: _coerce(part, shape.members[name], f"{path}.{name}")
         for name, part in value.items()
         if name in shape.members
     }
+
+
+def _check_spelling(path: str, name: str, known: list[str]) -> None:
+    """Refuse what looks like a slip; a member that the API does not have may be CloudFormation's own."""
+    if name not in known and difflib.get_close_matches(name, known, n=1, cutoff=SLIP_CUTOFF):
+        raise TemplateError(f"{path} has no property {name!r}. {nearest(name, known)}")
 
 
 def _list(value: Any, shape: Any, path: str) -> Any:
@@ -121,6 +133,21 @@ def tags(value: Any) -> dict[str, str]:
     if isinstance(value, Mapping):
         return {str(name): text(part) for name, part in value.items()}
     return {str(tag["Key"]): text(tag["Value"]) for tag in value or []}
+
+
+def only(path: str, value: Any, *known: str) -> Mapping[str, Any]:
+    """
+    A mapping, checked to have no other members than these.
+
+    >>> only("Filter", {"S3Key": {}}, "S3Key")
+    {'S3Key': {}}
+    """
+    if not isinstance(value, Mapping):
+        raise _wrong(path, "a mapping", value)
+    for name in value:
+        if name not in known:
+            raise TemplateError(f"{path} has no property {name!r}. {nearest(str(name), list(known))}")
+    return value
 
 
 def mappings(properties: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

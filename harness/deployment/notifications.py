@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.deployment.coercion import mappings, parameters, text
+from stagefright.deployment.coercion import mappings, only, parameters, text
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.errors import TemplateError
 
@@ -26,18 +26,23 @@ def bucket_notifications(configuration: Mapping[str, Any]) -> dict[str, Any]:
     {'QueueConfigurations': [{'QueueArn': 'arn', 'Events': ['s3:ObjectCreated:*']}]}
     """
     found: dict[str, Any] = {}
+    only("NotificationConfiguration", configuration, *KINDS, "EventBridgeConfiguration")
     for kind, (member, api_kind, api_member) in KINDS.items():
-        entries = [_entry(entry, member, api_member) for entry in mappings(configuration, kind)]
+        entries = [_entry(kind, entry, member, api_member) for entry in mappings(configuration, kind)]
         if entries:
             found[api_kind] = entries
     bridge = configuration.get("EventBridgeConfiguration")
-    if bridge is not None and text(bridge.get("EventBridgeEnabled", True)) == "true":
-        found["EventBridgeConfiguration"] = {}
+    if bridge is not None:
+        settings = only("EventBridgeConfiguration", bridge, "EventBridgeEnabled")
+        if text(settings.get("EventBridgeEnabled", True)) == "true":
+            found["EventBridgeConfiguration"] = {}
     return found
 
 
-def _entry(entry: Mapping[str, Any], member: str, api_member: str) -> dict[str, Any]:
-    rules = ((entry.get("Filter") or {}).get("S3Key") or {}).get("Rules") or []
+def _entry(kind: str, entry: Mapping[str, Any], member: str, api_member: str) -> dict[str, Any]:
+    only(kind, entry, "Event", "Filter", member)
+    by_key = only("Filter", entry.get("Filter") or {}, "S3Key").get("S3Key") or {}
+    rules = mappings(only("S3Key", by_key, "Rules"), "Rules")
     made: dict[str, Any] = {api_member: entry[member], "Events": [entry["Event"]]}
     if rules:
         named = [{"Name": rule["Name"], "Value": text(rule["Value"])} for rule in rules]

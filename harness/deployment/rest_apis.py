@@ -12,6 +12,12 @@ from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.errors import TemplateError
 from stagefright.wording import shorten
 
+HTTP_METHODS = ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "HEAD", "ANY")
+"""What a method of a REST API may be called."""
+
+AUTHORIZER_TYPES = ("CUSTOM", "COGNITO_USER_POOLS")
+"""The authorization types that an authorizer decides."""
+
 
 def _call(maker: Maker, operation: str, properties: Mapping[str, Any]) -> Any:
     """Call an operation of API Gateway with a resource's properties, which it names in lower camel case."""
@@ -94,6 +100,7 @@ def resource(maker: Maker, properties: Properties) -> Made:
 
 @makes("AWS::ApiGateway::Method")
 def method(maker: Maker, properties: Properties) -> Made:
+    _check_method(properties)
     _call(maker, "PutMethod", {"AuthorizationType": "NONE", **properties})
     where = {name: properties[name] for name in ("RestApiId", "ResourceId", "HttpMethod")}
     for answer in mappings(properties, "MethodResponses"):
@@ -102,6 +109,19 @@ def method(maker: Maker, properties: Properties) -> Made:
     if integration is not None:
         _put_integration(maker, where, integration)
     return Made(maker.name())
+
+
+def _check_method(properties: Properties) -> None:
+    """What API Gateway refuses and moto takes; the texts are AWS's."""
+    if "HttpMethod" in properties and properties["HttpMethod"] not in HTTP_METHODS:
+        raise TemplateError(f"Invalid HttpMethod specified. Valid options are {','.join(HTTP_METHODS)}")
+    if properties.get("AuthorizationType") in AUTHORIZER_TYPES and not properties.get("AuthorizerId"):
+        raise TemplateError(
+            "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid "
+            f"authorizer. AuthorizationType is {properties['AuthorizationType']}, and there is no AuthorizerId."
+        )
+    if not isinstance(properties.get("Integration") or {}, Mapping):
+        raise TemplateError(f"Integration must be a mapping; it is {shorten(properties['Integration'])}.")
 
 
 def _put_integration(maker: Maker, where: Mapping[str, Any], integration: Mapping[str, Any]) -> None:

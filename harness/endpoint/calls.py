@@ -95,9 +95,9 @@ def through_moto(world: World, request: Request, asked: Asked, record: Record) -
     from botocore.awsrequest import AWSPreparedRequest, HeadersDict
     from moto.core.models import botocore_stubber
 
-    params = _Late(lambda: {} if asked.operation is None else reading.params(request, asked))
+    operation, params = _named(request, asked)
     with world.kernel.blame(record.n):
-        seen = moto_hooks.before(world, asked.service, asked.name, params)
+        seen = moto_hooks.before(world, asked.service, operation, params)
         url = aws_url(request, asked)
         headers = HeadersDict(dict(request.headers))
         headers["Host"] = url.split("/", 3)[2]
@@ -113,10 +113,19 @@ def through_moto(world: World, request: Request, asked: Asked, record: Record) -
         status, given, body = answer
         played = Answer(int(status), _headers(given), body if isinstance(body, bytes) else str(body).encode())
         parsed = _Late(lambda: _parsed(asked, played))
-        moto_hooks.after(world, asked.service, asked.name, params, parsed, seen, record.n)
+        moto_hooks.after(world, asked.service, operation, params, parsed, seen, record.n)
     if played.status >= 300:
         world.journal.amend(record, error=parsed.get("Error", {}).get("Code"))
     return played
+
+
+def _named(request: Request, asked: Asked) -> tuple[str, Mapping[str, Any]]:
+    """What the hooks are told of a call: an operation of the SDK, or an upload to S3 with a form, which is none."""
+    if asked.operation is not None:
+        return asked.name, _Late(lambda: reading.params(request, asked))
+    if asked.service == "s3" and request.method == "POST" and reading.is_form(request):
+        return "PostObject", reading.upload(request, asked)
+    return asked.name, {}
 
 
 def aws_url(request: Request, asked: Asked) -> str:
@@ -136,7 +145,10 @@ def _headers(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _parsed(asked: Asked, played: Answer) -> Mapping[str, Any]:
     """moto's answer as boto3 would give it."""
     if asked.operation is None:
-        return {}
+        headers = {name.lower(): value for name, value in played.headers}
+        return {"ResponseMetadata": {"HTTPStatusCode": played.status, "HTTPHeaders": headers}} | (
+            {"Error": {}} if played.status >= 300 else {}
+        )
     from botocore.awsrequest import HeadersDict
     from botocore.parsers import create_parser
 

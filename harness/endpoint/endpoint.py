@@ -8,17 +8,16 @@ world is open to others from when the test asks for the URL until it ends; at ot
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.endpoint import naming, writing
-from stagefright.endpoint.calls import play
+from stagefright.endpoint import inside, naming, writing
 from stagefright.endpoint.gate import Gate
-from stagefright.endpoint.message import Answer, Request, parse_request
+from stagefright.endpoint.message import Answer, Request
 from stagefright.endpoint.server import Server, start
-from stagefright.tasks import current_actor, outside_the_world
+from stagefright.tasks import outside_the_world
 from stagefright.virtual.timepieces import real_timer as _real_time
 
 if TYPE_CHECKING:
@@ -136,32 +135,9 @@ class Endpoint:
     async def _play(self, visit: _Visit) -> None:
         number = self.gate.begin_call()
         try:
-            visit.settle(await self._whatever_happens(visit.request, VISITOR))
+            visit.settle(await inside.whatever_happens(self._world, visit.request, VISITOR))
         finally:
             self.gate.end_call(number)
-
-    async def _whatever_happens(self, request: Request, caller: str) -> Answer:
-        """An error of ours, or of moto's, is the caller's answer: it must not look like a dead connection."""
-        try:
-            return await play(self._world, request, caller)
-        except Exception as error:  # noqa: BLE001 - it becomes the answer
-            return self._broken(request, error)
-
-    def _broken(self, request: Request, error: Exception) -> Answer:
-        message = f"The local stage failed at {request.method} {request.path}: {type(error).__name__}: {error}"
-        self._world.journal.write("warning", VISITOR, message=message)
-        asked = naming.identify(request, self._world.region)
-        return writing.refusal(request, asked, ApiError("InternalFailure", message, status=500), "failed")
-
-    def serve(self, _host: str, raw: bytes) -> Coroutine[Any, Any, bytes]:
-        """Answer a client of the test or of a handler, which is in the world already."""
-        actor = current_actor()
-        caller = "test" if actor is None or actor.owner is None else actor.owner.log.function
-        return self._serve_inside(parse_request(raw), caller)
-
-    async def _serve_inside(self, request: Request, caller: str) -> bytes:
-        answer = await self._whatever_happens(request, caller)
-        return answer.to_bytes(head_only=request.method == "HEAD")
 
     # -- serving -----------------------------------------------------------------------------------------------------
 

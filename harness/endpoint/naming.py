@@ -250,6 +250,8 @@ def _routes(service: str) -> tuple[_Route, ...]:
 
 def _route_of(operation: Any) -> _Route:
     path, _, query = str(operation.http["requestUri"]).partition("?")
+    # S3's clients take the bucket out of the path of an operation when they first call it, and keep the whole here.
+    path = operation.http.get("authPath", path)
     pieces = re.split(r"(\{[^}]+\})", path.rstrip("/") or "")
     pattern = "".join(_piece(piece) for piece in pieces)
     queries = tuple((part.partition("=")[0], part.partition("=")[2]) for part in query.split("&") if part)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
+from email.parser import BytesParser
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -41,6 +42,26 @@ def _read(request: Request, asked: Asked, shape: Any) -> Params:
     if protocol == "json":
         return dict(_from_json(shape, json.loads(request.body or b"{}")))
     return _located(request, asked, shape) | _body(request, shape, is_xml=protocol == "rest-xml")
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body is a form with a file, as browsers upload to S3."""
+    return request.header("content-type").startswith("multipart/form-data")
+
+
+def upload(request: Request, asked: Asked) -> Params:
+    """Where a form's upload goes: a key may take the name of the file for `${filename}`."""
+    head = f"Content-Type: {request.header('content-type')}\r\n\r\n".encode("latin-1", "replace")
+    fields = {
+        str(part.get_param("name", header="content-disposition")).lower(): part
+        for part in BytesParser().parsebytes(head + request.body).walk()
+        if not part.is_multipart()
+    }
+    file = fields.get("file")
+    name = "" if file is None else file.get_filename("")
+    key = bytes(fields["key"].get_payload(decode=True) if "key" in fields else b"").decode("utf-8", "replace")
+    bucket = asked.bucket or request.path.strip("/").partition("/")[0]
+    return {"Bucket": bucket, "Key": key.replace("${filename}", name)}
 
 
 # -- json ------------------------------------------------------------------------------------------------------------

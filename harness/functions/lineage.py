@@ -36,13 +36,12 @@ CARRIERS: Mapping[str, frozenset[str] | None] = {
 }
 """The calls whose header goes on with what they cause; None: all of a service."""
 
+OUTSIDE = frozenset({"detail_type", "log_stream"})
+"""What only events of buses and of log groups have: these take no part, even if Lambda itself wrote what they hand on."""
+
 REQUEST_COUNTER_MAX = 255
 LOOP_COUNTER_MAX = 32_767
 """The ranges of the two counters in `Lineage`."""
-
-_BUS = "detail_type"
-_LOG_GROUP = "log_stream"
-"""What the `event` records of these have and no others do; EventBridge and CloudWatch Logs do not hand a header on."""
 
 RECURSION = "RecursiveInvocationException"
 
@@ -177,7 +176,7 @@ def header_behind(journal: Journal, chance: Chance, cause: int | None) -> str | 
     for record in _way_back(journal, cause):
         if record.kind == "invocation":
             return header_of(chance, record) if carried else None
-        if record.kind == "event" and (_BUS in record.detail or _LOG_GROUP in record.detail):
+        if record.kind == "event" and not OUTSIDE.isdisjoint(record.detail):
             return None
         if record.kind == "outcome":
             carried = True

@@ -256,8 +256,19 @@ def _attribute_value(attribute: Mapping[str, Any]) -> Any:
         items = _json_or_none(text)
         return items if isinstance(items, list) else _IGNORED
     if data_type.split(".")[0] == "Number":
-        return _json_or_none(text, otherwise=_IGNORED)
+        return _number(text)
     return text
+
+
+def _number(text: str) -> Any:
+    """JSON's numbers exactly; `Publish` takes others too, such as `+1` and `.5`."""
+    value = _json_or_none(text, otherwise=_IGNORED)
+    if value is not _IGNORED:
+        return value
+    try:
+        return float(text)
+    except ValueError:
+        return _IGNORED
 
 
 def _json_or_none(text: str | bytes, *, otherwise: Any = None) -> Any:

@@ -2,8 +2,8 @@
 From an expression to instants: time zones with their summer times, and the span in which a schedule is alive.
 
 EventBridge Scheduler skips a cron time that the clocks jump over, and invokes once where they pass a time twice (Scheduler guide,
-schedule-types). Which of the two it is, and what becomes of an `at` that the clocks jump over, the guide does not say: here it is the first,
-and the instant that the clocks would have shown without the jump.
+schedule-types). Which of the two it is, and what becomes of an `at` that the clocks jump over, the guide does not say: here it is the first
+unless told otherwise, and the instant that the clocks would have shown without the jump.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from stagefright.schedules.expression import At, Expression, Rate
 
 FORESEEABLE_S = datetime(2200, 1, 2, tzinfo=UTC).timestamp()
 """No cron expression reaches further."""
+
+OVERLAP_MAX = timedelta(hours=2)
+"""By how much clocks are set back at most."""
 
 
 def zone_named(name: str) -> tzinfo:
@@ -55,6 +58,8 @@ class Recurrence:
     at_once: bool = False
     start: float = -inf
     end: float = inf
+    second_pass: bool = False
+    """Whether a time that the clocks pass twice counts the second time."""
 
     @property
     def is_once(self) -> bool:
@@ -81,7 +86,8 @@ class Recurrence:
         after = max(after, self.start - 0.000_001)
         if after >= FORESEEABLE_S:
             return None
-        local = self._local(after)
+        # The second pass of what was passed once already lies behind by local time.
+        local = self._local(after) - (OVERLAP_MAX if self.second_pass else timedelta())
         while True:
             found = self.expression.next_after(local)
             if found is None:
@@ -95,5 +101,7 @@ class Recurrence:
         return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=when)).astimezone(self.zone).replace(tzinfo=None)
 
     def _instant(self, local: datetime) -> float:
-        """The first instant at which clocks show a local time."""
-        return local.replace(tzinfo=self.zone, fold=0).timestamp()
+        """The instant at which clocks show a local time, of two the first unless `second_pass`; one that they jump over counts as before."""
+        first, second = (local.replace(tzinfo=self.zone, fold=fold).timestamp() for fold in (0, 1))
+        # Where the clocks jump over a time, the two are the other way round.
+        return second if self.second_pass and second > first else first

@@ -13,13 +13,14 @@ from typing import Any
 
 CREATIONS = {
     "PutObject": "ObjectCreated:Put",
+    "PostObject": "ObjectCreated:Post",
     "CopyObject": "ObjectCreated:Copy",
     "CompleteMultipartUpload": "ObjectCreated:CompleteMultipartUpload",
 }
 TAGGINGS = {"PutObjectTagging": "ObjectTagging:Put", "DeleteObjectTagging": "ObjectTagging:Delete"}
 DELETIONS = ("DeleteObject", "DeleteObjects")
 OPERATIONS = frozenset({*CREATIONS, *TAGGINGS, *DELETIONS, "PutObjectAcl", "RestoreObject"})
-"""The operations that may change an object."""
+"""The operations that may change an object; `PostObject`, a form's upload, is none of the SDK's."""
 
 EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 """What a delete marker is tagged with: the MD5 of nothing."""

@@ -2,18 +2,21 @@
 The notifications of S3: which are configured, and what happens in a bucket on its way to functions, queues, topics and the event bus (semantics §10.2).
 
 Buckets and objects are moto's. A change is noticed when moto has answered the call that made it, and handed over at once: once, and in the
-order of the changes. AWS promises neither, so a test that needs a duplicate or another order asks for it (`chaos`).
+order of the changes. AWS promises neither, so a test that wants duplicates or another order asks for them (`delivery/at_least_once.py`).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.delivery import targets
+from stagefright.delivery.at_least_once import HandOver
 from stagefright.errors import UnsupportedOperation
 from stagefright.services import bucket_events, bucket_rules
 from stagefright.services.bucket_changes import OPERATIONS, Change, Glance, changes, glance
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from stagefright.world import World
 
 Parameters = Mapping[str, Any]
+
+_HOST = re.compile(r"(?:.+\.)?s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com")
 
 ERRAND = "s3"
 """Who calls when no `call` record tells: the world itself."""
@@ -150,9 +155,13 @@ class BucketService:
 
     def _deliver(self, told: Occurrence, rule: Rule, event_id: str, event: int) -> None:
         text = json.dumps({"Records": [bucket_events.record(told, rule.id)]}, separators=(",", ":"))
-        delivery = self._write(
-            "delivery", rule.arn, event, source=self._world.name_of(told.bucket), ids=[event_id], attempt=1, rule=rule.id
-        )  # fmt: skip
+        name_of = self._world.name_of
+        source = name_of(told.bucket)
+        hand_over = HandOver("bucket", source, event_id, name_of(rule.arn))
+        self._world.at_least_once.hand_over(partial(self._deliver_copy, text, source, rule, event_id), hand_over, event)
+
+    def _deliver_copy(self, text: str, source: str, rule: Rule, event_id: str, cause: int) -> None:
+        delivery = self._write("delivery", rule.arn, cause, source=source, ids=[event_id], attempt=1, rule=rule.id)
         try:
             self._hand_over(rule.arn, text, delivery)
         except ApiError as refusal:
@@ -246,3 +255,13 @@ def _deprecated(verb: str) -> UnsupportedOperation:
         f"The local stage does not have s3.{verb}BucketNotification, which AWS has deprecated. "
         f"Use {verb.lower()}_bucket_notification_configuration."
     )
+
+
+def is_bucket_host(host: str) -> bool:
+    """
+    Whether S3 answers at a host: to presigned URLs, forms and plain HTTP.
+
+    >>> is_bucket_host("photos.s3.eu-west-1.amazonaws.com"), is_bucket_host("s3.amazonaws.com"), is_bucket_host("example.com")
+    (True, True, False)
+    """
+    return _HOST.fullmatch(host) is not None

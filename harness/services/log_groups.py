@@ -29,6 +29,9 @@ FILTERS_PER_GROUP_MAX = 2
 
 DELIVERED_SERVICES = ("lambda", "kinesis")
 
+ARN_COLONS = 5
+"""How many colons an ARN has at least."""
+
 _ID_BASE = 3 * 10**55
 """Ids of log events have 56 digits, and grow."""
 
@@ -202,6 +205,8 @@ class LogGroupService:
     # Refusals
 
     def _check_destination(self, group: str, arn: str, role: str | None) -> None:
+        if not arn.startswith("arn:") or arn.count(":") < ARN_COLONS:
+            raise ApiError("InvalidParameterException", f"destinationArn must be an ARN; {arn!r} was given.")
         service, account = targets.service_of(arn), arn.split(":")[4]
         if service == "lambda":
             self._check_function(group, arn, account)

@@ -14,6 +14,7 @@ from stagefright.journal import Journal
 from stagefright.tasks import Kernel
 
 if TYPE_CHECKING:
+    from stagefright.services.apis.message import HttpRequest, HttpResponse
     from stagefright.services.archives import Archive
 
 
@@ -58,6 +59,16 @@ class TopicsPeer(Protocol):
 
     def deliver(self, topic_arn: str, message: str, *, cause: int | None = None) -> str:
         """Publish a message and return its id, or refuse it with an `ApiError`."""
+
+
+class EndpointsPeer(Protocol):
+    """The APIs and function URLs of the world."""
+
+    def serves_host(self, host: str, /) -> bool:
+        """Whether a host is one of them."""
+
+    async def handle(self, host: str, request: HttpRequest, /) -> HttpResponse:
+        """Answer a request."""
 
 
 class ArchivesPeer(Protocol):
@@ -109,6 +120,8 @@ class World(Protocol):
     def streams(self) -> StreamsPeer: ...
     @property
     def async_invoke(self) -> AsyncInvokePeer: ...
+    @property
+    def endpoints(self) -> EndpointsPeer: ...
     @property
     def archives(self) -> ArchivesPeer: ...
     @property

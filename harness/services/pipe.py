@@ -131,7 +131,7 @@ def check_pipe(pipe: Pipe) -> None:
         if len(parameters.get("InputTemplate") or "") > TEMPLATE_CHARS_MAX:
             raise invalid(f"InputTemplate must have length less than or equal to {TEMPLATE_CHARS_MAX}.")
     settings = pipe.target_parameters.get("LambdaFunctionParameters") or {}
-    _check_choice("InvocationType", settings.get("InvocationType"), INVOCATION_TYPES)
+    check_choice("InvocationType", settings.get("InvocationType"), INVOCATION_TYPES)
     _check_fifo_target(pipe)
 
 
@@ -212,7 +212,7 @@ def _record_age(given: Mapping[str, Any]) -> int:
 
 
 def _bisects(given: Mapping[str, Any]) -> bool:
-    _check_choice("OnPartialBatchItemFailure", given.get("OnPartialBatchItemFailure"), (BISECT,))
+    check_choice("OnPartialBatchItemFailure", given.get("OnPartialBatchItemFailure"), (BISECT,))
     return given.get("OnPartialBatchItemFailure") == BISECT
 
 
@@ -227,13 +227,14 @@ def _position(given: Mapping[str, Any], source: Source) -> str:
     position = given.get("StartingPosition")
     if position is None:
         raise invalid(f"{SOURCE_PARAMETERS[source]}.StartingPosition is required.")
-    _check_choice("StartingPosition", position, POSITIONS[source])
+    check_choice("StartingPosition", position, POSITIONS[source])
     if (position == "AT_TIMESTAMP") != (given.get("StartingPositionTimestamp") is not None):
         raise invalid("StartingPositionTimestamp is required with StartingPosition AT_TIMESTAMP, and only with it.")
     return str(position)
 
 
-def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
+    """Refuse what is none of an enumeration's values."""
     if value is not None and value not in known:
         raise invalid(f"{name} must be one of {', '.join(known)}; {value} was given.")
 

@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.services.pipe import SOURCE_PARAMETERS, Pipe, check_pipe, invalid, read_polling, source_of
+from stagefright.services.pipe import (
+    SOURCE_PARAMETERS,
+    Pipe,
+    check_choice,
+    check_pipe,
+    invalid,
+    read_polling,
+    source_of,
+)
 
 if TYPE_CHECKING:
     from stagefright.world import World
@@ -41,6 +49,9 @@ class PipeService:
     def create_pipe(self, params: Parameters) -> Response:
         """Make a pipe; it runs at once unless it is to be stopped."""
         name, now = params["Name"], self._world.clock.now()
+        for member in ("Source", "Target"):
+            if not params[member].startswith(("arn:", "smk://")):
+                raise invalid(f"{member} must be an ARN; {params[member]} was given.")
         if name in self._pipes:
             raise ApiError("ConflictException", f"Pipe {name} already exists.", status=409)
         pipe = Pipe(
@@ -198,6 +209,7 @@ def _changes(params: Parameters) -> dict[str, Any]:
     ):
         if member in params:
             changes[name] = params[member]
+    check_choice("DesiredState", params.get("DesiredState"), ("RUNNING", "STOPPED"))
     if params.get("DesiredState"):
         changes["is_running"] = params["DesiredState"] == "RUNNING"
     return changes

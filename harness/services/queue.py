@@ -48,7 +48,12 @@ from stagefright.services.queue_receipts import (
     handle_expired,
     not_available,
 )
-from stagefright.services.queue_rules import deduplication_id, refuse_foreign_parameters, refuse_without_group
+from stagefright.services.queue_rules import (
+    deduplication_id,
+    refuse_foreign_parameters,
+    refuse_too_long,
+    refuse_without_group,
+)
 
 FIRST_SEQUENCE_NUMBER = 18_850_000_000_000_000_000
 SEQUENCE_STEP = 256
@@ -207,9 +212,10 @@ class Queue:
         """
         Accept a message; a FIFO queue accepts and ignores one that it was sent in the last five minutes.
 
-        Sizes and names are the caller's business (`queue_rules.check_message`); what depends on the type of the queue
-        is checked here.
+        What every queue refuses is the caller's business (`queue_rules.check_message`); what depends on the settings and the
+        type of this one is checked here, so that it holds for services too.
         """
+        refuse_too_long(body, attributes or {}, self.message_bytes_max)
         if self.fifo:
             refuse_without_group(group_id)
             dedup_id = deduplication_id(dedup_id, body, by_content=self.content_based_deduplication)

@@ -151,8 +151,12 @@ class MoveTasks:
         if destination is None:
             task.status, task.failure = "FAILED", "AWS.SimpleQueueService.NonExistentQueue"
             return
+        try:
+            _resend(message, destination)
+        except ApiError as refusal:
+            task.status, task.failure = "FAILED", refusal.code
+            return
         source.take_away(message)
-        _resend(message, destination)
         task.moved += 1
         if task.moved == task.to_move:
             task.status = "COMPLETED"

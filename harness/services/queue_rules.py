@@ -23,8 +23,8 @@ _ID_CHARACTERS = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1
 _BATCH_ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
-def check_message(body: str, attributes: MessageAttributes, *, bytes_max: int) -> None:
-    """Refuse a body or message attributes that SQS would refuse."""
+def check_message(body: str, attributes: MessageAttributes) -> None:
+    """Refuse a body or message attributes that SQS would refuse in any queue."""
     if not body:
         raise missing("MessageBody")
     for name, value in attributes.items():
@@ -36,6 +36,10 @@ def check_message(body: str, attributes: MessageAttributes, *, bytes_max: int) -
             f"[{limits.MESSAGE_ATTRIBUTES_MAX}]."
         )
     check_characters(body)
+
+
+def refuse_too_long(body: str, attributes: MessageAttributes, bytes_max: int) -> None:
+    """Refuse a message that is larger than its queue takes, whoever sends it (§3.1)."""
     if message_bytes(body, attributes) > bytes_max:
         raise invalid(f"One or more parameters are invalid. Reason: Message must be shorter than {bytes_max} bytes.")
 

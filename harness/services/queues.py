@@ -373,7 +373,7 @@ class QueueService:
     def _send(self, queue: Queue, params: Params) -> SentMessage:
         attributes = params.get("MessageAttributes") or {}
         system_attributes = params.get("MessageSystemAttributes") or {}
-        rules.check_message(params["MessageBody"], attributes, bytes_max=queue.message_bytes_max)
+        rules.check_message(params["MessageBody"], attributes)
         rules.check_system_attributes(system_attributes)
         rules.check_ids(params.get("MessageGroupId"), params.get("MessageDeduplicationId"))
         rules.check_delay(params.get("DelaySeconds"))

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from stagefright.delivery.at_least_once import HandOver
 from stagefright.schedules import At, Rate, Recurrence, parse_schedule, zone_named
 from stagefright.services import scheduler_rules as rules
 from stagefright.services.scheduler_targets import Firing, ScheduleDelivery, Target
@@ -111,6 +113,7 @@ class SchedulerService:
             at_once=start is not None or self._world.is_deployed,
             start=-inf if start is None else start,
             end=inf if end is None else end,
+            second_pass=self._world.assumptions.schedule_second_pass,
         )
 
     def _first(self, recurrence: Recurrence, now: float) -> float | None:
@@ -153,11 +156,20 @@ class SchedulerService:
             self._warn_once(arn, target, record.n)
             self._completed(arn)
             return
-        firing = Firing(arn, event["time"], event)
+        self._hand_over(target, Firing(arn, event["time"], event), record.n)
+
+    def _hand_over(self, target: Target, firing: Firing, cause: int) -> None:
+        """Invoke the target, at least once (§6.6)."""
+        arn = firing.schedule_arn
         source = self._world.name_of(arn)
-        ScheduleDelivery(
-            self._world, target, firing, source=source, cause=record.n, finished=lambda: self._completed(arn)
-        ).start()
+
+        def start(cause: int) -> None:
+            finished = partial(self._completed, arn)
+            ScheduleDelivery(self._world, target, firing, source=source, cause=cause, finished=finished).start()
+
+        hand_over = HandOver("schedule", source, str(firing.default_event["id"]), self._world.name_of(target.arn))
+        if not self._world.at_least_once.hand_over(start, hand_over, cause):
+            self._completed(arn)
 
     def _default_event(self, arn: str, when: float) -> dict[str, Any]:
         """What a target gets without an `Input`; that its detail is the text `{}` is seen on AWS, and documented nowhere."""

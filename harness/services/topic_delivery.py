@@ -9,7 +9,7 @@ function does with the event is never SNS's business: it is invoked asynchronous
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -36,6 +36,7 @@ class Subscription:
     filter_policy: str | None = None
     filter_scope: str = "MessageAttributes"
     dead_letter_arn: str | None = None
+    delivery_policy: str | None = None
 
     @classmethod
     def from_attributes(cls, arn: str, protocol: str, endpoint: str, attributes: Mapping[str, Any]) -> Subscription:
@@ -49,6 +50,7 @@ class Subscription:
             filter_policy=attributes.get("FilterPolicy") or None,
             filter_scope=attributes.get("FilterPolicyScope") or "MessageAttributes",
             dead_letter_arn=redrive.get("deadLetterTargetArn"),
+            delivery_policy=attributes.get("DeliveryPolicy") or None,
         )
 
 
@@ -88,7 +90,10 @@ class SubscriptionDelivery:
 
     def _copy(self, cause: int) -> None:
         """Hand one copy over, which has its own cause and retries of its own."""
-        SubscriptionDelivery(self._world, self._message, self._subscription, cause)._start()
+        self._another(cause)._start()
+
+    def _another(self, cause: int) -> SubscriptionDelivery:
+        return SubscriptionDelivery(self._world, self._message, self._subscription, cause)
 
     def _start(self) -> None:
         error = self._attempt(1)
@@ -107,12 +112,12 @@ class SubscriptionDelivery:
 
     async def _retry(self, error: ApiError) -> None:
         attempt = 1
-        for delay in self._world.backoff.sns_managed(self._message.id, self._subscription.arn):
+        for delay in self._ladder():
             due = self._world.clock.now() + delay
             self._write("retry", self._consumer, source=self._source, due=due, reason=str(error), ids=self._ids)
             await self._world.kernel.sleep(delay)
             attempt += 1
-            failed = self._attempt(attempt)
+            failed = await self._attempt_again(attempt)
             if failed is None:
                 return
             error = failed
@@ -120,17 +125,25 @@ class SubscriptionDelivery:
                 break
         self._give_up(error, attempts=attempt)
 
+    def _ladder(self) -> Iterator[float]:
+        return self._world.backoff.sns_managed(self._message.id, self._subscription.arn)
+
+    async def _attempt_again(self, attempt: int) -> ApiError | None:
+        return self._attempt(attempt)
+
     def _attempt(self, attempt: int) -> ApiError | None:
-        arn = self._subscription.arn
-        record = self._world.journal.write(
-            "delivery", self._consumer, cause=self._cause, source=self._source, ids=self._ids, attempt=attempt,
-            subscription=arn,
-        )  # fmt: skip
         try:
-            self._hand_over(record.n)
+            self._hand_over(self._note_attempt(attempt))
         except ApiError as error:
             return error
         return None
+
+    def _note_attempt(self, attempt: int) -> int:
+        arn = self._subscription.arn
+        return self._world.journal.write(
+            "delivery", self._consumer, cause=self._cause, source=self._source, ids=self._ids, attempt=attempt,
+            subscription=arn,
+        ).n  # fmt: skip
 
     def _hand_over(self, cause: int) -> None:
         subscription = self._subscription
@@ -149,7 +162,11 @@ class SubscriptionDelivery:
         if subscription.raw and len(message.attributes) > RAW_ATTRIBUTES_MAX:
             raise ApiError("InvalidParameterValue", f"Raw delivery allows {RAW_ATTRIBUTES_MAX} message attributes.")
         raw = subscription.raw
-        body = message.text_for("sqs") if raw else envelope_text(message, subscription.arn, subscription.protocol)
+        body = (
+            message.text_for(subscription.protocol)
+            if raw
+            else envelope_text(message, subscription.arn, subscription.protocol)
+        )
         queue.send(
             body,
             attributes=message.attributes if raw else None,

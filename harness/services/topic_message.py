@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 SIGNATURE = base64.b64encode(b"Stagefright does not sign what it delivers. ".ljust(256, b".")).decode()
 """As long as a real signature, and honest about not being one."""
@@ -51,6 +52,24 @@ def envelope(message: Message, subscription_arn: str, protocol: str) -> dict[str
     if message.attributes:
         body["MessageAttributes"] = shown_attributes(message.attributes)
     return body
+
+
+def confirmation(message_id: str, topic_arn: str, token: str, at: str) -> dict[str, Any]:
+    """What an HTTP/S endpoint is asked before it gets anything else; note that `SubscribeURL` confirms by a plain GET."""
+    region = topic_arn.split(":")[3]
+    query = f"Action=ConfirmSubscription&TopicArn={quote(topic_arn, safe=':')}&Token={token}"
+    return {
+        "Type": "SubscriptionConfirmation",
+        "MessageId": message_id,
+        "Token": token,
+        "TopicArn": topic_arn,
+        "Message": f"You have chosen to subscribe to the topic {topic_arn}.\nTo confirm the subscription, visit the SubscribeURL included in this message.",
+        "SubscribeURL": f"https://sns.{region}.amazonaws.com/?{query}",
+        "Timestamp": at,
+        "SignatureVersion": "1",
+        "Signature": SIGNATURE,
+        "SigningCertURL": f"https://sns.{region}.amazonaws.com/{CERTIFICATE}",
+    }
 
 
 def envelope_text(message: Message, subscription_arn: str, protocol: str) -> str:

@@ -19,7 +19,9 @@ from stagefright.patterns.dialects import MESSAGE_ATTRIBUTES, MESSAGE_BODY, SET_
 from stagefright.services import topic_rules as rules
 from stagefright.services.peers import World
 from stagefright.services.topic_delivery import DELIVERED_PROTOCOLS, Subscription, SubscriptionDelivery, is_true
+from stagefright.services.topic_endpoints import ENDPOINT_PROTOCOLS, Confirmations, EndpointDelivery, is_ours
 from stagefright.services.topic_message import Message, content_hash, plain_attributes
+from stagefright.services.topic_retries import check_delivery_policy
 
 DEDUPLICATION_S = 300.0
 """A FIFO topic accepts and ignores a message that it got within five minutes."""
@@ -37,6 +39,7 @@ class TopicService:
         self._published: dict[str, int] = {}
         self._accepted: dict[str, dict[tuple[str | None, str], tuple[float, dict[str, str]]]] = {}
         self._warned: set[str] = set()
+        self.confirmations: Confirmations = Confirmations(world)
 
     # Operations
 
@@ -105,11 +108,23 @@ class TopicService:
             rules.check_arn(topic_arn)
         rules.check_endpoint(params.get("Protocol") or "sqs", params.get("Endpoint") or "", topic_arn)
         rules.check_redrive_policy(attributes.get("RedrivePolicy"), topic_arn)
+        check_delivery_policy(attributes.get("DeliveryPolicy"))
         scope = attributes.get("FilterPolicyScope") or MESSAGE_ATTRIBUTES
         _check_scope(scope, "Attributes Reason: FilterPolicyScope")
         _check_policy(attributes.get("FilterPolicy"), scope, SUBSCRIBE)
         if attributes.get("FilterPolicy") and topic_arn:
             self._check_number_of_policies(topic_arn)
+
+    def validate_topic(self, params: Mapping[str, Any]) -> None:
+        """Refuse a `SetTopicAttributes` or a `CreateTopic` whose delivery policy is outside of AWS's limits."""
+        given = {params.get("AttributeName"): params.get("AttributeValue"), **(params.get("Attributes") or {})}
+        check_delivery_policy(given.get("DeliveryPolicy"))
+
+    def subscribed(self, params: Mapping[str, Any], answer: Mapping[str, Any], cause: int | None) -> None:
+        """An HTTP/S endpoint of the stage was subscribed: it is asked to confirm."""
+        subscription = _subscription(answer["SubscriptionArn"])
+        if subscription is not None and is_ours(self._world, subscription.protocol, subscription.endpoint):
+            self.confirmations.subscribed(params, answer, subscription, cause)
 
     def _check_number_of_policies(self, topic_arn: str, besides: str | None = None) -> None:
         """Refuse a filter policy too many; `besides` is the subscription that gets it, which may have one already."""
@@ -123,12 +138,14 @@ class TopicService:
     # State of our own; topics and subscriptions are in moto's
 
     def snapshot(self) -> Any:
-        """A copy of the counters, the deduplication memory and the warnings given."""
-        return deepcopy((self._published, self._accepted, self._warned))
+        """A copy of the counters, the deduplication memory, the warnings given and the endpoints asked."""
+        return deepcopy((self._published, self._accepted, self._warned)), self.confirmations.snapshot()
 
     def restore(self, state: Any) -> None:
         """Go back to a snapshot."""
-        self._published, self._accepted, self._warned = deepcopy(state)
+        own, confirmations = state
+        self._published, self._accepted, self._warned = deepcopy(own)
+        self.confirmations.restore(confirmations)
 
     # Publishing
 
@@ -201,10 +218,27 @@ class TopicService:
             attributes=plain_attributes(message.attributes), **_group(message),
         )  # fmt: skip
         for subscription in self._subscriptions(message.topic_arn):
-            if subscription.protocol in DELIVERED_PROTOCOLS:
-                SubscriptionDelivery(self._world, message, subscription, record).start()
-            else:
-                self._warn_once(subscription.arn, message.topic_arn, record, subscription.protocol)
+            self._hand_over(message, subscription, record)
+
+    def _hand_over(self, message: Message, subscription: Subscription, record: int) -> None:
+        if subscription.arn in self.confirmations.pending:
+            # AWS hands nothing over before the endpoint has confirmed.
+            reason = "the subscription is not confirmed: its endpoint has to get the SubscribeURL, or to call ConfirmSubscription"
+            self._write(
+                "dropped",
+                subscription.endpoint,
+                record,
+                source=self._world.name_of(message.topic_arn),
+                reason=reason,
+                ids=[message.id],
+            )
+        elif subscription.protocol in DELIVERED_PROTOCOLS:
+            SubscriptionDelivery(self._world, message, subscription, record).start()
+        elif is_ours(self._world, subscription.protocol, subscription.endpoint):
+            policy = self._topic(message.topic_arn).delivery_policy or None
+            EndpointDelivery(self._world, message, subscription, record, policy).start()
+        else:
+            self._warn_once(subscription.arn, message.topic_arn, record, subscription.protocol)
 
     def _publish_to_device(self, arn: str, params: Mapping[str, Any]) -> dict[str, Any]:
         if arn not in _backend(arn).platform_endpoints:
@@ -222,7 +256,8 @@ class TopicService:
     def _warn_once(self, key: str, resource: str, cause: int, protocol: str) -> None:
         if key not in self._warned:
             self._warned.add(key)
-            text = f"The local stage does not deliver to {protocol} endpoints; what is published to {key} ends here."
+            where = f"{protocol} endpoints" + (" outside of the stage" if protocol in ENDPOINT_PROTOCOLS else "")
+            text = f"The local stage does not deliver to {where}; what is published to {key} ends here."
             self._write("warning", resource, cause, message=text)
 
     def _write(self, kind: str, arn: str, cause: int | None, /, **detail: Any) -> int:
@@ -252,6 +287,8 @@ class TopicService:
             _check_policy(value, scope or MESSAGE_ATTRIBUTES, SET_SUBSCRIPTION_ATTRIBUTES)
             if value and known is not None:
                 self._check_number_of_policies(known.topic_arn, besides=known.arn)
+        elif name == "DeliveryPolicy":
+            check_delivery_policy(value)
         elif name == "RedrivePolicy":
             arn = params.get("SubscriptionArn") or ""
             rules.check_redrive_policy(value, arn.rpartition(":")[0])

@@ -22,6 +22,10 @@ def test_slips_are_told_at_once(project):
                     data.secret(name, "x")
             with pytest.raises(UsageError, match="The parameter rate is text, not {}"):
                 data.parameter("rate", {})
+            with pytest.raises(UsageError, match="Table cannot hold at = <object"):
+                data.item("Table", {"id": "a", "at": object()})
+            with pytest.raises(UsageError, match="Table is an AWS::DynamoDB::Table, and an object is put into an AWS::S3"):
+                data.object("Table", "key", "x")
             data.parameter("rate", 0.1)
             data.parameter("/shop/Tabel", "x")
             assert stage.client("ssm").get_parameter(Name="rate")["Parameter"]["Value"] == "0.1"
@@ -35,6 +39,8 @@ def test_slips_are_told_at_once(project):
                 stage.module("Worker", "indx")
             with pytest.raises(UsageError, match="Did you mean Worker"):
                 stage.settle().attempts("Workr")
+            with pytest.raises(UsageError, match="until=5.: until is a function"):
+                stage.serve(until=5)
             before = len(stage.journal)
             with pytest.raises(UsageError, match="Table has no StreamSpecification"):
                 listen.dynamodb("Table")

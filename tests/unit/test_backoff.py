@@ -52,6 +52,35 @@ class TestLadders:
         assert 23 < sum(delays) / 86_400 < 24
 
 
+class TestAssumedCurves:
+    """What AWS does not say of a curve is a setting, and the setting is in force."""
+
+    @staticmethod
+    def assuming(**values):
+        return backoff.Backoff(Assumptions(**values), Chance(0))
+
+    def test_async_throttles(self):
+        """§2.1: how the wait grows between its two ends."""
+        ladders = self.assuming(async_throttle_factor=3.0)
+
+        assert [ladders.async_throttle(attempt) for attempt in (1, 2, 3, 50)] == [1, 3, 9, 300]
+
+    def test_streams(self):
+        """§4.3: first wait, growth and end."""
+        ladders = self.assuming(stream_retry_first_s=1.0, stream_retry_factor=2.0, stream_retry_cap_s=5.0)
+
+        assert [ladders.stream_retry(attempt) for attempt in (1, 2, 3, 4, 50)] == [1, 2, 4, 5, 5]
+
+    @pytest.mark.rule("6.4/backoff")
+    def test_eventbridge(self):
+        """§6.4: first wait, growth and end."""
+        ladders = self.assuming(
+            eventbridge_retry_first_s=2.0, eventbridge_retry_factor=4.0, eventbridge_retry_cap_s=30.0
+        )
+
+        assert list(islice(ladders.eventbridge(), 5)) == [2, 8, 30, 30, 30]
+
+
 class TestJitter:
     """What AWS adds to its ladders, in an amount that it does not say."""
 

@@ -34,8 +34,8 @@ class EndpointService:
         self.rest.restore(rest)
 
     def serves_host(self, host: str) -> bool:
-        """Whether a host name is that of one of our APIs or of a function's URL."""
-        return self._is_api(host) or self._is_url(host) or self._is_domain(host)
+        """Whether a host name is that of one of our APIs, of a function's URL, or the one where subscriptions are confirmed."""
+        return self._is_api(host) or self._is_url(host) or self._is_domain(host) or self._is_sns(host)
 
     def _is_api(self, host: str) -> bool:
         return host.endswith(f".execute-api.{self._world.region}.amazonaws.com")
@@ -47,6 +47,9 @@ class EndpointService:
         backend = self._backend("apigateway")
         return backend is not None and host in backend.domain_names
 
+    def _is_sns(self, host: str) -> bool:
+        return host == f"sns.{self._world.region}.amazonaws.com"
+
     def _backend(self, service: str) -> Any:
         """moto's state of a service, or None while nobody has used it: REST APIs are slow to load."""
         module: Any = sys.modules.get(f"moto.{service}.models")
@@ -57,10 +60,13 @@ class EndpointService:
     async def serve(self, host: str, raw: bytes) -> bytes:
         """Answer one request, as bytes on the wire."""
         request = parse_request(raw)
-        response = await self._handle(host, request)
+        response = await self.handle(host, request)
         return response.to_bytes(head_only=request.method == "HEAD")
 
-    async def _handle(self, host: str, request: HttpRequest) -> HttpResponse:
+    async def handle(self, host: str, request: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        if self._is_sns(host):
+            return self._world.topics.confirmations.answer(request)
         if self._is_url(host):
             return await self._urls.handle(host, request)
         api_id = host.partition(".")[0]

@@ -7,6 +7,13 @@ import json
 import pytest
 
 from stagefright.chaos.checks import conserved
+from stagefright.delivery.at_least_once import AtLeastOnce
+
+
+def loosen(system, **settings):
+    """Let the world deliver at least once."""
+    world = system.stage.world
+    world.at_least_once = AtLeastOnce(world.chance, world.journal, world.kernel, settings)
 
 
 class TestDestinations:
@@ -24,6 +31,35 @@ class TestDestinations:
         assert len({record.detail["request_id"] for record in system.invocations()}) == 1
         assert len(system.records("delivery", "Worker")) == 1
         assert flow.path == ["Uploads", "Worker"]
+
+    @pytest.mark.rule("10.2/at-least-once")
+    @pytest.mark.parametrize("setting", [{}, {"Uploads": 1.0}, {"Inbox": 1.0}])
+    def test_on_request_of_chance_it_comes_twice(self, system, setting):
+        """§10.2: by default once; a second time within a second if the bucket is asked, the same notification."""
+        s3 = system.up_with_function(system.ECHO)
+        loosen(system, duplicate_probability=setting)
+        s3.put_object(Bucket="uploads", Key="a", Body=b"")
+        system.settle()
+
+        first, *more = system.events()
+        assert more == ([first] if "Uploads" in setting else [])
+        assert len({record.detail["request_id"] for record in system.invocations()}) == 1 + len(more)
+        assert [record.detail["fault"] for record in system.records("fault")] == ["duplicate"] * len(more)
+        assert all(0 < at <= 1 for at in system.attempts()[1:])
+
+    @pytest.mark.rule("10.2/at-least-once")
+    def test_on_request_of_chance_a_later_one_comes_first(self, system):
+        """§10.2: nothing is lost, and sequencers tell the order of the changes."""
+        s3 = system.up_with_function(system.ECHO)
+        loosen(system, reorder_probability=1.0)
+        keys = [str(number) for number in range(8)]
+        for key in keys:
+            s3.put_object(Bucket="uploads", Key=key, Body=b"")
+        system.settle()
+
+        told = [event["Records"][0]["s3"]["object"] for event in system.events()]
+        assert [each["key"] for each in told] != keys
+        assert [each["key"] for each in sorted(told, key=lambda each: each["sequencer"])] == keys
 
     @pytest.mark.rule("10.2/to-queue")
     def test_a_queue_and_on_to_a_function(self, system):

@@ -164,6 +164,30 @@ class TestThrottles:
         assert 15 <= len(given_up) <= 20
         assert {context["approximateInvokeCount"] for context in given_up} <= {0, 1}
 
+    @pytest.mark.rule("2.1/throttle-window")
+    @pytest.mark.rule("2.1/maximum-event-age")
+    def test_an_event_that_is_always_throttled(self, system):
+        """§2.1: by default it is given up when the next try would begin after six hours; it never ran, so there is no response."""
+        system.up(
+            Worker=system.function(ReservedConcurrentExecutions=1),
+            Version=system.resource(
+                "Lambda::Version",
+                FunctionName=system.ref("Worker"),
+                ProvisionedConcurrencyConfig={"ProvisionedConcurrentExecutions": 1},
+            ),
+            Config=system.invoke_config(failure=system.att("Dead")),
+            Dead=system.queue(),
+        )
+        system.invoke_later({"n": 1})
+        system.settle()
+
+        # 1 + 2 + 4 + ... + 256 s, then 70 times 300 s; once more would be 21,811 s.
+        assert (system.attempts(), system.elapsed()) == ([], 511 + 70 * 300)
+        (record,) = system.bodies()
+        context = record["requestContext"]
+        assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 0)
+        assert not {"responseContext", "responsePayload"} & set(record)
+
     @pytest.mark.rule("2.1/zero-reserved-concurrency")
     def test_reserved_concurrency_of_zero_skips_the_queue(self, system):
         """§2.1: condition ZeroReservedConcurrency at once, count 0, and no response."""

@@ -269,6 +269,29 @@ class TestRecords:
         assert len(system.dropped()) == 1
         assert flow.dropped[0].ids == [system.invocations()[0].detail["request_id"]]
 
+    @pytest.mark.rule("2.3/failed-delivery")
+    @pytest.mark.rule("2.4/failed-delivery")
+    @pytest.mark.rule("3.1/message-size-of-services")
+    def test_queues_that_do_not_take_so_much(self, system):
+        """§2.3, §2.4, §3.1: Lambda's messages have the limits of any sender's; attributes count."""
+        small = system.queue(MaximumMessageSize=1024)
+        system.up(
+            Worker=system.function(system.FAILS, DeadLetterConfig={"TargetArn": system.att("Dead")}),
+            Config=system.invoke_config(MaximumRetryAttempts=0, failure=system.att("Failures")),
+            Dead=small,
+            Failures=small,
+        )
+        system.invoke_later("x" * 900)
+        system.settle()
+        taken = [len(system.messages("Dead")), len(system.messages("Failures"))]
+        system.invoke_later("x" * 1000)
+        system.settle()
+
+        assert taken == [1, 0]
+        assert system.messages("Dead") == []
+        reason = "InvalidParameterValue: One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes."
+        assert system.dropped() == [reason] * 3
+
     @pytest.mark.rule("2.4/failed-delivery")
     def test_a_dead_letter_queue_that_is_not_there(self, system):
         """§2.4: the event is lost."""

@@ -204,13 +204,16 @@ class TestParameters:
         assert system.records("outcome")[0].detail["payload"] is True
 
     @pytest.mark.rule("1.1/unknown-type")
-    def test_an_unknown_type(self, system):
-        """§1.1."""
+    @pytest.mark.rule("1.1/log-types")
+    @pytest.mark.parametrize("given", [{"InvocationType": "Later"}, {"LogType": "Head"}])
+    def test_an_unknown_type(self, system, given):
+        """§1.1: refused before anything runs."""
         system.up(Worker=system.function())
         api = system.client("lambda")
 
         with pytest.raises(api.exceptions.ClientError, match="enum value set"):
-            api.invoke(FunctionName=system.stage.ref("Worker"), InvocationType="Later")
+            api.invoke(FunctionName=system.stage.ref("Worker"), **given)
+        assert system.attempts() == []
 
     @pytest.mark.rule("1.1/qualifier-length")
     def test_a_long_qualifier(self, system):

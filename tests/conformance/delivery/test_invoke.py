@@ -211,17 +211,21 @@ class TestRefusals:
         name = system.stage.ref("Worker")
         assert refusal(invoke, FunctionName=name, Qualifier="live")[1] == f"Function not found: {arn}:{name}:live"
 
-    @pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+    @pytest.mark.parametrize("kind", ["RequestResponse", "Event", "DryRun"])
+    @pytest.mark.parametrize("payload", [b"{no", b"\xff", b"NaN", b"[-Infinity]"])
     @pytest.mark.rule("1.3/bad-json")
-    def test_a_payload_that_is_not_json(self, system, kind):
-        """§1.3: InvalidRequestContentException."""
+    @pytest.mark.rule("1.1/dry-run")
+    def test_a_payload_that_is_not_json(self, system, kind, payload):
+        """§1.3, §1.1: InvalidRequestContentException, also for what only Python's reader takes, and for a dry run."""
         system.up(Worker=system.function())
-        code, message, status = refusal(call, system, Payload=b"{no", InvocationType=kind)
+        code, message, status = refusal(call, system, Payload=payload, InvocationType=kind)
 
         assert (code, status) == ("InvalidRequestContentException", 400)
         assert message.startswith("Could not parse request body into json: Could not parse payload into json: ")
 
-    @pytest.mark.parametrize(("kind", "limit"), [("RequestResponse", 6 * 1024 * 1024), ("Event", 1024 * 1024)])
+    @pytest.mark.parametrize(
+        ("kind", "limit"), [("RequestResponse", 6 * 1024 * 1024), ("DryRun", 6 * 1024 * 1024), ("Event", 1024 * 1024)]
+    )
     @pytest.mark.rule("1.2/sync-request")
     @pytest.mark.rule("1.2/async-request")
     @pytest.mark.rule("1.2/oversize-request")

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from stagefright.assumptions import Assumptions
+from stagefright.errors import EndlessLoop
 
 FAILS_ALWAYS = "def handler(event, context): raise ValueError"
 REPORTS = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
@@ -304,6 +305,20 @@ class TestFailures:
         assert system.attempts() == [10]
         assert system.records("dead_letter")[0].at - system.began == 70
 
+    @pytest.mark.parametrize("visibility_s", ["0", "5"])
+    def test_work_that_takes_longer_than_it_is_hidden_never_ends(self, system, visibility_s):
+        """§3.2, §3.7: each success deletes with a handle that is out of date by then; the world stops, and says so."""
+        system.up(Worker=system.function(SLOW, Timeout=20), Jobs=system.queue(), Map=system.mapping("Jobs"))
+        system.client("sqs").set_queue_attributes(
+            QueueUrl=system.stage.ref("Jobs"), Attributes={"VisibilityTimeout": visibility_s}
+        )
+        system.send("a")
+
+        with pytest.raises(EndlessLoop, match=r"200 times .* its visibility timeout is shorter than the work"):
+            system.settle()
+        assert all(batch == ["a"] for batch in system.batches())
+        assert not any("error_type" in record.detail for record in system.invocations())
+
     @pytest.mark.rule("3.7/throttles-reach-the-dead-letter-queue")
     def test_throttled_messages_reach_the_dead_letter_queue_unprocessed(self, system):
         """§3.7: the receive count grows without the function having run."""
@@ -323,18 +338,18 @@ class TestFailures:
 
     @pytest.mark.rule("3.7/throttle-is-retried")
     def test_a_throttle_that_ends_in_time_costs_nothing(self, system):
-        """§3.7: Lambda retries the invocation while the messages are invisible."""
+        """§3.7: Lambda retries the invocation while the messages are invisible: after 1, 3, 7, 15 and 31 s, for 63 s is too late."""
         system.up(
             Worker=system.function(system.ECHO, ReservedConcurrentExecutions=0),
             Jobs=system.queue(VisibilityTimeout=60),
             Map=system.mapping("Jobs"),
         )
         system.send("m")
-        system.advance(10)
+        system.advance(20)
         system.client("lambda").delete_function_concurrency(FunctionName=system.stage.ref("Worker"))
         system.settle()
 
-        assert system.attempts() == [15]
+        assert system.attempts() == [31]
         assert system.invocations()[0].detail["attempt"] == 1
 
     @pytest.mark.parametrize(("mapping", "expected"), [({}, [0, 40]), (REPORTS, [0, 30])])
@@ -595,6 +610,21 @@ class TestFilters:
 
         assert system.batches() == [['{"n": 6}', '{"n": 7}', '{"n": 8}']]
 
+    def test_a_backlog_of_nothing_but_filtered_messages(self, system):
+        """§3.10: the poller reads on, however many it drops before one passes."""
+        pattern = json.dumps({"body": {"n": [1]}})
+        given = {"BatchSize": 1, "Enabled": False, "FilterCriteria": {"Filters": [{"Pattern": pattern}]}}
+        system.up(Worker=system.function(), Jobs=system.queue(), Map=system.mapping("Jobs", **given))
+        queue = system.stage.world.queues.by_arn(system.stage.arn("Jobs"))
+        for _ in range(1200):
+            queue.send('{"n":0}')
+        queue.send('{"n":1}')
+        enable(system)
+        system.settle()
+
+        assert system.batches() == [['{"n":1}']]
+        assert system.dropped() == ["filtered out"] * 1200
+
 
 class TestConcurrency:
     """§3.6: how many batches at once."""
@@ -653,6 +683,21 @@ class TestConcurrency:
         system.settle()
 
         assert [at - start for at in system.attempts()[1:]] == expected
+
+    @pytest.mark.rule("3.6/idles-down")
+    def test_when_it_idles_down_is_assumed(self, system):
+        """§3.6: after as long as is set."""
+        system.up(
+            Worker=system.function(SLOW, Timeout=20), Jobs=system.queue(), Map=system.mapping("Jobs", BatchSize=1)
+        )
+        system.stage.world.assumptions = Assumptions(queue_idles_down_after_s=30)
+        system.send("first")
+        system.advance(40)
+        start = system.elapsed()
+        system.send("a", "b", "c")
+        system.settle()
+
+        assert [at - start for at in system.attempts()[1:]] == [0, 0, 10]
 
     @pytest.mark.rule("3.6/provisioned-concurrency")
     def test_provisioned_pollers(self, system):

@@ -130,27 +130,64 @@ class TestCovered:
         assert "AWSTraceHeader" not in attributes[0]
         assert all(HEADER.fullmatch(each["AWSTraceHeader"]) for each in attributes[1:])
 
-    @pytest.mark.rule("7/covers-s3")
-    def test_a_loop_through_a_bucket(self, system):
-        """§7: an event whose cause is the call that wrote the object has that call's header behind it."""
-        code = """
+    @pytest.mark.rule("7/covers-sqs")
+    @pytest.mark.rule("7/covers-sns")
+    @pytest.mark.rule("7/covers-lambda")
+    @pytest.mark.parametrize(
+        ("service", "call"),
+        [
+            ("sqs", 'send_message_batch(QueueUrl=there, Entries=[{"Id": "a", "MessageBody": "again"}])'),
+            ("sns", 'publish_batch(TopicArn=there, PublishBatchRequestEntries=[{"Id": "a", "Message": "again"}])'),
+            ("lambda", 'invoke_async(FunctionName=os.environ["AWS_LAMBDA_FUNCTION_NAME"], InvokeArgs=b"{}")'),
+        ],
+    )
+    def test_the_other_calls_that_send(self, system, service, call):
+        """§7: what goes out in a batch, or by the deprecated InvokeAsync, carries the header as well."""
+        there = {"sqs": system.ref("Jobs"), "sns": system.ref("Feed"), "lambda": "itself"}[service]
+        code = f"""
             import boto3, os
-            s3 = boto3.client("s3")
+            client, there = boto3.client("{service}"), os.environ["THERE"]
             def handler(event, context):
-                s3.put_object(Bucket=os.environ["BUCKET"], Key="k", Body=b"")
+                client.{call}
         """
         system.up(
-            Worker=system.function(code, **variables(BUCKET=system.ref("Files"))), Files=system.resource("S3::Bucket")
+            Worker=system.function(code, **variables(THERE=there)),
+            Jobs=system.redriving("Dead", 1),
+            Dead=system.queue(),
+            Mapping=system.mapping("Jobs"),
+            Feed=system.topic(),
+            Subscription=system.resource(
+                "SNS::Subscription", TopicArn=system.ref("Feed"), Protocol="lambda", Endpoint=system.att("Worker")
+            ),
         )
-        world, seen = system.stage.world, -1
-        system.client("s3").put_object(Bucket=system.stage.ref("Files"), Key="k", Body=b"")
-        while found := [r for r in system.records("call") if r.detail["operation"] == "PutObject" and r.n > seen]:
-            seen = found[-1].n
-            event = world.journal.write("event", "Files", cause=seen, id=str(seen))
-            world.async_invoke.submit(system.stage.arn("Worker"), {"Records": []}, cause=event.n)
-            system.settle()
+        system.invoke_later()
+        system.settle()
 
         assert len(system.attempts()) == LIMIT
+
+    @pytest.mark.rule("7/covers-s3")
+    def test_a_loop_through_a_bucket(self, system):
+        """§7: a notification has the header of the call that wrote the object behind it."""
+        code = """
+            import boto3
+            def handler(event, context):
+                boto3.client("s3").put_object(Bucket="uploads", Key="again", Body=b"")
+        """
+        entry = {"Event": "s3:ObjectCreated:*", "Function": system.att("Worker")}
+        allowed = {"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+        uploads = system.resource(
+            "S3::Bucket", BucketName="uploads", NotificationConfiguration={"LambdaConfigurations": [entry]}
+        )
+        system.up(
+            Worker=system.function(code),
+            Allowed=system.resource("Lambda::Permission", FunctionName=system.ref("Worker"), **allowed),
+            Uploads={**uploads, "DependsOn": ["Allowed"]},
+        )
+        system.client("s3").put_object(Bucket="uploads", Key="go", Body=b"")
+        system.settle()
+
+        assert len(system.attempts()) == LIMIT
+        assert [event["Records"][0]["s3"]["object"]["key"] for event in system.events()] == ["go"] + ["again"] * 15
         assert system.dropped() == ["RecursiveInvocationException"]
 
     @pytest.mark.rule("7/covers-lambda")
@@ -329,7 +366,7 @@ class TestWhatHappens:
         system.settle()
 
         (record,) = system.bodies("Failed")
-        assert record["requestContext"]["condition"] == system.stage.world.assumptions.recursion_condition
+        assert record["requestContext"]["condition"] == "RetriesExhausted"
         assert record["requestContext"]["approximateInvokeCount"] == 0
         assert not {"responseContext", "responsePayload"} & set(record)
         (dead,) = system.messages("Dead")
@@ -393,6 +430,21 @@ class TestWhatHappens:
 
         assert len(system.attempts()) == 40
         assert {r.detail["lineage"]["counts"]["Worker"] for r in system.invocations()} == {1}
+
+    @pytest.mark.rule("7/async-destination")
+    def test_the_condition_is_an_assumption(self, system):
+        """§7: none of the documented ones is said to be it."""
+        system.up(
+            Worker=system.function(ASYNC),
+            Config=system.invoke_config(failure=system.att("Failed")),
+            Failed=system.queue(),
+        )
+        object.__setattr__(system.stage.world.assumptions, "recursion_condition", "RecursionDetected")
+        system.invoke_later()
+        system.settle()
+
+        (record,) = system.bodies("Failed")
+        assert record["requestContext"]["condition"] == "RecursionDetected"
 
     @pytest.mark.rule("7/about-sixteen")
     def test_the_number_is_an_assumption(self, system):

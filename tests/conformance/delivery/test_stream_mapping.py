@@ -359,7 +359,7 @@ class TestRetries:
 
     @pytest.mark.rule("4.2/retries-until-expiry", "4.1/retention-kinesis")
     def test_endless_retries_end_with_the_records_life(self, system, feed):
-        """§4.2: by default a batch is tried until its records leave the stream after 24 hours; then they are lost."""
+        """§4.2, §4.1: by default a batch is tried until its records leave the stream after 24 hours; then they are lost."""
         feed(FAILS)
         system.put(1)
         system.settle()
@@ -402,7 +402,7 @@ class TestRetries:
 
     @pytest.mark.rule("4.3/age-cuts", "4.5/age-without-response", "4.5/age-counts-one", "4.5/conditions")
     def test_an_old_record_is_cut_out(self, system, feed):
-        """§4.3: records over MaximumRecordAgeInSeconds go to the destination alone; the rest is processed."""
+        """§4.3, §4.5: records over MaximumRecordAgeInSeconds go to the destination alone; the rest is processed."""
         feed(Enabled=False, MaximumRecordAgeInSeconds=60, DestinationConfig=to_queue(system))
         system.put(1)
         system.advance(61)
@@ -488,7 +488,7 @@ if len(numbers(event)) == 4:
 
     @pytest.mark.rule("4.3/progress-resets", "4.5/function-error")
     def test_progress_resets_the_counter(self, system, feed):
-        """§13: [1..6], batches of 3, 6 fails, 3 retries -> 6 is invoked 5 times, count 4, functionError null."""
+        """§13, §4.5: [1..6], batches of 3, 6 fails, 3 retries -> 6 is invoked 5 times, count 4, functionError null."""
         feed(
             REPORTS_6,
             BatchSize=3,
@@ -519,7 +519,7 @@ class TestDestinations:
         "4.5/metadata-only",
     )
     def test_the_record_of_a_kinesis_batch(self, system, feed):
-        """§4.5: exact, key by key."""
+        """§4.5, §4.3: exact, key by key."""
         feed(
             FAILS,
             MaximumRetryAttempts=1,
@@ -557,7 +557,7 @@ class TestDestinations:
 
     @pytest.mark.rule("4.5/metadata-only", "4.1/on-failure-kinds")
     def test_to_a_topic(self, system, feed):
-        """§4.5: metadata only."""
+        """§4.5, §4.1: metadata only."""
         resources = {
             "Failures": system.topic(),
             "Subscription": system.resource(
@@ -577,7 +577,7 @@ class TestDestinations:
 
     @pytest.mark.rule("4.5/bucket-payload", "4.5/bucket-key", "4.1/on-failure-kinds")
     def test_to_a_bucket_with_the_records(self, system, feed):
-        """§4.5: S3 alone gets the payload; its key names mapping and shard."""
+        """§4.5, §4.1: S3 alone gets the payload; its key names mapping and shard."""
         destination = {"OnFailure": {"Destination": system.att("Bucket")}}
         feed(
             FAILS,
@@ -678,7 +678,7 @@ class TestTableStreams:
 
     @pytest.mark.rule("4.6/table-shape", "4.6/table-version", "4.6/one-image", "4.2/each-change-once", "4.6/view-types")
     def test_records_of_insert_modify_and_remove(self, system, table):
-        """§4.6: typed JSON, eventVersion 1.1; an INSERT has no old image, a REMOVE no new one."""
+        """§4.6, §4.2: typed JSON, eventVersion 1.1; an INSERT has no old image, a REMOVE no new one."""
         writes = table()
         writes.put("a", n={"N": "1"})
         writes.put("a", n={"N": "2"})

@@ -228,6 +228,7 @@ class TestFailures:
 
         assert len(system.attempts()) == 2
         assert system.dropped() == ["RetryAttemptsExhausted"]
+        assert "the answer has no" in system.stage.journal.of_kind("retry")[0].detail["reason"]
         shown = system.client("lambda").get_event_source_mapping(UUID=system.stage.ref("Map"))
         assert shown["LastProcessingResult"] == "PROBLEM: Function call failed"
 
@@ -353,6 +354,17 @@ class TestEarlyEnds:
         ]
         assert system.events()[3]["window"] == system.events()[0]["window"]
         assert system.attempts()[2:] == [0, 0, 60]
+
+    @pytest.mark.rule("4.7/state-size")
+    @pytest.mark.parametrize(("more", "ends_early"), [(0, False), (1, True)])
+    def test_the_size_of_a_state(self, system, feed, more, ends_early):
+        """§4.7: 1 MB as JSON, to the byte."""
+        text = f"'x' * (1024 * 1024 - len('{{\"s\":\"\"}}') + {more})"
+        feed(f"def handler(event, context): return {{'state': {{'s': {text}}}}}")
+        system.put(1)
+        system.settle()
+
+        assert any(early for *_, early in told(system)) is ends_early
 
     @pytest.mark.rule("4.7/state-size")
     def test_after_an_early_end_without_records_nothing_is_told(self, system, feed):

@@ -238,8 +238,9 @@ class TestRest:
         assert (202, b"") == (status, body)
         assert [{"n": 1}] == [record.detail["event"] for record in stage.journal.of_kind("invocation")]
 
+    @pytest.mark.rule("1.1/response-headers")
     def test_a_function_error_stands_in_a_header(self, send):
-        """So does what version ran, and the end of the log."""
+        """§1.1: so does what version ran, and the end of the log."""
         status, headers, body = send(
             "POST", "/2015-03-31/functions/worker/invocations", b'{"fail": "no"}', X_Amz_Log_Type="Tail"
         )

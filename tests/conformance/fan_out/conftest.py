@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -109,6 +110,7 @@ class FanOutWorld:
         self.kernel = FakeKernel(self.clock)
         self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel)
         self.async_invoke = FakeFunctions()
+        self.endpoints = SimpleNamespace(serves_host=lambda host: False)
         self.queues = self
         self.streams = self
         self.known_queues: dict[str, FakeQueue] = {}

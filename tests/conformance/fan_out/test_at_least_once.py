@@ -127,6 +127,7 @@ class TestTopics:
 class TestBuses:
     """EventBridge promises at least once too."""
 
+    @pytest.mark.rule("6.4/order")
     def test_a_duplicate_is_the_same_event(self, world, loose):
         """§6.4: the target gets the event twice, with one id."""
         loose(duplicate_probability={"default": 1.0})
@@ -137,6 +138,20 @@ class TestBuses:
         world.kernel.run()
 
         assert [json.loads(message["body"])["id"] for message in queue.sent] == [reply["EventId"]] * 2
+
+    @pytest.mark.rule("6.4/order")
+    def test_a_reordered_event_comes_later(self, world, loose):
+        """§6.4: it is held back, so that the one behind it may come first."""
+        loose(reorder_probability=1.0)
+        arn, queue = world.queue()
+        world.rule({"Arn": arn})
+
+        world.put_event()
+        assert queue.sent == []
+        world.kernel.run()
+
+        assert len(queue.sent) == 1
+        assert [fault.detail["fault"] for fault in world.records("fault")] == ["reorder"]
 
     def test_by_default_once(self, world):
         """§6.4: a world is exact unless asked."""

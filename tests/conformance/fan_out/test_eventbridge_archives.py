@@ -306,6 +306,20 @@ class TestReplays:
         assert [n // 60 for n in shuffled] == [n // 60 for n in plain]
         assert sorted(shuffled) == sorted(plain) != shuffled != plain
 
+    @pytest.mark.rule("6.5/states")
+    @pytest.mark.rule("6.5/minute-slices")
+    def test_how_long_a_replay_takes_is_assumed(self, world):
+        """§6.5: both the start and each minute take as long as is set."""
+        archive = world.archive()
+        self.put_at(world, 0, 61)
+        world.assumptions = Assumptions(eventbridge_replay_start_s=3, eventbridge_replay_slice_s=7)
+        started = world.clock.now()
+
+        world.replay(archive)
+        world.kernel.run()
+
+        assert [record.at - started for record in world.records("event")[-2:]] == [3, 10]
+
     @pytest.mark.rule("6.5/concurrent-replays")
     def test_ten_at_once(self, world, kept, refusal):
         """§6.5: the eleventh is over the quota until one of them has ended."""

@@ -437,6 +437,9 @@ class TestFailures:
             ({"MaximumRetryAttempts": 0}, "MaximumRetryAttempts", 0),
             ({"MaximumRetryAttempts": 2}, "MaximumRetryAttempts", 2),
             ({"MaximumEventAgeInSeconds": 60}, "MaximumEventAgeInSeconds", 5),
+            # The sixth retry would come after 1 + 2 + 4 + 8 + 16 + 32 seconds.
+            ({"MaximumEventAgeInSeconds": 62}, "MaximumEventAgeInSeconds", 5),
+            ({"MaximumEventAgeInSeconds": 63}, "MaximumEventAgeInSeconds", 6),
         ],
     )
     def test_the_policy_ends_it_sooner(self, world, policy, condition, retries):

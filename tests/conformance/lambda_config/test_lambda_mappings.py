@@ -280,7 +280,7 @@ class TestStreams:
         ],
     )
     def test_what_a_stream_does_not_take_is_refused(self, connect, refusal, source, settings, text):
-        """Each range and rule of §4.1 has its refusal."""
+        """Each range and rule of §4.1, and a pattern that is none (§4.8), has its refusal."""
         assert text in refusal(connect, source, **settings)[1]
 
     @pytest.mark.rule("4.1/at-timestamp")

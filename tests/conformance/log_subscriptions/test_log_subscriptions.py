@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from stagefright.assumptions import Assumptions
 from stagefright.errors import EndlessLoop, TemplateError
 
 
@@ -141,6 +142,16 @@ class TestDelivery:
 
         assert [message for batch in system.messages_told() for message in batch] == lines
         assert len(system.told()) > 1
+
+    @pytest.mark.rule("10.3/batch-size")
+    def test_how_large_a_batch_may_be_is_assumed(self, system):
+        """§10.3: a smaller limit splits further, down to one line."""
+        system.up_subscribed()
+        system.stage.world.assumptions = Assumptions(log_subscription_bytes_max=10)
+        system.log("a", "b", "c")
+        system.settle()
+
+        assert system.messages_told() == [["a"], ["b"], ["c"]]
 
     @pytest.mark.rule("10.3/to-stream")
     @pytest.mark.parametrize("distribution", ["ByLogStream", "Random"])

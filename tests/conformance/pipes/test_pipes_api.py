@@ -107,6 +107,7 @@ class TestCreating:
             create(SourceParameters=filters(*[{"body": ["a"]}] * 6), Name="q")
 
     @pytest.mark.rule("6.7/filter-language")
+    @pytest.mark.rule("6.2/pipe-operators")
     @pytest.mark.parametrize(
         "operator",
         [
@@ -119,7 +120,7 @@ class TestCreating:
         ],
     )
     def test_operators_that_pipes_do_not_have(self, create, operator):
-        """§6.7: no wildcard, and nothing but values inside of anything-but."""
+        """§6.2, §6.7: no wildcard, and nothing but values inside of anything-but."""
         with pytest.raises(ClientError, match="Invalid filter pattern"):
             create(SourceParameters=filters({"body": {"a": [operator]}}))
 

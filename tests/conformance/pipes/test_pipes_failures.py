@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from stagefright.aws_api.errors import ApiError
+
 
 def settings(**more):
     return {"KinesisStreamParameters": {"StartingPosition": "TRIM_HORIZON", **more}}
@@ -51,6 +53,34 @@ class TestStreams:
         }
         assert body["KinesisBatchInfo"]["startSequenceNumber"] == number
         assert body["KinesisBatchInfo"]["batchSize"] == 1
+
+    @pytest.mark.rule("6.7/internal-errors")
+    def test_an_unavailable_queue_counts_for_nothing(self, system, monkeypatch):
+        """§6.7: no retry is allowed, and yet the record arrives once the target is there again."""
+        system.up(
+            Feed=system.stream(),
+            Out=system.queue(),
+            Dead=system.queue(),
+            Flow=system.pipe(
+                "Feed",
+                "Out",
+                SourceParameters=settings(MaximumRetryAttempts=0, DeadLetterConfig={"Arn": system.att("Dead")}),
+            ),
+        )
+        queue = system.stage.world.queues.by_arn(system.stage.arn("Out"))
+        send, refusals = queue.send, [ApiError("ServiceUnavailable", "later", status=503)] * 3
+
+        def unavailable(*args, **kwargs):
+            if refusals:
+                raise refusals.pop()
+            return send(*args, **kwargs)
+
+        monkeypatch.setattr(queue, "send", unavailable)
+        system.put(1)
+        system.settle()
+
+        assert (len(system.texts("Out")), system.bodies()) == (1, [])
+        assert refusals == []
 
     @pytest.mark.rule("6.7/dead-letters")
     def test_a_topic_may_be_told(self, system, feed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,11 @@ from stagefright.errors import EndlessLoop
 
 def stream_settings(**settings):
     return {"KinesisStreamParameters": {"StartingPosition": "TRIM_HORIZON", **settings}}
+
+
+def assume(system, **values):
+    """Change assumptions of the running world."""
+    system.stage.world.assumptions = replace(system.stage.world.assumptions, **values)
 
 
 class TestSources:
@@ -115,6 +121,20 @@ class TestSources:
         system.settle()
 
         assert [len(event) for event in system.events()] == [1, 1, 1]
+
+    @pytest.mark.rule("6.7/stream-batch-default")
+    def test_how_many_come_at_once_is_assumed(self, system):
+        """§6.7: the default that is set counts for pipes that are made from then on."""
+        system.up(Feed=system.stream(), Worker=system.function())
+        assume(system, pipe_stream_batch_size=2)
+        source, target = system.stage.arn("Feed"), system.stage.arn("Worker")
+        system.put(1, 2, 3)
+        system.client("pipes").create_pipe(
+            Name="p", RoleArn=system.ROLE, Source=source, Target=target, SourceParameters=stream_settings()
+        )
+        system.settle()
+
+        assert [len(event) for event in system.events()] == [2, 1]
 
     @pytest.mark.rule("6.7/queue-batch", "6.7/stream-batch")
     @pytest.mark.parametrize("source", ["In", "Feed"])
@@ -351,6 +371,17 @@ class TestTargets:
         event = json.loads(system.texts()[0])
         assert (event["source"], event["detail-type"]) == (f"Pipe {system.stage.ref('Flow')}", "Event from aws:sqs")
         assert event["detail"]["body"] == "a"
+
+    @pytest.mark.rule("6.7/bus")
+    def test_the_defaults_of_a_bus_are_assumed(self, system):
+        """§6.7: source and detail-type are what is set."""
+        system.up(**self.bus_with_rule(system), Flow=system.pipe("In", "Bus"))
+        assume(system, pipe_bus_source="pipes.{name}", pipe_bus_detail_type="{source} came")
+        system.send("a", queue="In")
+        system.settle()
+
+        event = json.loads(system.texts()[0])
+        assert (event["source"], event["detail-type"]) == (f"pipes.{system.stage.ref('Flow')}", "aws:sqs came")
 
     @pytest.mark.rule("6.7/bus", "6.7/dynamic-parameters")
     def test_a_bus_with_parameters(self, system):

@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from stagefright import open_stage
+from stagefright.assumptions import Assumptions
 
 HOUR_S, DAY_S = 3_600, 86_400
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,6 +61,33 @@ class TestExpressions:
         jobs.advance(365 * DAY_S)
 
         assert len(jobs.arrivals()) == 364
+
+    @pytest.mark.rule("6.6/dst-overlap")
+    @pytest.mark.parametrize(
+        ("second", "night"), [(False, [0.0, 0.25, 0.5, 0.75, 2.0]), (True, [1.0, 1.25, 1.5, 1.75, 2.0])]
+    )
+    def test_which_of_the_two_is_assumed(self, jobs, second, night):
+        """§6.6: on 25 October Berlin's clocks show 02:00 to 02:59 from 00:00 and from 01:00 UTC."""
+        jobs.stage.world.assumptions = Assumptions(schedule_second_pass=second)
+        berlin = {"ScheduleExpressionTimezone": "Europe/Berlin"}
+        jobs.create("cron(0/15 2 * * ? *)", more={"StartDate": datetime(2026, 10, 24, 23, tzinfo=UTC), **berlin})
+        jobs.create("cron(0 3 25 10 ? *)", name="three", more=berlin)
+        day_s = (datetime(2026, 10, 25, tzinfo=UTC) - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds()
+        jobs.advance(day_s + 3 * HOUR_S)
+
+        assert [(at - day_s) / HOUR_S for at in jobs.arrivals()] == night
+
+    @pytest.mark.parametrize("second", [False, True])
+    @pytest.mark.rule("6.6/dst-gap")
+    def test_a_gap_is_skipped_either_way(self, jobs, second):
+        """§6.6: on 29 March Berlin's clocks jump from 02:00 to 03:00, at 01:00 UTC."""
+        jobs.stage.world.assumptions = Assumptions(schedule_second_pass=second)
+        more = {"ScheduleExpressionTimezone": "Europe/Berlin", "StartDate": datetime(2026, 3, 28, 23, tzinfo=UTC)}
+        jobs.create("cron(30 1-3 * * ? *)", more=more)
+        day_s = (datetime(2026, 3, 29, tzinfo=UTC) - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds()
+        jobs.advance(day_s + 3 * HOUR_S)
+
+        assert [(at - day_s) / HOUR_S for at in jobs.arrivals()] == [0.5, 1.5]
 
     @pytest.mark.rule("6.6/invalid-expression")
     @pytest.mark.parametrize(

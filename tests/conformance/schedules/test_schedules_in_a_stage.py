@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from stagefright.delivery.at_least_once import Decision
 from stagefright.errors import ConditionNeverHeld, EndlessLoop
 from stagefright.services import timetable
 
@@ -246,6 +247,48 @@ class TestTemplates:
 
             assert [{"by": "rule"}, {"by": "schedule"}] == [one.detail["event"] for one in invocations]
             assert [3 * HOUR_S, 4 * HOUR_S] == [round(one.at - invocations[0].at) + 3 * HOUR_S for one in invocations]
+
+
+class TestAtLeastOnce:
+    """A schedule promises no more than AWS does."""
+
+    @pytest.fixture
+    def loose(self, jobs):
+        """Puts a decider in front of the world's deliveries."""
+
+        def decide(*delays_s):
+            jobs.stage.world.at_least_once.deciders.append(
+                lambda hand_over: Decision(delays_s) if hand_over.kind == "schedule" else None
+            )
+
+        return decide
+
+    @pytest.mark.rule("6.6/at-least-once")
+    def test_by_default_once(self, jobs):
+        """§6.6: exactly once for each occurrence."""
+        jobs.create("at(2026-01-01T01:00:00)", Input="x")
+        jobs.settle()
+
+        assert ["x"] == jobs.texts("Jobs")
+
+    @pytest.mark.rule("6.6/at-least-once")
+    def test_twice_on_request(self, jobs, loose):
+        """§6.6: the second copy is an invocation of its own, also after the schedule has deleted itself."""
+        loose(0.0, 1.0)
+        jobs.create("at(2026-01-01T01:00:00)", Input="x", more={"ActionAfterCompletion": "DELETE"})
+        jobs.settle()
+
+        assert ["x", "x"] == jobs.texts("Jobs")
+        assert [HOUR_S, HOUR_S + 1] == jobs.arrivals()
+        assert [] == jobs.names()
+
+    def test_a_lost_occurrence_completes_the_schedule(self, jobs, loose):
+        """A fault may lose it; what was to happen after the last invocation happens all the same."""
+        loose()
+        jobs.create("at(2026-01-01T01:00:00)", Input="x", more={"ActionAfterCompletion": "DELETE"})
+        jobs.settle()
+
+        assert ([], []) == (jobs.texts("Jobs"), jobs.names())
 
 
 SAM = """

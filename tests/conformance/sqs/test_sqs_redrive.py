@@ -333,6 +333,23 @@ class TestMoveTasks:
 
         assert refused.message == "Value for parameter TaskHandle is invalid."
 
+    @pytest.mark.rule("3.1/message-size-of-services")
+    def test_a_destination_that_does_not_take_so_much(self, sqs):
+        """§3.4, §3.1: the task fails, and the message stays where it is."""
+        queue, dead = with_dead_letters(sqs, count=1)
+        sqs.send(queue, "x" * 1025)
+        sqs.receive(queue)
+        sqs.wait(30)
+        sqs.receive(queue)
+        sqs.service.set_queue_attributes({"QueueUrl": queue.url, "Attributes": {"MaximumMessageSize": "1024"}})
+
+        sqs.service.start_message_move_task({"SourceArn": dead.arn})
+        sqs.wait(1)
+
+        task = self.task(sqs, dead)
+        assert (task["Status"], task["FailureReason"]) == ("FAILED", "InvalidParameterValue")
+        assert (sqs.counts(queue)[0], sqs.counts(dead)[0]) == (0, 1)
+
     @pytest.mark.rule("3.4/move-task-rate")
     def test_five_hundred_a_second_at_most(self, sqs):
         """§3.4 (BC): the fastest rate, and the default."""

@@ -202,6 +202,9 @@ class TestConserved:
         system.up()
 
         assert conserved("Jobs")(system.journal).reason == "Jobs accepted no event."
+        system.stage.client("sqs").send_message(QueueUrl=system.stage.ref("Jobs"), MessageBody="a")
+        system.settle()
+        assert conserved("Jbs")(system.journal).reason == "Jbs accepted no event. Those that did: Jobs."
 
 
 class TestIdempotent:

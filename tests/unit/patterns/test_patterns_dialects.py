@@ -45,6 +45,11 @@ class TestAttributeScope:
             ([{"wildcard": "a*"}], [string("ab")], [string("b")]),
             ([{"cidr": "10.0.0.0/24"}], [string("10.0.0.7")], [string("10.0.1.7")]),
             ([{"numeric": [">", 0, "<=", 100]}], [number("99.12")], [number("0"), string("5"), None]),
+            (
+                [{"numeric": [">", 0]}],
+                [number("+1"), number(".5"), number("5."), number("01"), number("1e2")],
+                [number("-.5")],
+            ),
             ([{"numeric": ["<", 5]}], [number("4.9")], [number("5"), string("4")]),
             ([{"numeric": [">=", 5]}], [number("5")], [number("4.99999")]),
             ([{"numeric": ["=", 1.000001]}], [number("1")], [number("1.00001")]),
