@@ -7,7 +7,18 @@ import random
 
 import pytest
 
-from stagefright.chaos import Chaos, ErrorAfterCommit, Failure, Latency, Noop, Plan, ServiceError, StatusCode, Throttle, Timeout
+from stagefright.chaos import (
+    Chaos,
+    ErrorAfterCommit,
+    Failure,
+    Latency,
+    Noop,
+    Plan,
+    ServiceError,
+    StatusCode,
+    Throttle,
+    Timeout,
+)
 from stagefright.chaos.formats import format_duration, from_fis, parse_duration, to_fis
 from stagefright.chaos.formats.fis_actions import ACTIONS, FIS_MESSAGE
 from stagefright.errors import ExperimentError, UsageError
@@ -64,14 +75,18 @@ class TestReading:
 
     def test_an_error_after_the_code_ran(self, stage):
         """preventExecution=false is FIS's post-commit error."""
-        found = from_fis(template([stage.arn("Worker")], "aws:lambda:invocation-error", preventExecution="false"), stage)
+        found = from_fis(
+            template([stage.arn("Worker")], "aws:lambda:invocation-error", preventExecution="false"), stage
+        )
 
         assert found.plan == Plan.of(Worker=ErrorAfterCommit(FIS_MESSAGE))
 
     def test_an_http_response(self, stage):
         """The answer of an integration, without running the code."""
         given = {"statusCode": "503", "contentTypeHeader": "application/json", "preventExecution": "true"}
-        found = from_fis(template([stage.arn("Worker")], "aws:lambda:invocation-http-integration-response", **given), stage)
+        found = from_fis(
+            template([stage.arn("Worker")], "aws:lambda:invocation-http-integration-response", **given), stage
+        )
 
         assert found.plan == Plan.of(Worker=StatusCode(503))
 
@@ -135,7 +150,11 @@ class TestReading:
         """The functions that have the role, and the operations that the action lists."""
         role = stage.client("lambda").get_function_configuration(FunctionName=stage.ref("Producer"))["Role"]
         made = template(
-            [role], "aws:fis:inject-api-internal-error", service="kinesis", percentage="100", operations="PutRecord, GetRecords"
+            [role],
+            "aws:fis:inject-api-internal-error",
+            service="kinesis",
+            percentage="100",
+            operations="PutRecord, GetRecords",
         )
         made["targets"]["Hit"]["resourceType"] = "aws:iam:role"
 
