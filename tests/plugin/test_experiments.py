@@ -34,7 +34,7 @@ def test_an_experiment_is_a_test(experiments):
     """It is collected by its file, selected by its mark, and passes."""
     experiments.makepyfile("def test_other(): pass")
 
-    result = experiments.runpytest("-m", "chaos", "-v")
+    result = experiments.runpytest_subprocess("-m", "chaos", "-v")
 
     result.stdout.fnmatch_lines(["experiments/kept.yaml::kept PASSED*", "*1 passed, 1 deselected*"])
 
@@ -43,7 +43,7 @@ def test_a_failure_shows_the_step_the_verdict_the_flow_and_the_replay_line(exper
     """All that a test would show, and no traceback."""
     write(experiments, "kept", EXPERIMENT.format(at="[0, 1]"))
 
-    result = experiments.runpytest("--stage=my-feature")
+    result = experiments.runpytest_subprocess("--stage=my-feature")
 
     result.stdout.fnmatch_lines(
         [
@@ -66,7 +66,7 @@ def test_malformed_files_are_errors_of_collection_with_their_lines(experiments):
     """Each file by itself; the others would run."""
     write(experiments, "bad", EXPERIMENT.format(at="[0]").replace("publish", "publsh"))
 
-    result = experiments.runpytest()
+    result = experiments.runpytest_subprocess()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
@@ -79,7 +79,7 @@ def test_names_that_the_stage_does_not_have(experiments):
     """The message alone."""
     write(experiments, "kept", EXPERIMENT.format(at="[0]").replace("Feed", "Fed"))
 
-    result = experiments.runpytest()
+    result = experiments.runpytest_subprocess()
 
     result.stdout.fnmatch_lines(["*does not fit the stage local:", "*names Fed. Did you mean Feed?*"])
     result.stdout.no_fnmatch_line("*Traceback*")
@@ -91,15 +91,15 @@ def test_a_stranger_with_a_directory_of_that_name(project):
     write(project, "lr", "learning_rate: 0.1")
     project.makepyfile("def test_it(): pass")
 
-    project.runpytest("-p", "no:randomly").assert_outcomes(passed=1)
+    project.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=1)
 
 
 def test_nightly(experiments):
     """An experiment can be for the nightly run."""
     write(experiments, "kept", "nightly: true\n" + EXPERIMENT.format(at="[0, 60, 180]"))
 
-    experiments.runpytest("-m", "not nightly").assert_outcomes(deselected=1)
-    experiments.runpytest("-m", "nightly").assert_outcomes(passed=1)
+    experiments.runpytest_subprocess("-m", "not nightly").assert_outcomes(deselected=1)
+    experiments.runpytest_subprocess("-m", "nightly").assert_outcomes(passed=1)
 
 
 def test_fixtures_of_the_project_hold_for_experiments(experiments):
@@ -108,7 +108,7 @@ def test_fixtures_of_the_project_hold_for_experiments(experiments):
         "import pytest\n@pytest.fixture(autouse=True)\ndef around(stage):\n    print('around')\n    yield"
     )
 
-    experiments.runpytest("-rP").stdout.fnmatch_lines(["*around*"])
+    experiments.runpytest_subprocess("-rP").stdout.fnmatch_lines(["*around*"])
 
 
 class TestDryRun:
@@ -132,7 +132,7 @@ class TestDryRun:
             """
         )
 
-        result = experiments.runpytest("--chaos-dry-run", "-rs")
+        result = experiments.runpytest_subprocess("--chaos-dry-run", "-rs")
 
         result.assert_outcomes(passed=1, skipped=3)
         result.stdout.fnmatch_lines(["stagefright: --chaos-dry-run*", "*chaos that would have been done*"])
@@ -148,13 +148,13 @@ class TestDryRun:
         """That is what it is for."""
         write(experiments, "kept", EXPERIMENT.format(at="[0]").replace("{Worker", "{Wroker"))
 
-        experiments.runpytest("--chaos-dry-run").assert_outcomes(failed=1)
+        experiments.runpytest_subprocess("--chaos-dry-run").assert_outcomes(failed=1)
 
 
 class TestLimits:
     def test_a_protected_stage(self, experiments):
         """The default patterns protect production's names."""
-        result = experiments.runpytest("--stage=prod")
+        result = experiments.runpytest_subprocess("--stage=prod")
 
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["*is refused: the stage 'prod' is protected.*"])
@@ -163,11 +163,11 @@ class TestLimits:
         """A setting of the project."""
         experiments.makepyprojecttoml("[tool.stagefright]\nblast_radius = 0.5\n")
 
-        experiments.runpytest().stdout.fnmatch_lines(["*1 of 1 functions (100%) would be hurt at once: Worker*"])
+        experiments.runpytest_subprocess().stdout.fnmatch_lines(["*1 of 1 functions (100%) would be hurt at once: Worker*"])
 
     @pytest.mark.parametrize("value", ["0", "1.5", "true", '"all"'])
     def test_a_blast_radius_that_is_no_share(self, experiments, value):
         """Refused when settings are read."""
         experiments.makepyprojecttoml(f"[tool.stagefright]\nblast_radius = {value}\n")
 
-        experiments.runpytest().stderr.fnmatch_lines(["*blast_radius is a number above 0, and 1 at most*"])
+        experiments.runpytest_subprocess().stderr.fnmatch_lines(["*blast_radius is a number above 0, and 1 at most*"])
