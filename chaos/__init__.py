@@ -9,6 +9,7 @@ import typing
 
 if typing.TYPE_CHECKING:
     from stagefright.chaos.control import Chaos
+    from stagefright.chaos.experiments import Experiment
     from stagefright.chaos.faults import (
         Both,
         ColdStart,
@@ -63,6 +64,7 @@ __all__ = [
     "Drop",
     "Duplicate",
     "ErrorAfterCommit",
+    "Experiment",
     "Failure",
     "Fault",
     "Flag",
@@ -105,6 +107,7 @@ _HOMES = {
     "Drop": "faults.deliveries",
     "Duplicate": "faults.deliveries",
     "ErrorAfterCommit": "faults",
+    "Experiment": "experiments",
     "Failure": "faults",
     "Fault": "faults",
     "Flag": "flags",

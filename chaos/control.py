@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from stagefright.chaos.deliveries import ActiveFault, Deliveries, is_delivery, never_delivered, problems_of
 from stagefright.chaos.faults.catalogue import FAULTS
@@ -16,6 +17,7 @@ from stagefright.chaos.faults.fault import AnyFault, is_for
 from stagefright.chaos.leases import Leases
 from stagefright.chaos.local import attach
 from stagefright.chaos.plan import Mark, Plan
+from stagefright.chaos.safety import Safety
 from stagefright.chaos.stage_face import LocalStageFace, StageFace
 from stagefright.delivery.at_least_once import DEFAULT_BUS
 from stagefright.errors import FaultNeverFired, HarnessError, UnknownResource, UsageError, nearest
@@ -40,7 +42,9 @@ class Chaos:
 
     Leaving the block always heals. It fails if a planned fault never struck, unless the block is failing already.
     `owner` and `run` name whose flags these are; `seed` keys the draws of the faults. A reset of a local stage drops
-    its flags and what is attached to it, so each test makes its own.
+    its flags and what is attached to it, so each test makes its own. `safety` are the limits, those of the stage's settings unless
+    given. With `rehearse` nothing is hurt: a plan that was checked is handed to it, and it ends
+    the test by raising.
     """
 
     def __init__(
@@ -51,11 +55,15 @@ class Chaos:
         run: str = "local",
         seed: int | str = 0,
         lease_s: float = LOCAL_LEASE_S,
+        safety: Safety | None = None,
+        rehearse: Callable[[Sequence[Plan]], NoReturn] | None = None,
     ) -> None:
         attached = attach(stage) if isinstance(stage, LocalStageFace) else 1
         self._stage = stage
         self._leases = Leases(stage, owner=owner, run=run, seed=seed, lease_s=lease_s)
         self._deliveries = Deliveries(stage, seed=seed)
+        self._safety = Safety.of(stage) if safety is None else safety
+        self._rehearse = rehearse
         self._active: list[tuple[int, Plan]] = []
         self._blocks = itertools.count(BLOCKS_MAX * (attached - 1))
 
@@ -71,9 +79,18 @@ class Chaos:
         """The block in which a plan holds."""
         return Injection(self, self._stage, plan)
 
+    def preview(self, plans: Sequence[Plan]) -> None:
+        """Check plans, one by one, before the first of them begins; a dry run ends here."""
+        for plan in plans:
+            self._check(plan)
+        if self._rehearse is not None and plans:
+            self._rehearse(plans)
+
     def begin(self, plan: Plan) -> None:
         """Write the flags of a plan on top of those that hold already; all of them or none."""
-        check(plan, self._stage)
+        self._check(plan)
+        if self._rehearse is not None:
+            self._rehearse([plan])
         self._active.append((next(self._blocks), plan))
         try:
             self._write(_flagged(plan))
@@ -96,6 +113,10 @@ class Chaos:
         self._active.clear()
         self._hold_deliveries()
         self._write(list(reversed(self._leases.held)))
+
+    def _check(self, plan: Plan) -> None:
+        check(plan, self._stage)
+        self._safety.check(plan, [active for _, active in self._active], self._stage)
 
     def _write(self, logical_ids: list[str]) -> None:
         """Make the flags of some functions say what the active plans want; one that fails does not keep the others."""

@@ -6,6 +6,8 @@ Every exception that Stagefright raises.
     │   ├── SettingsError           a setting or option is unknown or malformed
     │   ├── TemplateError           the template cannot be read or is wrong
     │   │   └── UnknownExport       Fn::ImportValue names an export that nothing answers
+    │   ├── ExperimentError         an experiment, or a file to import as one, is malformed
+    │   ├── ChaosRefused            chaos on what is protected, or more of it than the settings allow
     │   ├── UnknownResource         a logical id that the template does not have
     │   ├── NotInWorld              a call from a thread, or to a host, that the stage does not own
     │   └── UnsupportedOperation    AWS has it, the local stage does not (yet)
@@ -17,6 +19,7 @@ Every exception that Stagefright raises.
 
     BrokenPromise (AssertionError)  your system did not do what the test expected
     ├── ExpectationFailed           an expected event never came, or one came that should not
+    ├── ExperimentFailed            an experiment did not go as it says
     ├── FaultNeverFired             a planned fault struck nothing
     └── ConditionNeverHeld          `wait_until` ran out of time
 
@@ -57,6 +60,14 @@ class TemplateError(UsageError):
 
 class UnknownExport(TemplateError):
     """`Fn::ImportValue` names an export that neither the template nor the settings know."""
+
+
+class ExperimentError(UsageError):
+    """An experiment, or a file of another tool that should become one, is malformed; all problems are in the message."""
+
+
+class ChaosRefused(UsageError):
+    """Chaos was asked for on a protected stage or account, or on more functions at once than the settings allow."""
 
 
 class UnknownResource(UsageError):
@@ -101,6 +112,10 @@ class BrokenPromise(AssertionError):
 
 class ExpectationFailed(BrokenPromise):
     """An expected event never came, or an event came that should not have."""
+
+
+class ExperimentFailed(BrokenPromise):
+    """A step of an experiment failed, its steady state did not hold, or a check gave another verdict than expected."""
 
 
 class FaultNeverFired(BrokenPromise):

@@ -145,6 +145,16 @@ class _CompiledPattern:
         return wrong or [Difference("pattern", self.source, envelope, because=explanation)]
 
 
+def differences(path: str, wanted: object, found: object) -> list[Difference]:
+    """
+    The fields in which a value differs from what is wanted of it, compared as an `Expectation` compares.
+
+    >>> [str(difference) for difference in differences("answer", {"status": 200}, {"status": 404, "body": ""})]
+    ['answer.status: wanted 200, found 404']
+    """
+    return list(_differences(path, wanted, found))
+
+
 def check_roots(pattern: object, roots: Sequence[str]) -> None:
     """Refuse a pattern about fields that no event has, which would match nothing for ever."""
     if not isinstance(pattern, Mapping):

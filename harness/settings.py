@@ -86,6 +86,12 @@ def _amount(value: object) -> int:
     return amount
 
 
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise _Refused
+    return float(value)
+
+
 def _path(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -179,6 +185,10 @@ def _seed_from_text(text: str) -> object:
     return int(text) if re.fullmatch(r"-?\d+", text) else text
 
 
+def _share_from_text(text: str) -> object:
+    return float(text) if re.fullmatch(r"\d*\.?\d+", text) else text
+
+
 def _texts_from_text(text: str) -> object:
     return [part.strip() for part in text.split(",") if part.strip()]
 
@@ -207,6 +217,7 @@ TARGET = Kind(f"one of {', '.join(TARGETS)}", _target)
 SWITCH = Kind("true or false", _switch, _switch_from_text)
 SEED = Kind("a whole number", _seed, _seed_from_text)
 AMOUNT = Kind("a whole number above zero", _amount, _seed_from_text)
+SHARE = Kind("a number above 0, and 1 at most", _share, _share_from_text)
 TEXTS = Kind("a list of texts", _texts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
 ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
@@ -255,7 +266,9 @@ class Settings:
     allow_hosts: tuple[str, ...] = _key(TEXTS, ())
     """Hosts outside the stage that handlers may reach."""
     protected: tuple[str, ...] = _key(TEXTS, ("prod", "prod-*", "production", "live"))
-    """Patterns of stage names that are never hurt or deleted."""
+    """Patterns of stage names, and of account ids, that are never hurt or deleted."""
+    blast_radius: float = _key(SHARE, 1.0)
+    """The share of a stage's functions that chaos may hurt at once."""
     accounts: tuple[str, ...] = _key(TEXTS, ())
     """The accounts that a deployed stage may live in; none named: any."""
     strict_template: bool = _key(SWITCH, False)

@@ -124,6 +124,12 @@ class World:
         self._root = Actor(self.kernel, "the deployment")
         self._log_handler = RuntimeLogHandler()
         self._file_names = entropy.FileNames(self.chance)
+        self._endpoint: Endpoint | None = None
+        self._make_services()
+        self._connect_http()
+
+    def _make_services(self) -> None:
+        """What answers for AWS's services, and what delivers between them."""
         self.queues: QueueService = QueueService(self)
         self.topics: TopicService = TopicService(self)
         self.buses: BusService = BusService(self)
@@ -143,11 +149,6 @@ class World:
         self.async_invoke: AsyncInvoke = AsyncInvoke(self)
         self.destinations: Destinations = Destinations(self)
         self.mappings: Mappings = Mappings(self)
-        self.kernel.serves_host = lambda host: self.endpoints.serves_host(host) or is_bucket_host(host)
-        self.kernel.serve_http = self._serve_http
-        self.kernel.serve_endpoint = self._serve_aws
-        self._endpoint: Endpoint | None = None
-        self.kernel.allows_host = lambda host: host in self.allow_hosts
         self._apis: dict[str, list[Any]] = {
             "sqs": [self.queues],
             "sns": [self.topics, self.topics.confirmations],
@@ -157,6 +158,13 @@ class World:
             "logs": [self.log_groups],
             "pipes": [self.pipes],
         }
+
+    def _connect_http(self) -> None:
+        """Whom the hosts of HTTP requests belong to."""
+        self.kernel.serves_host = lambda host: self.endpoints.serves_host(host) or is_bucket_host(host)
+        self.kernel.serve_http = self._serve_http
+        self.kernel.serve_endpoint = self._serve_aws
+        self.kernel.allows_host = lambda host: host in self.allow_hosts
 
     # -- life --------------------------------------------------------------------------------------------------------
 

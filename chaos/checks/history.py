@@ -141,7 +141,7 @@ class History:
         return self.done_by(run, "fault")
 
     def is_under_fault(self, run: Run) -> bool:
-        """Whether a fault struck a run, or a function that it invoked."""
+        """Whether a fault struck a run, or a function that it waited for, be it through an API."""
         return run.invocation.n in self._under_fault
 
     @cached_property
@@ -149,7 +149,7 @@ class History:
         found: set[int] = set()
         for fault in self.of("fault"):
             for record in self.above(fault):
-                if record.kind not in ("invocation", "call"):
+                if not _is_waited_for(record):
                     break
                 found.add(record.n)
         return found
@@ -197,3 +197,8 @@ def _identifiers(outcome: Record | None) -> frozenset[str]:
     failures = payload.get("batchItemFailures") if isinstance(payload, dict) else None
     found = failures if isinstance(failures, list) else []
     return frozenset(str(failure.get("itemIdentifier")) for failure in found if isinstance(failure, dict))
+
+
+def _is_waited_for(record: Record) -> bool:
+    """Whether what caused a record waits for what it leads to: an invocation, an SDK call, a request to an API."""
+    return record.kind in ("invocation", "call") or (record.kind == "event" and "route" in record.detail)

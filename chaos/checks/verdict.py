@@ -109,6 +109,11 @@ class Check:
     name: ClassVar[str]
     """What it is called in tests and messages."""
 
+    @property
+    def parts(self) -> tuple[Check, ...]:
+        """The checks that it was put together from."""
+        return ()
+
     def __call__(self, evidence: Iterable[Record] | Evidence) -> Verdict:
         """The verdict on a journal, a flow, or records."""
         from stagefright.chaos.checks.history import History
@@ -152,6 +157,10 @@ class _Combined(Check):
     def __init__(self, word: str, parts: tuple[Check, ...]) -> None:
         self._word = word
         self._parts = parts
+
+    @property
+    def parts(self) -> tuple[Check, ...]:
+        return self._parts
 
     def judge(self, history: Any) -> Verdict:
         verdicts = tuple(part.judge(history) for part in self._parts)
