@@ -153,11 +153,11 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
         actor = current_actor()
         if actor is None:
             return original(client, operation_model, request, context)
-        if actor.abandoned:
-            actor.gone()
         world = actor.kernel.world
         if actor.kernel.is_stepping:
             return _errand(world, original, client, operation_model, request, context)
+        if actor.abandoned:
+            actor.gone()
         service, name = operation_model.service_model.service_name, operation_model.name
         caller = TEST if actor.owner is None else actor.owner.log.function
         trace = lineage.sent_with(world, request["headers"], in_function=actor.owner is not None)

@@ -138,3 +138,19 @@ def _only_message(stage):
     answer = stage.client("sqs").receive_message(QueueUrl=stage.ref("Dead"), MessageAttributeNames=["All"])
     [message] = answer["Messages"]
     return message
+
+
+class TestErrandsAfterATimeout:
+    """The world works on the thread of whoever waits, also of a handler whose time is over."""
+
+    def test_a_timed_out_event_goes_to_a_bucket(self, system):
+        """§2.3: Lambda writes the record although the only thread there is belongs to the handler that was abandoned."""
+        system.up(
+            Records=system.resource("S3::Bucket", BucketName="records"),
+            Worker=system.function("import time\ndef handler(event, context): time.sleep(9)", Timeout=1),
+            Config=system.invoke_config(failure="arn:aws:s3:::records", MaximumRetryAttempts=0),
+        )
+        system.invoke_later()
+        system.settle()
+
+        assert len(system.client("s3").list_objects_v2(Bucket="records")["Contents"]) == 1
