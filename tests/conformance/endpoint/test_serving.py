@@ -132,10 +132,14 @@ class TestLettingIn:
         with pytest.raises(UsageError, match=r"serve\(pace=-1\)"):
             stage.serve(pace=-1)
 
-    def test_serving_is_interrupted(self, stage):
+    def test_serving_is_interrupted(self, stage, request):
         """Without a span it serves until Ctrl-C, and the world goes on."""
         import _thread
+        import signal
 
+        # A process that was started in the background, as CI may be, ignores SIGINT.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
         with outside_the_world():
             alarm = threading.Timer(0.3, _thread.interrupt_main)
             alarm.start()
