@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+from stagefright.chaos.faults.catalogue import KINDS, WRAPPER_KINDS
+
 WRAPPER_NAME = "stagefright-wrapper"
 """The file in the layer that AWS_LAMBDA_EXEC_WRAPPER names, under /opt."""
 
@@ -33,6 +35,9 @@ OURS = "stagefright.chaos"
 
 ROOTS = (f"{OURS}.handler_hook", f"{OURS}.runtime")
 """What a function runs; all of ours that they import comes along."""
+
+LEFT_OUT = frozenset({f"{OURS}.legal_errors"})
+"""What is looked at where faults are written, and not where they strike."""
 
 WRAPPER = f"""\
 #!/bin/sh
@@ -87,10 +92,11 @@ def contents() -> dict[str, str]:
 def _closure() -> set[str]:
     """The modules of ours that a function can come to import, packages included."""
     found: set[str] = set()
-    waiting = [OURS, *ROOTS]
+    # Faults are imported by the kinds that a flag names, which no import statement shows.
+    waiting = [OURS, *ROOTS, *(f"{OURS}.faults.{kind}" for kind in KINDS + WRAPPER_KINDS)]
     while waiting:
         module = waiting.pop()
-        if module not in found and _source(module) is not None:
+        if module not in found and module not in LEFT_OUT and _source(module) is not None:
             found.add(module)
             waiting += [module.rpartition(".")[0], *_imports(_source(module) or "")]
     return found

@@ -48,7 +48,7 @@ Outputs:
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _deployed(tmp_path_factory):
     directory = tmp_path_factory.mktemp("experiments")
     (directory / "template.yaml").write_text(TEMPLATE)
