@@ -16,7 +16,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from stagefright import assumptions
 from stagefright.errors import SettingsError, nearest
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
@@ -128,6 +127,9 @@ def _assumptions(value: object) -> dict[str, Any]:
 
 
 def _assumption(name: str, value: object) -> Any:
+    # Imported here because a run that sets none should not pay for the list of them.
+    from stagefright import assumptions
+
     wanted = assumptions.KNOWN.get(name)
     if wanted is None:
         raise _Refused(f"there is no assumption {name!r}. {nearest(name, assumptions.KNOWN)}")

@@ -222,14 +222,12 @@ class Stagefright:
         self.stage.reset()
         aws, name = self.stage.client("lambda"), self.stage.ref("FailingFunction")
         aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
-        running = self.stage.world.executor.running
-        began = self.stage.clock.now()
-        running[name] += 1
-        try:
+        world, began = self.stage.world, self.stage.clock.now()
+        function = world.functions.find(name).function
+        # An invocation that never ends has the only place there is.
+        with world.executor._concurrency.admitted(function, provisioned=False, grows=False):
             aws.invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
             cost = timed(self.stage.settle)
-        finally:
-            running[name] -= 1
         hours = (self.stage.clock.now() - began) / 3600
         throttles = len(self.stage.journal.of_kind("retry"))
         assert (throttles, self._count("FailedEvents")) == (THROTTLES, 1), f"{throttles} retries"
