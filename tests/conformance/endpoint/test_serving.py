@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -60,6 +61,14 @@ def ran_for_real(seconds):
     """The test runs code of its own: the world knows nothing of it."""
     with outside_the_world():
         time.sleep(seconds)
+
+
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background, as CI may be, ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class TestLettingIn:
@@ -132,14 +141,11 @@ class TestLettingIn:
         with pytest.raises(UsageError, match=r"serve\(pace=-1\)"):
             stage.serve(pace=-1)
 
-    def test_serving_is_interrupted(self, stage, request):
+    @pytest.mark.usefixtures("interruptible")
+    def test_serving_is_interrupted(self, stage):
         """Without a span it serves until Ctrl-C, and the world goes on."""
         import _thread
-        import signal
 
-        # A process that was started in the background, as CI may be, ignores SIGINT.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
         with outside_the_world():
             alarm = threading.Timer(0.3, _thread.interrupt_main)
             alarm.start()
@@ -201,6 +207,7 @@ class TestWaitingForReal:
         assert 60 == pytest.approx(stage.clock.now() - began)
         assert stage.invoke("Worker", {"n": 1}).error is None
 
+    @pytest.mark.usefixtures("interruptible")
     def test_a_child_is_interrupted(self, stage):
         """Ctrl-C while a child runs reaches the test, and the child is killed."""
         import _thread
