@@ -87,20 +87,26 @@ class Gate:
 
         If somebody waits for something real it may not; then a moment of real time has passed, and the answer is true.
         """
-        waits = [since for actor, since in self._waits.items() if not (actor.abandoned or actor.frozen)]
+        waits = {actor: since for actor, since in self._waits.items() if not (actor.abandoned or actor.frozen)}
         if not waits:
             return False
         due = self._kernel.next_due()
         if due is not None and due <= self._kernel.now():
             return False
-        patience_s = self._patience(max(waits)) if due is not None else None
+        handlers = max((since for actor, since in waits.items() if actor.owner is not None), default=0)
+        patience_s = self._patience(handlers) if due is not None else None
         if patience_s is not None and patience_s <= 0:
             return False
         self._look_outside(SLICE_S if patience_s is None else min(SLICE_S, patience_s))
         return True
 
     def _patience(self, since: int) -> float | None:
-        """How long to wait still before time moves for a call that came after the wait `since`; None if there is none."""
+        """
+        How long to wait still before time moves for a call that came after the wait `since`; None if there is none.
+
+        Only waits of handlers hold back the calls before them: such a call may be what runs the handler. The test's own waits
+        hold back none, for it may wait for the very process that called, also when that call came in during an earlier wait.
+        """
         arrived = [at for number, at in self._calls.items() if number > since]
         return min(arrived) + GRACE_S - _real_time() if arrived else None
 

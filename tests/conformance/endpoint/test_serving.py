@@ -15,6 +15,7 @@ import pytest
 
 import stagefright
 from stagefright.endpoint import endpoint as endpoint_module
+from stagefright.endpoint import gate as gate_module
 from stagefright.errors import ConditionNeverHeld, HandlerStuck, NotInWorld, UsageError
 from stagefright.tasks import outside_the_world
 
@@ -190,6 +191,18 @@ class TestWaitingForReal:
         assert 0 == quick.wait(timeout=30)
         assert "200\n" == slow.communicate(timeout=30)[0]
         assert 1 == len(stage.client("sqs").receive_message(QueueUrl=stage.ref("Idle"))["Messages"])
+
+    def test_a_call_that_came_in_during_an_earlier_wait(self, stage, start, monkeypatch):
+        """Time moves for it too: the test may wait for the very process that made it."""
+        monkeypatch.setattr(gate_module, "GRACE_S", 1.5)
+        slow = start(
+            "import boto3; print(boto3.client('lambda').invoke(FunctionName='worker', Payload=b'{\"sleep\": 50}')['StatusCode'])"
+        )
+        until_somebody_knocks(stage)
+        subprocess.run(["true"], check=True)
+        assert stage.world.endpoint()._visits, "it was over before the second wait"
+
+        assert "200\n" == slow.communicate(timeout=10)[0]
 
     def test_a_handler_whose_child_never_ends(self, stage):
         """It is stopped like every handler that is stuck, and the stage goes on after the next reset."""
