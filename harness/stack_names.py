@@ -7,10 +7,13 @@ from stagefright.templates import find_template
 
 
 def stack_name(stage: str, settings: Settings) -> str:
-    """`<service>-<stage>`; the service is the setting, else the name of the template's directory."""
+    """`<service>-<stage>`."""
+    return f"{service_name(settings)}-{stage}".replace("_", "-")
+
+
+def service_name(settings: Settings) -> str:
+    """The setting, else the name of the template's directory."""
     if settings.service:
-        service = settings.service
-    else:
-        template = settings.template or find_template(settings.directory)
-        service = template.resolve().parent.name
-    return f"{service}-{stage}".replace("_", "-")
+        return settings.service
+    template = settings.template or find_template(settings.directory)
+    return template.resolve().parent.name
