@@ -98,7 +98,9 @@ class Account:
                 known = session.get_available_services()
                 raise UsageError(f"boto3 has no service {service!r}. {nearest(service, known)}") from None
             except ValueError as error:  # a URL or a region that botocore cannot use
-                raise UsageError(f"{way_in_words(self)} cannot be asked in the region {self.region!r}: {error}") from None
+                raise UsageError(
+                    f"{way_in_words(self)} cannot be asked in the region {self.region!r}: {error}"
+                ) from None
 
     def _config(self, service: str) -> Any:
         from botocore.config import Config

@@ -64,9 +64,7 @@ def is_there(name: str, settings: Settings, account: Account) -> bool:
     return described(account, _stack(name, settings)) is not None
 
 
-def attach(
-    name: str, settings: Settings, *, run: Run, account: Account, ledger: Ledger | None = None
-) -> DeployedStage:
+def attach(name: str, settings: Settings, *, run: Run, account: Account, ledger: Ledger | None = None) -> DeployedStage:
     """The stage of a stack that is there; closing it leaves the stack alone. Raises `TargetError` if it cannot be tested."""
     stack = _stack(name, settings)
     description = described(account, stack)
@@ -90,7 +88,9 @@ def deployer_of(name: str, settings: Settings, *, run: Run, account: Account, pr
     return Deployer(name, settings, account, run, ledger, progress)
 
 
-def remove(name: str, settings: Settings, *, account: Account, run: Run | None = None, progress: Progress = silent) -> bool:
+def remove(
+    name: str, settings: Settings, *, account: Account, run: Run | None = None, progress: Progress = silent
+) -> bool:
     """
     Remove a stage that Stagefright deployed, or only if that run did; whether there was one.
 

@@ -154,7 +154,9 @@ def _denied(error: Any, said: str) -> str:
     where = f" on {resource.rstrip('.')}" if resource else ""
     whose = who or "these credentials"
     denied = "an explicit deny forbids it" if "explicit deny" in said else "no policy allows it"
-    return f"What is missing is {wanted}{where}; {denied} to {whose}. Add it to their policy, or choose another profile."
+    return (
+        f"What is missing is {wanted}{where}; {denied} to {whose}. Add it to their policy, or choose another profile."
+    )
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
