@@ -57,7 +57,7 @@ def _make_clients_cheap(patches: Patches) -> None:
     """Half of a client's time goes into copying its session's event handlers and into reading its service's endpoint rules."""
     from botocore import endpoint_provider, hooks
 
-    trie: Any = hooks._PrefixTrie
+    trie: Any = getattr(hooks, "_PrefixTrie")  # noqa: B009 - types do not know it
     copied = _copying(hooks.NodeList)
     patches.set(trie, "_recursive_copy", lambda _trie, node: copied(node))
     patches.set(endpoint_provider, "RuleSet", _once_per_rules(endpoint_provider.RuleSet))
