@@ -39,9 +39,18 @@ def _make_registering_cheap(patches: Patches) -> None:
     """
     from botocore import hooks
 
-    aliaser: Any = hooks.EventAliaser
-    patches.set(aliaser, "_alias_event_name", aliaser(None)._alias_event_name)
+    patches.set(hooks.EventAliaser, "_alias_event_name", _names_of_today())
     patches.set(hooks, "accepts_kwargs", _accepts_kwargs(hooks.accepts_kwargs))
+
+
+@lru_cache(maxsize=1)
+def _names_of_today() -> Callable[[str], str]:
+    """One aliaser of botocore's answers for all, for each remembers what it was asked, and all know the same aliases."""
+    from botocore import hooks
+
+    aliaser: Any = hooks.EventAliaser
+    names: Callable[[str], str] = aliaser(None)._alias_event_name
+    return names
 
 
 def _accepts_kwargs(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
