@@ -77,12 +77,11 @@ class ChangeSet:
         if not self._order.has_outputs or said.get("Outputs"):
             return
         template = self._cloudformation.get_template(StackName=self.stack_id)["TemplateBody"]
-        kept = [{"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in said.get("Parameters", ())]
         with suppress(ClientError):
             self._cloudformation.update_stack(
                 StackName=self._order.stack,
                 TemplateBody=json.dumps(template, indent=1),
-                Parameters=kept,
+                Parameters=[one for one in self._order.parameters if "ParameterValue" in one],
                 Capabilities=list(CAPABILITIES),
                 Tags=_tag_list(self._order.tags),
             )
