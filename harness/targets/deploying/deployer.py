@@ -70,6 +70,10 @@ class Deployer:
         if self._line is not None:
             self._line()
 
+    def close(self) -> None:
+        """Let go of the ledger; what stands in it is a sweep's."""
+        self.ledger.close()
+
     def keep(self) -> None:
         """Leave what `deploy` created, on purpose: its line in the ledger says so."""
         if self._line is not None:
