@@ -128,8 +128,10 @@ class TestDeploying:
         assert stage.outputs["OrdersUrl"] == stage.ref("Orders")
         shop.remove()
 
-    def test_no_change_is_fine(self, shop):
-        """CloudFormation calls it a failure of the change set."""
+    def test_no_change_is_fine(self, ministack_system):
+        """CloudFormation calls it a failure of the change set. (moto sees a change where there is none.)"""
+        shop = ministack_system
+        shop.write("template.yaml", TEMPLATE)
         shop.deploy()
         assert shop.deploy() == "unchanged"
         assert stack_of(shop)["StackStatus"] in HEALTHY
@@ -139,7 +141,8 @@ class TestDeploying:
         """One that is not given again keeps its value, as `aws cloudformation deploy` has it."""
         shop.deploy(parameters={"Depth": "deep"})
         assert shop.open().outputs["Depth"] == "deep"
-        shop.write("template.yaml", TEMPLATE + "      Again: {Value: !Ref Depth}\n")
+        more = TEMPLATE.replace("Orders: {Type", "More: {Type: AWS::SQS::Queue}\n      Orders: {Type")
+        shop.write("template.yaml", more + "      Again: {Value: !Ref Depth}\n")
         shop.deploy()
         assert shop.open().outputs["Again"] == "deep"
         shop.remove()
@@ -165,38 +168,70 @@ class TestDeploying:
 class TestFailures:
     """What goes wrong is said with the resource, the reason, and the next step."""
 
-    def test_a_failed_stack_is_taken_back_and_its_cause_shown(self, ministack_system):
-        """Of all the resources that did not come to be, the one whose fault it was."""
-        system = ministack_system
-        system.write(
-            "template.yaml",
-            """
-            Resources:
-              Fine: {Type: AWS::SQS::Queue}
-              Wrong: {Type: AWS::SNS::Subscription, Properties: {TopicArn: nowhere, Protocol: smoke, Endpoint: signal}, DependsOn: Fine}
-              Table: {Type: AWS::DynamoDB::Table, Properties: {KeySchema: []}, DependsOn: Fine}
-              Code:
-                Type: AWS::Lambda::Function
-                DependsOn: Fine
-                Properties: {Runtime: python3.12, Handler: a.b, Role: nobody, Code: {S3Bucket: nowhere, S3Key: nothing}}
-            """,
-        )
+    FAILING = """
+        Resources:
+          Fine: {Type: AWS::SQS::Queue}
+          Taken: {Type: AWS::Events::EventBus, Properties: {Name: taken}, DependsOn: Fine}
+          Never: {Type: AWS::SQS::Queue, DependsOn: Taken}
+    """
+
+    @pytest.fixture
+    def failing(self, ministack_system):
+        events = ministack_system.way.client("events")
+        events.create_event_bus(Name="taken")
+        ministack_system.write("template.yaml", self.FAILING)
+        yield ministack_system
+        events.delete_event_bus(Name="taken")
+
+    def test_a_failed_stack_is_taken_back_and_its_cause_shown(self, failing):
+        """The resource whose fault it was, with CloudFormation's reason; the ledger has nothing left to undo."""
         with pytest.raises(DeploymentFailed) as refused:
+            failing.open()
+        assert str(refused.value).splitlines() == [
+            f"The stack {failing.stack} could not be created: it is ROLLBACK_COMPLETE.",
+            "  Taken (AWS::Events::EventBus) CREATE_FAILED: EventBus already exists: taken",
+        ]
+        assert stack_of(failing) is None
+        assert ledger_lines(failing) == []
+
+    def test_a_failed_update_leaves_the_stack_as_it_was(self, failing):
+        """It rolls back; what was there before stays."""
+        failing.write("template.yaml", "Resources: {Fine: {Type: AWS::SQS::Queue}}")
+        failing.deploy()
+        failing.write("template.yaml", self.FAILING)
+        with pytest.raises(DeploymentFailed, match=r"could not be updated: it is UPDATE_ROLLBACK_COMPLETE\.\n  Taken "):
+            failing.deploy()
+        assert [*failing.open().resources] == ["Fine"]
+        failing.remove()
+
+    def test_an_interrupted_deployment_is_called_off(self, ministack_system, monkeypatch):
+        """Ctrl-C: CloudFormation is told to delete what it began, and nobody waits for it."""
+        system = ministack_system
+        system.write("template.yaml", TEMPLATE)
+
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("stagefright.targets.deploying.change_sets.follow", interrupt)
+        with pytest.raises(KeyboardInterrupt):
             system.open()
-        print(refused.value)
-        assert f"The stack {system.stack} could not be created: it is ROLLBACK_COMPLETE." in str(refused.value)
-        assert "CREATE_FAILED" in str(refused.value)
-        assert "Fine" not in str(refused.value)
+        assert len(ledger_lines(system)) > 0
+        system.remove()
         assert stack_of(system) is None
-        assert ledger_lines(system) == [] or not system.deployer().ledger.open_entries()
 
     def test_a_template_that_cloudformation_refuses(self, ministack_system):
-        """Its words, and no stack left in review."""
+        """Its own words, and no stack is left in review."""
         system = ministack_system
-        system.write("template.yaml", "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Ref Nobody}}}")
-        with pytest.raises(DeploymentFailed, match="Nobody"):
+        system.write("template.yaml", "Resources: {Thing: {Type: AWS::No::Thing}}")
+        with pytest.raises(DeploymentFailed, match=r"refuses the template .* Unrecognized resource types: \[AWS::No::Thing"):
             system.open()
         assert stack_of(system) is None
+
+    def test_a_project_without_a_template(self, ministack_system):
+        """It can be attached to, not deployed."""
+        system = ministack_system
+        with pytest.raises(TemplateError, match="no template found"):
+            system.open()
 
 
 class TestCode:

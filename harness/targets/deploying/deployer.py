@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from stagefright.targets.deploying.packaging import Packaging, as_it_is, stack_p
 from stagefright.targets.deploying.removal import abandon_stack, remove_stack
 from stagefright.targets.deploying.sam_build import built
 from stagefright.targets.deploying.stack_events import Progress
-from stagefright.targets.run import TAG_PREFIX, Run
+from stagefright.targets.run import TAG_PREFIX, Run, iso
 from stagefright.targets.stack import described, tags_of
 from stagefright.targets.stack_states import check_state
 from stagefright.templates import StackSource, find_template, read_project
@@ -117,8 +118,8 @@ class Deployer:
             template,
             parameters,
             tags,
-            has_outputs=bool(source.template.get("Outputs")),
-            token=f"stagefright-{self.run.id}",
+            outputs=frozenset(name for name, one in source.template.get("Outputs", {}).items() if "Condition" not in one),
+            token=f"stagefright-{self.run.id}-{time.time_ns():x}",
         )
 
     def _transform(self) -> Any:
@@ -127,9 +128,14 @@ class Deployer:
         return Expansion(self.account.id, self.account.region, self.stack, self.settings.parameters)
 
     def _renewed(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """A stack stays whose it is: the tags of one that we made only get a later end, and one that we did not make gets none."""
-        ends, mine = f"{TAG_PREFIX}expires", self.run.tags(self.name)
-        return {**tags, ends: max(tags[ends], mine[ends])} if ends in tags else dict(tags)
+        """
+        A stack stays whose it is: the tags of one that we made only get a later end, and one that we did not make gets none.
+
+        New tags are a change to every resource, so they wait until less than half of a lease is left.
+        """
+        ends = f"{TAG_PREFIX}expires"
+        half = iso(self.run.created + (self.run.expires - self.run.created) / 2)
+        return {**tags, ends: iso(self.run.expires)} if tags.get(ends, half) < half else dict(tags)
 
     def _create(self, order: Order) -> None:
         try:
