@@ -149,7 +149,7 @@ class TestDeploying:
 
     def test_an_unknown_parameter_is_refused_before_anything_is_made(self, shop):
         """With the nearest name that the template has."""
-        with pytest.raises(TemplateError, match="Dept was given, but the template does not declare it. Did you mean Depth?"):
+        with pytest.raises(TemplateError, match=r"Dept was given, but the template does not declare it\. Did you mean Depth"):
             shop.open(parameters={"Dept": "deep"})
         assert stack_of(shop) is None
 
