@@ -120,7 +120,9 @@ class TestDeploying:
         """The stack stays whose it is; it only gets a later end."""
         assert shop.deploy() == "created"
         before = opening.tags_of(stack_of(shop))
-        shop.write("template.yaml", TEMPLATE.replace("Orders: {Type", "More: {Type: AWS::SQS::Queue}\n      Orders: {Type"))
+        shop.write(
+            "template.yaml", TEMPLATE.replace("Orders: {Type", "More: {Type: AWS::SQS::Queue}\n      Orders: {Type")
+        )
         assert shop.deploy() == "updated"
         stage = shop.open()
         assert "More" in stage.resources
@@ -149,7 +151,9 @@ class TestDeploying:
 
     def test_an_unknown_parameter_is_refused_before_anything_is_made(self, shop):
         """With the nearest name that the template has."""
-        with pytest.raises(TemplateError, match=r"Dept was given, but the template does not declare it\. Did you mean Depth"):
+        with pytest.raises(
+            TemplateError, match=r"Dept was given, but the template does not declare it\. Did you mean Depth"
+        ):
             shop.open(parameters={"Dept": "deep"})
         assert stack_of(shop) is None
 
@@ -223,14 +227,16 @@ class TestFailures:
         """Its own words, and no stack is left in review."""
         system = ministack_system
         system.write("template.yaml", "Resources: {Thing: {Type: AWS::No::Thing}}")
-        with pytest.raises(DeploymentFailed, match=r"refuses the template .* Unrecognized resource types: \[AWS::No::Thing"):
+        with pytest.raises(
+            DeploymentFailed, match=r"refuses the template .* Unrecognized resource types: \[AWS::No::Thing"
+        ):
             system.open()
         assert stack_of(system) is None
 
     def test_a_project_without_a_template(self, ministack_system):
         """It can be attached to, not deployed."""
         system = ministack_system
-        with pytest.raises(TemplateError, match="no template found"):
+        with pytest.raises(TemplateError, match=r"no template found"):
             system.open()
 
 
@@ -345,7 +351,7 @@ class TestRemoval:
         shop.way.client("cloudformation").create_stack(
             StackName=shop.stack, TemplateBody=json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
         )
-        with pytest.raises(TargetError, match="was not deployed by Stagefright"):
+        with pytest.raises(TargetError, match=r"was not deployed by Stagefright"):
             shop.remove()
         assert shop.remove(run=shop.run) is False
         assert stack_of(shop) is not None

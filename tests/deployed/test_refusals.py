@@ -45,7 +45,7 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(said.encode())
 
-    do_GET = do_HEAD = do_PUT = do_POST
+    do_GET = do_HEAD = do_PUT = do_POST  # noqa: N815 (http.server calls them so)
 
     def log_message(self, *_):
         pass
@@ -89,8 +89,18 @@ def open_stage(tmp_path, **given):
 @pytest.mark.parametrize(
     ("code", "message", "status", "next_step"),
     [
-        ("InvalidClientTokenId", "The security token included in the request is invalid.", 403, "aws sts get-caller-identity"),
-        ("SignatureDoesNotMatch", "The request signature we calculated does not match", 403, "The keys that the SDK finds"),
+        (
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+            403,
+            "aws sts get-caller-identity",
+        ),
+        (
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match",
+            403,
+            "The keys that the SDK finds",
+        ),
         ("UnrecognizedClientException", "The security token is invalid", 400, "choose another profile"),
         ("ExpiredToken", "The security token included in the request is expired", 403, "aws sso login"),
         ("ExpiredTokenException", "The security token is expired", 400, "have run out"),
@@ -102,7 +112,7 @@ def open_stage(tmp_path, **given):
 def test_credentials_that_aws_does_not_take(aws, tmp_path, code, message, status, next_step):
     """What AWS said, and what to do about it; nothing else was asked of it."""
     aws.answers["GetCallerIdentity"] = (code, message, status)
-    with pytest.raises(AccountRefused, match="Could not ask who owns the credentials") as refused:
+    with pytest.raises(AccountRefused, match=r"Could not ask who owns the credentials") as refused:
         open_stage(tmp_path)
     assert code in str(refused.value)
     assert next_step in str(refused.value)
@@ -111,13 +121,12 @@ def test_credentials_that_aws_does_not_take(aws, tmp_path, code, message, status
 
 def test_a_missing_permission_is_named_with_its_action_and_resource(aws, tmp_path):
     """So that it can be added to a policy."""
-    aws.answers["DescribeStacks"] = (
-        "AccessDenied",
+    denial = (
         f"User: arn:aws:iam::{WHO}:user/amy is not authorized to perform: cloudformation:DescribeStacks on resource: "
         f"arn:aws:cloudformation:us-east-1:{WHO}:stack/shop-t/* because no identity-based policy allows the "
-        "cloudformation:DescribeStacks action",
-        403,
+        "cloudformation:DescribeStacks action"
     )
+    aws.answers["DescribeStacks"] = ("AccessDenied", denial, 403)
     with pytest.raises(AccountRefused) as refused:
         open_stage(tmp_path)
     assert str(refused.value).splitlines()[-1] == (
@@ -134,7 +143,9 @@ def test_a_missing_permission_in_the_middle_of_a_deployment(aws, tmp_path):
         "User: amy is not authorized to perform: cloudformation:CreateChangeSet on resource: * with an explicit deny in a service control policy",
         403,
     )
-    with pytest.raises(AccountRefused, match="the permission cloudformation:CreateChangeSet on .*; an explicit deny forbids it"):
+    with pytest.raises(
+        AccountRefused, match=r"the permission cloudformation:CreateChangeSet on .*; an explicit deny forbids it"
+    ):
         open_stage(tmp_path)
     assert aws.asked[-1] in ("DescribeStacks", "CreateChangeSet", "DeleteStack")
 
@@ -142,7 +153,7 @@ def test_a_missing_permission_in_the_middle_of_a_deployment(aws, tmp_path):
 def test_a_denial_without_an_action_names_the_call(aws, tmp_path):
     """S3 and others say no more than that it is forbidden."""
     aws.answers["DescribeStacks"] = ("AccessDenied", "Access Denied", 403)
-    with pytest.raises(AccountRefused, match="a permission, that of the call DescribeStacks"):
+    with pytest.raises(AccountRefused, match=r"a permission, that of the call DescribeStacks"):
         open_stage(tmp_path)
 
 
@@ -156,7 +167,7 @@ def test_no_credentials(aws, tmp_path, monkeypatch):
 def test_half_of_the_credentials(aws, tmp_path, monkeypatch):
     """A key without its secret."""
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(AccountRefused, match="credentials are incomplete"):
+    with pytest.raises(AccountRefused, match=r"credentials are incomplete"):
         open_stage(tmp_path)
 
 
@@ -168,7 +179,9 @@ def write_config(tmp_path, text):
 def test_an_unknown_profile(aws, tmp_path):
     """With the nearest of those that there are."""
     write_config(tmp_path, "[profile shop-dev]\nregion = eu-west-1\n[profile shop-prod]\nregion = eu-west-1\n")
-    with pytest.raises(AccountRefused, match=r"no AWS profile 'shop-deff'\. Did you mean shop-dev\? Known: shop-dev, shop-prod"):
+    with pytest.raises(
+        AccountRefused, match=r"no AWS profile 'shop-deff'\. Did you mean shop-dev\? Known: shop-dev, shop-prod"
+    ):
         open_stage(tmp_path, profile="shop-deff")
 
 
@@ -181,14 +194,14 @@ def test_a_login_that_has_run_out(aws, tmp_path, monkeypatch):
     )
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(AccountRefused, match="aws sso login --profile dev"):
+    with pytest.raises(AccountRefused, match=r"aws sso login --profile dev"):
         open_stage(tmp_path, profile="dev")
 
 
 def test_a_configuration_that_cannot_be_read(aws, tmp_path):
     """The file is named by botocore's own words."""
     write_config(tmp_path, "this is no configuration\n")
-    with pytest.raises(AccountRefused, match="the AWS configuration cannot be used: .*config"):
+    with pytest.raises(AccountRefused, match=r"the AWS configuration cannot be used: .*config"):
         open_stage(tmp_path)
 
 
@@ -199,7 +212,9 @@ def test_an_account_that_the_settings_do_not_allow(aws, tmp_path):
     assert aws.asked == ["GetCallerIdentity"]
 
 
-@pytest.mark.parametrize(("given", "what"), [({"name": "prod-2"}, "stage 'prod-2'"), ({"protected": [WHO]}, f"account '{WHO}'")])
+@pytest.mark.parametrize(
+    ("given", "what"), [({"name": "prod-2"}, "stage 'prod-2'"), ({"protected": [WHO]}, f"account '{WHO}'")]
+)
 def test_what_is_protected_is_not_deployed(aws, tmp_path, given, what):
     """A protected stage that is there can be tested, but never made or removed."""
     aws.answers["DescribeStacks"] = NO_STACK
@@ -213,7 +228,7 @@ def test_what_is_protected_is_not_removed(ministack_system):
     ministack_system.write("template.yaml", "Resources: {Queue: {Type: AWS::SQS::Queue}}")
     ministack_system.deploy()
     deployer = ministack_system.deployer(protected=[ministack_system.name])
-    with pytest.raises(AccountRefused, match="Refused to remove the stage"):
+    with pytest.raises(AccountRefused, match=r"Refused to remove the stage"):
         deployer.remove()
     assert ministack_system.remove() is True
 
@@ -230,12 +245,12 @@ class TestEmulators:
     def test_a_stranger_answers(self, aws, tmp_path):
         """Another program has the port."""
         aws.answers["GetCallerIdentity"] = "<!doctype html><title>It works!</title>"
-        with pytest.raises(Unreachable, match="does not speak AWS's protocols .*Another program may have that port"):
+        with pytest.raises(Unreachable, match=r"does not speak AWS's protocols .*Another program may have that port"):
             open_stage(tmp_path, endpoint_url=aws.url)
 
     def test_a_url_that_is_none(self, tmp_path):
         """The scheme is often forgotten."""
-        with pytest.raises(UsageError, match="received 'localhost:4566'. Did you mean http://localhost:4566"):
+        with pytest.raises(UsageError, match=r"received 'localhost:4566'. Did you mean http://localhost:4566"):
             open_stage(tmp_path, endpoint_url="localhost:4566")
 
     def test_real_credentials_are_not_shown_to_it(self, aws, tmp_path):
@@ -250,7 +265,7 @@ class TestEmulators:
     def test_its_account_needs_no_leave(self, aws, tmp_path):
         """The list of accounts is about AWS's; that of an emulator is made up."""
         aws.answers["DescribeStacks"] = ("AccessDenied", "no", 403)
-        with pytest.raises(AccountRefused, match="DescribeStacks"):
+        with pytest.raises(AccountRefused, match=r"DescribeStacks"):
             open_stage(tmp_path, endpoint_url=aws.url, accounts=["999999999999"])
 
 
@@ -267,7 +282,7 @@ def test_an_unknown_region():
 
 def test_a_stack_name_that_cloudformation_does_not_take(aws, tmp_path):
     """The setting that decides, and a name that would do."""
-    with pytest.raises(SettingsError, match="no stack name '7up-t'.*Try 'up-t'"):
+    with pytest.raises(SettingsError, match=r"no stack name '7up-t'.*Try 'up-t'"):
         open_stage(tmp_path, service="7up")
-    with pytest.raises(SettingsError, match="unknown placeholder {stag}. Did you mean stage"):
+    with pytest.raises(SettingsError, match=r"unknown placeholder {stag}. Did you mean stage"):
         open_stage(tmp_path, stack_name="x-{stag}")

@@ -118,7 +118,9 @@ class Deployer:
             template,
             parameters,
             tags,
-            outputs=frozenset(name for name, one in source.template.get("Outputs", {}).items() if "Condition" not in one),
+            outputs=frozenset(
+                name for name, one in source.template.get("Outputs", {}).items() if "Condition" not in one
+            ),
             token=f"stagefright-{self.run.id}-{time.time_ns():x}",
         )
 

@@ -46,7 +46,9 @@ def account():
         {
             OUTER: [
                 event(1, "shop", STACK, "CREATE_IN_PROGRESS", "User Initiated", OUTER),
-                event(2, "Inner", STACK, "CREATE_FAILED", f"Embedded stack {INNER} was not successfully created", INNER),
+                event(
+                    2, "Inner", STACK, "CREATE_FAILED", f"Embedded stack {INNER} was not successfully created", INNER
+                ),
                 event(3, "Other", "AWS::SQS::Queue", "CREATE_FAILED", "Resource creation cancelled"),
                 event(4, "shop", STACK, "CREATE_FAILED", "The following resource(s) failed: [Inner, Other].", OUTER),
             ],
@@ -92,7 +94,10 @@ def test_a_healthy_stack_can_be_tested(account, status):
 @pytest.mark.parametrize(
     ("status", "parts"),
     [
-        ("ROLLBACK_COMPLETE", ["Queue (AWS::SQS::Queue) CREATE_FAILED: The name is taken", "delete-stack --stack-name shop"]),
+        (
+            "ROLLBACK_COMPLETE",
+            ["Queue (AWS::SQS::Queue) CREATE_FAILED: The name is taken", "delete-stack --stack-name shop"],
+        ),
         ("ROLLBACK_FAILED", ["The name is taken", "delete-stack --stack-name shop"]),
         ("CREATE_FAILED", ["The name is taken", "delete-stack --stack-name shop"]),
         ("DELETE_FAILED", ["The name is taken", "Remove what is in the way", "delete-stack"]),
