@@ -46,7 +46,9 @@ class Deployer:
 
     def __post_init__(self) -> None:
         self.stack = checked(stack_name(self.name, self.settings), "the stage's stack name")
-        self._bucket = CodeBucket(self.account, run=self.run, stage=self.name, ledger=self.ledger)
+        self._bucket = CodeBucket(
+            self.account, run=self.run, stage=self.name, stack=self.stack, ledger=self.ledger
+        )
         self._line: Line | None = None
 
     def deploy(self) -> str:
