@@ -72,7 +72,7 @@ class CodeBucket:
         s3 = self._account.client("s3")
         user = {RUN_METADATA: self._run.id, STACK_METADATA: self._stack}
         mine: dict[str, Any] = {"Metadata": user, "Tagging": urlencode(self._tags)}
-        if _user_of(s3, self.name, key) is None:
+        if _users_of(s3, self.name, key) is None:
             s3.put_object(Bucket=self.name, Key=key, Body=content(), **mine)
             self.sent.append(key)
         else:
@@ -141,22 +141,23 @@ def _is_lasting(tag: str) -> bool:
     return tag.removeprefix(TAG_PREFIX) in ("owner", "created")
 
 
-def take_away_object(account: Account, bucket: str, key: str, stack: str) -> bool:
-    """Delete an object if that stack was the last to use it; whether it did."""
+def take_away_object(account: Account, bucket: str, key: str, user: str) -> bool:
+    """Delete an object if that stack (by name) or that run (by id) was the last to use it; whether it did."""
     s3 = account.client("s3")
-    if _user_of(s3, bucket, key) != stack:
+    if user not in (_users_of(s3, bucket, key) or ()):
         return False
     s3.delete_object(Bucket=bucket, Key=key)
     return True
 
 
-def _user_of(s3: Any, bucket: str, key: str) -> str | None:
-    """The stack that used an object last, "" if it does not say; None if there is no such object."""
+def _users_of(s3: Any, bucket: str, key: str) -> set[str] | None:
+    """The run and the stack that used an object last, as far as it says; None if there is no such object."""
     from botocore.exceptions import ClientError
 
     try:
-        return str(s3.head_object(Bucket=bucket, Key=key).get("Metadata", {}).get(STACK_METADATA, ""))
+        said = s3.head_object(Bucket=bucket, Key=key).get("Metadata", {})
     except ClientError as error:
         if error.response["Error"]["Code"] in _ABSENT:
             return None
         raise
+    return {said[name] for name in (RUN_METADATA, STACK_METADATA) if name in said}
