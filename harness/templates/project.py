@@ -131,8 +131,9 @@ def find_template(directory: Path) -> Path:
             return directory / name
     outputs = (serverless_output, cloud_assembly)
     for output in outputs:
-        if (directory / output.DIRECTORY).is_dir():
-            return directory / output.DIRECTORY
+        written: Path = directory / output.DIRECTORY
+        if written.is_dir():
+            return written
     there = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
     wanted = ", ".join([*NAMES, *(f"{output.DIRECTORY}/" for output in outputs)])
     hints = [f"`{o.COMMAND}` writes {o.DIRECTORY}/." for o in outputs if any(name in there for name in o.SOURCES)]
