@@ -19,7 +19,7 @@ from stagefright.assumptions import Assumptions
 from stagefright.clock import StageClock
 from stagefright.delivery.at_least_once import STANDARD_TYPES, check_names
 from stagefright.delivery.interference import Interference
-from stagefright.deployment import DeployedResource, DeployedStacks, PlannedStacks
+from stagefright.deployment import DeployedResource, DeployedStacks, PlannedStacks, at_home
 from stagefright.deployment.endpoints import api_endpoints
 from stagefright.errors import ConditionNeverHeld, NotInWorld, UsageError, nearest
 from stagefright.flow import Flow
@@ -369,16 +369,10 @@ def open_stage(
         from stagefright.targets.opening import open_deployed
 
         return open_deployed(name, settings)
-    planned = PlannedStacks.of(
-        read_project(settings.template or find_template(settings.directory)),
-        settings.stack,
-        stack_name=stack_name(name, settings),
-        account=settings.account,
-        region=settings.region,
-        parameters=settings.parameters,
-        exports=settings.exports,
-        ssm=settings.ssm_parameters,
-    )
+    project = read_project(settings.template or find_template(settings.directory))
+    sources = project.chosen(settings.stack)
+    settings = at_home(settings, sources)
+    planned = PlannedStacks.of(sources, settings, stack_name=stack_name(name, settings))
     return _deploy(name, settings, planned)
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.deployment.spellings import Spellings
 from stagefright.errors import SettingsError, TemplateError, nearest
-from stagefright.templates import Project, StackSource, Template, find_template, load_template
+from stagefright.settings import Settings
+from stagefright.templates import StackSource, Template, find_template, load_template
 from stagefright.templates.assets import Assets
+from stagefright.templates.imports import output_of
+from stagefright.templates.project import resource_names
 from stagefright.templates.text import is_scalar, text_of
 
 if TYPE_CHECKING:
@@ -70,22 +73,12 @@ class PlannedStacks:
     reading: Reading
 
     @classmethod
-    def of(
-        cls,
-        project: Project,
-        wanted: str | None,
-        *,
-        stack_name: str,
-        account: str,
-        region: str,
-        parameters: Mapping[str, str],
-        exports: Mapping[str, str],
-        ssm: Mapping[str, str],
-    ) -> PlannedStacks:
-        """Read the chosen stacks of a project; each gets those of the parameters that it declares."""
-        sources = project.chosen(wanted)
+    def of(cls, sources: Sequence[StackSource], settings: Settings, *, stack_name: str) -> PlannedStacks:
+        """Read these stacks; of several, each gets those of the parameters that it declares."""
         several = len(sources) > 1 or any(source.nested for source in sources)
-        reading = Reading(account, region, dict(exports), {**_bootstrap_versions(sources), **ssm}, several)
+        ssm = {**_bootstrap_versions(sources), **settings.ssm_parameters}
+        reading = Reading(settings.account, settings.region, dict(settings.exports), ssm, several)
+        parameters = settings.parameters
         if len(sources) > 1:
             _refuse_undeclared(sources, parameters)
         read = []
@@ -104,14 +97,14 @@ class PlannedStacks:
     def deploy(self, world: World, *, strict: bool) -> DeployedStacks:
         """Make all their resources."""
         everything: dict[str, DeployedResource] = {}
-        names = _names([(source.name, template) for source, template, _ in self.stacks])
+        names = resource_names([source for source, _, _ in self.stacks])
         deployed = DeployedStacks([], everything)
-        for (source, template, name), known in zip(self.stacks, names, strict=True):
+        for source, template, name in self.stacks:
             stack = Deployed(
                 world,
                 template,
                 name,
-                names=known,
+                names=_shown(template) | names[source.name],
                 everything=everything,
                 source=source,
                 reading=self.reading,
@@ -123,7 +116,21 @@ class PlannedStacks:
         return deployed
 
 
-def _bootstrap_versions(sources: tuple[StackSource, ...]) -> dict[str, str]:
+def at_home(settings: Settings, sources: Sequence[StackSource]) -> Settings:
+    """The settings with the account and the region that the stacks are meant for, unless somebody set others."""
+    known = {"account": [one.account for one in sources], "region": [one.region for one in sources]}
+    wanted = {name: next(filter(None, reversed(values)), None) for name, values in known.items()}
+    changes: dict[str, Any] = {name: value for name, value in wanted.items() if value and name not in settings.origins}
+    origins = {**settings.origins, **dict.fromkeys(changes, "the project's output")}
+    return replace(settings, **changes, origins=origins)
+
+
+def _shown(template: Template) -> dict[str, str]:
+    """The ids that SAM changed, as they were written."""
+    return {logical_id: known for known, logical_id in template.renamed.items()}
+
+
+def _bootstrap_versions(sources: Sequence[StackSource]) -> dict[str, str]:
     declared = [one for source in sources for one in source.template.get("Parameters", {}).values()]
     names = [str(one.get("Default")) for one in declared if isinstance(one, Mapping)]
     return {name: BOOTSTRAP_VERSION for name in names if name.startswith(BOOTSTRAP)}
@@ -133,7 +140,7 @@ def _declared(source: StackSource, parameters: Mapping[str, str]) -> dict[str, s
     return {name: value for name, value in parameters.items() if name in source.template.get("Parameters", {})}
 
 
-def _refuse_undeclared(sources: tuple[StackSource, ...], parameters: Mapping[str, str]) -> None:
+def _refuse_undeclared(sources: Sequence[StackSource], parameters: Mapping[str, str]) -> None:
     known = {name for source in sources for name in source.template.get("Parameters", {})}
     for name in parameters:
         if name not in known:
@@ -145,27 +152,16 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
 
 
-def _names(stacks: list[tuple[str, Template]]) -> list[dict[str, str]]:
-    """What to call each resource of each stack: as in its template, after the name of its stack if others have the same."""
-    shown = [{logical_id: template.shown(logical_id) for logical_id in template.resources} for _, template in stacks]
-    counts: dict[str, int] = {}
-    for names in shown:
-        for name in names.values():
-            counts[name] = counts.get(name, 0) + 1
-    return [
-        {logical_id: name if counts[name] == 1 else f"{stack}.{name}" for logical_id, name in names.items()}
-        for (stack, _), names in zip(stacks, shown, strict=True)
-    ]
-
-
 def _export(stack: Deployed) -> None:
     """From now on other stacks can import what this one exports."""
     assert stack.reading is not None
     exports, template = stack.reading.exports, stack.template
-    for name, output in template.outputs.items():
-        if output.export_name is not None:
-            export = str(template.resolve(output.export_name, stack, logical_id=name))
-            exports[export] = str(template.resolve(output.value, stack, logical_id=name))
+    called = {stack.stack_name, (stack.source.stack_name if stack.source else None) or stack.stack_name}
+    for name, value in stack.outputs.items():
+        exports.update((output_of(known, name), value) for known in called)
+        export = template.outputs[name].export_name
+        if export is not None:
+            exports[str(template.resolve(export, stack, logical_id=name))] = value
 
 
 @dataclass

@@ -31,7 +31,7 @@ from stagefright.templates.shape import (
     transforms,
 )
 from stagefright.templates.short_ids import short_ids
-from stagefright.templates.sources import source_of, stale_files, stale_warning
+from stagefright.templates.sources import Source, source_of, stale_warning
 from stagefright.templates.template import Output, Resource, Template
 from stagefright.templates.yaml_loader import read_document
 
@@ -184,6 +184,7 @@ class _Localisation:
     directory: Path
     assets: Assets | None
     warnings: list[str] = field(default_factory=list)
+    sources: dict[Path, Source] = field(default_factory=dict)
 
     def __call__(self, name: str, entry: Mapping[str, Any], property_name: str) -> Any:
         value = entry["Properties"][property_name]
@@ -199,14 +200,11 @@ class _Localisation:
 
     def _source(self, asset: Path, assets: Assets) -> dict[str, str]:
         """Where the asset was made from, if that is known."""
-        source = source_of(asset, assets)
-        if source is None:
-            return {}
-        stale = stale_files(asset, source)
-        if stale:
-            warning = stale_warning(asset, stale, assets.command)
-            self.warnings += [warning] if warning not in self.warnings else []
-        return {"SourcePath": str(source)}
+        if asset not in self.sources:
+            self.sources[asset] = source = source_of(asset, assets)
+            self.warnings += [stale_warning(asset, source, assets)] if source.edited else []
+        directory = self.sources[asset].directory
+        return {} if directory is None else {"SourcePath": str(directory)}
 
 
 def _depends_on(name: str, entry: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:

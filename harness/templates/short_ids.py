@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_HASHED = re.compile(r"(.+)[0-9A-F]{8}")
+_HASHED = re.compile(r"(.+?)[0-9A-F]{8}([0-9a-f]{32})?")
+"""Versions of functions and deployments of REST APIs have another hash, of what they stand for."""
 _NESTED = re.compile(r"([^/]+)\.NestedStack/\1\.NestedStackResource")
 
 

@@ -11,7 +11,8 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from functools import lru_cache
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from stagefright.templates.assets import Assets
@@ -21,26 +22,67 @@ _FOREIGN = frozenset({"node_modules", "site-packages", "build", "dist", "__pycac
 _ENTRIES_MAX = 20_000
 """So many entries of a project are looked at in search of a source; a larger one has its code run from the package."""
 
+_SIMILAR = 0.5
+"""The share of lines that an edited file still has in common with the packaged one."""
 
-def source_of(package: Path, assets: Assets) -> Path | None:
+_COMPARED_CHARACTERS_MAX = 200_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """The directory that a package was made from."""
+
+    directory: Path | None = None
+    edited: tuple[Path, ...] = ()
+    """Its files that are not as they were packaged."""
+
+
+def source_of(package: Path, assets: Assets) -> Source:
     """
-    The directory that a package was made from: that of a Serverless Framework project, or the one whose files CDK copied.
+    Where a package was made from: in a Serverless Framework project its names are those of the project, and CDK copied a directory.
 
     CDK does not note which one that was. It is the one that has all code of the package, equal to the byte.
     """
     if assets.sources is None:
-        return None
-    if package.is_file():
-        return assets.sources
-    files = {name: size for name, size, _ in _directory_files(package)}
-    if not files:
-        return None
-    largest = max(files, key=lambda name: (files[name], name))
-    return next((d for d in _directories_with(assets.sources, largest) if _has_all(d, package, files)), None)
+        return Source()
+    if package.is_dir():
+        return _copied_from(package, assets)
+    if not assets.mirrors:
+        return Source()
+    edited = (
+        assets.sources / name for name, size, crc in _zipped(package) if _differs(assets.sources / name, size, crc)
+    )
+    return Source(assets.sources, tuple(edited))
 
 
-def _has_all(directory: Path, package: Path, files: dict[str, int]) -> bool:
-    return all(is_equal(package / name, directory / name) for name in files)
+def stale_warning(package: Path, source: Source, assets: Assets) -> str:
+    """What to say of a package that is older than the files it was made of."""
+    project = assets.sources or package.parent
+    names = [path.relative_to(project).as_posix() for path in source.edited]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{package.name} is older than your {shown}, and runs as it was packaged. Run `{assets.command}` again."
+
+
+# -- copied directories ------------------------------------------------------------------------------------------------
+
+
+def _copied_from(package: Path, assets: Assets) -> Source:
+    names = [*_code_in(package)]
+    if not names or assets.sources is None:
+        return Source()
+    candidates = [one for one in _directories(assets.sources) if all((one / name).is_file() for name in names)]
+    equal = next((one for one in candidates if _is_copy(package, one, names)), None)
+    if equal is not None:
+        return Source(equal)
+    others = [path for path in assets.by_key.values() if path != package and path.is_dir()]
+    free = [one for one in candidates if not any(_is_copy(other, one, [*_code_in(other)]) for other in others)]
+    edited = [tuple(one / name for name in names if not is_equal(package / name, one / name)) for one in free]
+    likely = [paths for one, paths in zip(free, edited, strict=True) if _are_similar(package, one, paths)]
+    return Source(None, likely[0]) if len(likely) == 1 else Source()
+
+
+def _is_copy(package: Path, directory: Path, names: list[str]) -> bool:
+    return bool(names) and all(is_equal(package / name, directory / name) for name in names)
 
 
 def is_equal(one: Path, other: Path) -> bool:
@@ -51,29 +93,36 @@ def is_equal(one: Path, other: Path) -> bool:
         return False
 
 
-def _directories_with(project: Path, name: str) -> Iterator[Path]:
-    """The project's directories that have a file of that relative name, in order."""
-    return (directory for directory in _directories(project) if (directory / name).is_file())
+def _are_similar(package: Path, directory: Path, paths: tuple[Path, ...]) -> bool:
+    return all(_is_similar(package / path.relative_to(directory), path) for path in paths)
 
 
-@lru_cache(maxsize=8)
-def _directories(project: Path) -> tuple[Path, ...]:
+def _is_similar(one: Path, other: Path) -> bool:
+    packaged, mine = (path.read_text("utf-8", "replace") for path in (one, other))
+    if max(len(packaged), len(mine)) > _COMPARED_CHARACTERS_MAX:
+        return False
+    return SequenceMatcher(None, packaged.splitlines(), mine.splitlines()).ratio() >= _SIMILAR
+
+
+def _directories(project: Path) -> list[Path]:
     found: list[Path] = []
     entries = 0
     for directory, names, files in os.walk(project):
         entries += len(names) + len(files)
         if entries > _ENTRIES_MAX:
-            break
+            return found
         names[:] = sorted(name for name in names if not name.startswith(".") and name not in _FOREIGN)
         found.append(Path(directory))
-    return tuple(found)
+    return found
 
 
-def stale_files(package: Path, source: Path) -> list[str]:
-    """The code in a zip that the project has with another content: it was edited since."""
-    if not package.is_file():
-        return []
-    return [name for name, size, checksum in _zipped_files(package) if _differs(source / name, size, checksum)]
+def _code_in(package: Path) -> Iterator[str]:
+    for directory, names, files in os.walk(package):
+        names[:] = sorted(name for name in names if name not in _FOREIGN)
+        yield from (Path(directory, name).relative_to(package).as_posix() for name in sorted(files) if _is_code(name))
+
+
+# -- zips ----------------------------------------------------------------------------------------------------------------
 
 
 def _differs(path: Path, size: int, checksum: int) -> bool:
@@ -83,29 +132,17 @@ def _differs(path: Path, size: int, checksum: int) -> bool:
         return False
 
 
-def stale_warning(package: Path, names: list[str], command: str) -> str:
-    """What to say of a package that is older than the files it was made of."""
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{package.name} is older than your {shown}, and runs as it was packaged. Run `{command}` again."
-
-
-def _is_code(name: str) -> bool:
-    return name.endswith(_CODE) and not _FOREIGN.intersection(name.split("/"))
-
-
-def _zipped_files(package: Path) -> Iterator[tuple[str, int, int]]:
+def _zipped(package: Path) -> Iterator[tuple[str, int, int]]:
+    """The code in a zip that can be the project's own: name, size and checksum."""
     try:
         with zipfile.ZipFile(package) as bundle:
             entries = bundle.infolist()
     except (OSError, zipfile.BadZipFile):
         return
-    yield from ((one.filename, one.file_size, one.CRC) for one in entries if _is_code(one.filename))
+    for entry in entries:
+        if _is_code(entry.filename) and not _FOREIGN.intersection(entry.filename.split("/")):
+            yield entry.filename, entry.file_size, entry.CRC
 
 
-def _directory_files(package: Path) -> Iterator[tuple[str, int, int]]:
-    for directory, names, files in os.walk(package):
-        names[:] = sorted(name for name in names if name not in _FOREIGN)
-        for name in sorted(files):
-            path = Path(directory, name)
-            if _is_code(name):
-                yield path.relative_to(package).as_posix(), path.stat().st_size, 0
+def _is_code(name: str) -> bool:
+    return name.endswith(_CODE)

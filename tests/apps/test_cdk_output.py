@@ -89,12 +89,14 @@ class TestShop:
 
         assert shop.module("Bill").__file__ == str(APPS / "cdk_shop" / "lambda" / "bill" / "index.py")
 
-    def test_code_that_was_edited_since_runs_from_the_asset(self, tmp_path, stand):
-        """What would be deployed is what runs."""
+    def test_code_that_was_edited_since_runs_from_the_asset_and_warns(self, tmp_path, stand):
+        """What would be deployed is what runs; the file that was meant is found by its likeness."""
         app = shutil.copytree(APPS / "cdk_shop", tmp_path / "shop")
-        (app / "lambda" / "bill" / "index.py").write_text("raise RuntimeError\n")
+        edited = app / "lambda" / "bill" / "index.py"
+        edited.write_text(edited.read_text().replace("batchItemFailures", "failures"))
 
-        stage = stand(app, stack="Shop")
+        with pytest.warns(StagefrightWarning, match=r"older than your lambda/bill/index\.py.*Run `cdk synth` again"):
+            stage = stand(app, stack="Shop")
 
         assert stage.invoke("Bill", {"Records": []}).payload == {"batchItemFailures": []}
         assert "cdk.out" in stage.module("Bill").__file__

@@ -55,7 +55,7 @@ class TestOrders:
 
     @pytest.fixture
     def stage(self, stand):
-        return stand(APPS / "sls_orders", region="eu-west-1")
+        return stand(APPS / "sls_orders")
 
     def test_an_order_goes_all_the_way(self, stage):
         """Every event source that the framework wrote out delivers."""
