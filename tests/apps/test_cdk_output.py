@@ -180,3 +180,50 @@ class TestSpoiltOutput:
 
         with pytest.raises(TemplateError, match=r"no export of that name is known.*tool\.stagefright\.exports"):
             stand(app, stack="Shop")
+
+
+class TestWhereItIsMeantToBe:
+    def test_a_stack_for_one_region_stands_there(self, tmp_path, stand):
+        """Its template may name both account and region in plain text; a setting decides otherwise."""
+        app = shutil.copytree(APPS / "cdk_shop", tmp_path / "shop")
+        manifest = app / "cdk.out" / "manifest.json"
+        unknown, home = "aws://unknown-account/unknown-region", "aws://111122223333/eu-north-1"
+        manifest.write_text(manifest.read_text().replace(unknown, home))
+
+        at_home, elsewhere = stand(app, stack="Foundation"), stand(app, stack="Foundation", region="eu-west-1")
+
+        assert at_home.arn("Placed").startswith("arn:aws:sns:eu-north-1:111122223333:")
+        assert elsewhere.arn("Placed").startswith("arn:aws:sns:eu-west-1:111122223333:")
+
+    def test_weak_references_between_stacks(self, tmp_path, stand):
+        """`Fn::GetStackOutput`, which CDK writes instead of exports, finds the other stack by the name that it has there."""
+        app = shutil.copytree(APPS / "cdk_shop", tmp_path / "shop")
+        foundation, file = (app / "cdk.out" / f"{name}.template.json" for name in ("Foundation", "Shop"))
+        outputs = json.loads(foundation.read_text())["Outputs"]
+        exports = {one["Export"]["Name"]: name for name, one in outputs.items()}
+
+        def weakened(value):
+            if isinstance(value, list):
+                return [weakened(item) for item in value]
+            if not isinstance(value, dict):
+                return value
+            if "Fn::ImportValue" in value:
+                name = exports[value["Fn::ImportValue"]]
+                return {
+                    "Fn::GetStackOutput": {
+                        "StackName": "Foundation",
+                        "Region": {"Ref": "AWS::Region"},
+                        "OutputName": name,
+                    }
+                }
+            return {key: weakened(item) for key, item in value.items()}
+
+        template = json.loads(foundation.read_text())
+        template["Outputs"] = {name: {"Value": one["Value"]} for name, one in outputs.items()}
+        foundation.write_text(json.dumps(template))
+        file.write_text(json.dumps(weakened(json.loads(file.read_text()))))
+
+        stage = stand(app, stack="Shop")
+
+        assert stage.http.post("/orders", json={"id": "o-1"}).status_code == 201
+        assert stage.settle().reached("Bill")
