@@ -112,6 +112,14 @@ class TestGallery:
         assert lines_of(stage, "ViewedLambdaFunction") == ["viewed cat"]
         assert lines_of(stage, "NightlyLambdaFunction") == ["nightly"]
 
+    def test_a_bucket_that_is_taken_for_existing_notifies(self, stage):
+        """A custom resource of the framework adds the notification; the bucket itself is nobody's, and there."""
+        for key in ("cat.jpg", "cat.txt"):
+            stage.client("s3").put_object(Bucket="gallery-uploads", Key=key, Body=b"")
+        stage.settle()
+
+        assert lines_of(stage, "ViewedLambdaFunction") == ["viewed cat.jpg"]
+
     def test_each_function_has_its_own_package_only(self, stage):
         """What is not packaged with a function cannot be imported by it, although it lies in the project."""
         stage.invoke("ViewedLambdaFunction", {"Records": []})
