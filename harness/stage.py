@@ -30,6 +30,7 @@ from stagefright.invoking import Invocation, event_bytes, read_invocation
 from stagefright.journal import Journal
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.settings import Settings, load_settings
+from stagefright.shared.tenancy import Tenancy, move_in
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.stack_names import stack_name
 from stagefright.templates import Template, find_template, read_project
@@ -59,11 +60,13 @@ class Stage:
 
     target = "local"
 
-    def __init__(self, name: str, settings: Settings, world: World, deployed: DeployedStacks) -> None:
+    def __init__(self, name: str, settings: Settings, world: World, deployed: DeployedStacks, shared: Tenancy) -> None:
         self.name = name
         self.settings = settings
         self.world = world
         self.deployed = deployed
+        self.shared = shared
+        """The stage's part of each server that the settings share, by name: `stage.shared["Orders"].url`."""
         self.http = StageSession(self._api_endpoints)
         """A `requests` session; a relative URL goes to the stage's API."""
         self._settled_at = 0
@@ -291,6 +294,7 @@ class Stage:
         """Go back to the freshly deployed state, in milliseconds; all chance depends on `seed` from here on."""
         refuse_travellers()
         self.world.reset(self.settings.seed if seed is None else seed)
+        self.shared.reset()
         self._settled_at = 0
 
     def step_aside(self) -> None:
@@ -301,7 +305,10 @@ class Stage:
         """Drop the stage."""
         if not self._closed:
             self._closed = True
-            self.world.close()
+            try:
+                self.world.close()
+            finally:
+                self.shared.close()
 
     def __repr__(self) -> str:
         return f"<stage {self.name!r} on {self.target}>"
@@ -352,7 +359,12 @@ class Stage:
 
 
 def open_stage(
-    name: str, *, settings: Settings | None = None, directory: str | Path | None = None, **overrides: Any
+    name: str,
+    *,
+    settings: Settings | None = None,
+    directory: str | Path | None = None,
+    copy: str = "",
+    **overrides: Any,
 ) -> Stage | DeployedStage:
     """
     Stand a stage up and return it.
@@ -360,6 +372,7 @@ def open_stage(
     Args:
         settings: where everything is set already; else they are read from `pyproject.toml` at or above `directory`
             (default: the current one), and `overrides` (`template=`, `parameters=`, ...) come on top.
+        copy: tells apart the processes of one run that each have the stage for themselves, such as the workers of pytest-xdist.
 
     Raises `SettingsError` and `TemplateError`.
     """
@@ -372,11 +385,18 @@ def open_stage(
     project = read_project(settings.template or find_template(settings.directory))
     sources = project.chosen(settings.stack)
     settings = at_home(settings, sources)
-    planned = PlannedStacks.of(sources, settings, stack_name=stack_name(name, settings))
-    return _deploy(name, settings, planned)
+    shared = move_in(name, settings, copy=copy)
+    try:
+        planned = PlannedStacks.of(
+            sources, settings, stack_name=stack_name(name, settings), parameters=shared.parameters
+        )
+        return _deploy(name, settings, planned, shared)
+    except BaseException:
+        shared.close()
+        raise
 
 
-def _deploy(name: str, settings: Settings, planned: PlannedStacks) -> Stage:
+def _deploy(name: str, settings: Settings, planned: PlannedStacks, shared: Tenancy) -> Stage:
     world = World(
         account=settings.account,
         region=settings.region,
@@ -385,14 +405,14 @@ def _deploy(name: str, settings: Settings, planned: PlannedStacks) -> Stage:
         account_concurrency=settings.account_concurrency or ACCOUNT_CONCURRENCY,
         at_least_once=settings.at_least_once,
     )
-    world.allow_hosts = settings.allow_hosts
+    world.allow_hosts = (*settings.allow_hosts, *shared.hosts)
     world.open()
     try:
         _furnish(world, settings, planned)
         deployed = planned.deploy(world, strict=settings.strict_template)
         _check_at_least_once(settings, deployed)
         world.mark_deployed()
-        stage = Stage(name, settings, world, deployed)
+        stage = Stage(name, settings, world, deployed, shared)
         stage.reset()
     except BaseException:
         world.close()

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
@@ -73,12 +74,19 @@ class PlannedStacks:
     reading: Reading
 
     @classmethod
-    def of(cls, sources: Sequence[StackSource], settings: Settings, *, stack_name: str) -> PlannedStacks:
-        """Read these stacks; of several, each gets those of the parameters that it declares."""
+    def of(
+        cls,
+        sources: Sequence[StackSource],
+        settings: Settings,
+        *,
+        stack_name: str,
+        parameters: Mapping[str, str] = MappingProxyType({}),
+    ) -> PlannedStacks:
+        """Read these stacks, with parameters on top of those of the settings; of several, each gets those that it declares."""
         several = len(sources) > 1 or any(source.nested for source in sources)
         ssm = {**_bootstrap_versions(sources), **settings.ssm_parameters}
         reading = Reading(settings.account, settings.region, dict(settings.exports), ssm, several)
-        parameters = settings.parameters
+        parameters = {**settings.parameters, **parameters}
         if len(sources) > 1:
             _refuse_undeclared(sources, parameters)
         read = []
