@@ -87,13 +87,14 @@ class Deployer:
     def _source(self) -> StackSource:
         path = self.settings.template or find_template(self.settings.directory)
         project = built(read_project(path))
-        if len(project.stacks) > 1:
+        stacks = project.stacks if self.settings.stack is None else project.chosen(self.settings.stack)
+        if len(stacks) > 1:
             raise SettingsError(
-                f"{project.path} holds {len(project.stacks)} stacks ({', '.join(stack.name for stack in project.stacks)}); only one can be "
+                f"{project.path} holds {len(stacks)} stacks ({', '.join(stack.name for stack in stacks)}); only one can be "
                 "deployed by Stagefright itself. Name the template of one ([tool.stagefright] template), or let the tool that made them "
                 'deploy all: [tool.stagefright] deploy = "cdk deploy --all ...", and stack_name says which one the tests are for.'
             )
-        return project.stacks[0]
+        return stacks[0]
 
     def _deploy(self, source: StackSource) -> str:
         there = described(self.account, self.stack)
