@@ -117,11 +117,17 @@ class DeployedStage:
 
     def _resource(self, logical_id: str) -> StackResource:
         try:
-            return self.resources[logical_id]
+            return self.resources[self.name_of(logical_id)]
         except KeyError:
             raise UnknownResource(
                 f"The stage has no resource {logical_id!r}. {nearest(logical_id, self.resources)}"
             ) from None
+
+    def name_of(self, spelling: str) -> str:
+        """What the stage calls the resource that a logical id, with CDK's hash or without, stands for; an unknown name as it is."""
+        if spelling in self.resources:
+            return spelling
+        return next((one.logical_id for one in self.resources.values() if one.written_as == spelling), spelling)
 
     def client(self, service: str) -> Any:
         """A boto3 client for the stage's account and region."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 from stagefright.errors import UnknownOutput, nearest
 from stagefright.targets.account import Account
 from stagefright.targets.arns import Place, arn_of
+from stagefright.templates.short_ids import short_ids
 
 NESTED_TYPE = "AWS::CloudFormation::Stack"
 
 GONE = "DELETE_COMPLETE"
+
+HASHED = re.compile(r".+[0-9A-F]{8}(?:[0-9a-f]{32})?")
+"""What CDK's logical ids look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +25,12 @@ class StackResource:
     """A resource of a deployed stack."""
 
     logical_id: str
-    """One of a nested stack has the nested stack's id before its own: `Nested.Inner`."""
+    """What the stage calls it: one of a nested stack `Nested.Inner`, one of CDK without the hash."""
     type: str
     physical_id: str
     arn: str | None
+    written_as: str = ""
+    """Its logical id as the template has it: CDK's have a hash at the end."""
 
 
 class Outputs(dict[str, str]):
@@ -90,12 +97,24 @@ def tags_of(description: Mapping[str, Any]) -> dict[str, str]:
 
 def _resources(account: Account, stack_id: str, place: Place, prefix: str) -> Iterator[StackResource]:
     pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_id)
-    for one in [summary for page in pages for summary in page["StackResourceSummaries"]]:
+    summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
+    shown = _shown(account, stack_id, [one["LogicalResourceId"] for one in summaries if "LogicalResourceId" in one])
+    for one in summaries:
         physical_id, kind = one.get("PhysicalResourceId"), one.get("ResourceType", "")
         # What was skipped, failed or is gone has no physical id, or a status that says so.
         if not physical_id or one.get("ResourceStatus", "") in (GONE, "CREATE_FAILED"):
             continue
-        logical_id = prefix + one["LogicalResourceId"]
-        yield StackResource(logical_id, kind, physical_id, arn_of(kind, physical_id, place))
+        own = one["LogicalResourceId"]
+        logical_id = prefix + shown.get(own, own)
+        yield StackResource(logical_id, kind, physical_id, arn_of(kind, physical_id, place), prefix + own)
         if kind == NESTED_TYPE:
             yield from _resources(account, physical_id, place, f"{logical_id}.")
+
+
+def _shown(account: Account, stack_id: str, logical_ids: list[str]) -> dict[str, str]:
+    """CDK's ids without their hash; whether they are CDK's, the template says, and it is asked for only if they look so."""
+    if not any(HASHED.fullmatch(one) for one in logical_ids):
+        return {}
+    template = account.client("cloudformation").get_template(StackName=stack_id)["TemplateBody"]
+    resources = template.get("Resources", {}) if isinstance(template, Mapping) else {}
+    return {logical_id: short for short, logical_id in short_ids(resources).items()}

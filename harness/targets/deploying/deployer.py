@@ -46,9 +46,7 @@ class Deployer:
 
     def __post_init__(self) -> None:
         self.stack = checked(stack_name(self.name, self.settings), "the stage's stack name")
-        self._bucket = CodeBucket(
-            self.account, run=self.run, stage=self.name, stack=self.stack, ledger=self.ledger
-        )
+        self._bucket = CodeBucket(self.account, run=self.run, stage=self.name, stack=self.stack, ledger=self.ledger)
         self._line: Line | None = None
 
     def deploy(self) -> str:
@@ -87,14 +85,16 @@ class Deployer:
     def _source(self) -> StackSource:
         path = self.settings.template or find_template(self.settings.directory)
         project = built(read_project(path))
-        stacks = project.stacks if self.settings.stack is None else project.chosen(self.settings.stack)
-        if len(stacks) > 1:
+        sources = project.chosen(self.settings.stack)
+        if len(sources) > 1:
             raise SettingsError(
-                f"{project.path} holds {len(stacks)} stacks ({', '.join(stack.name for stack in stacks)}); only one can be "
-                "deployed by Stagefright itself. Name the template of one ([tool.stagefright] template), or let the tool that made them "
-                'deploy all: [tool.stagefright] deploy = "cdk deploy --all ...", and stack_name says which one the tests are for.'
+                f"{project.path}: a stage on the target {self.settings.target} is one stack; asked for were {len(sources)}, with what they "
+                f"depend on: {', '.join(stack.name for stack in sources)}. Choose one that needs no other ([tool.stagefright] stack), or let "
+                'the tool that made them deploy them: [tool.stagefright] deploy = "cdk deploy --all ...", with stack_name for the one that '
+                "the tests are about."
             )
-        return stacks[0]
+        sources[0].require_artifacts()
+        return sources[0]
 
     def _deploy(self, source: StackSource) -> str:
         there = described(self.account, self.stack)
