@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from stagefright.errors import ConditionNeverHeld, OnlyLocal, UnknownResource, UsageError, nearest
+from stagefright.errors import ConditionNeverHeld, OnlyLocal, UnknownResource, UnsupportedOperation, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
@@ -250,7 +250,7 @@ class DeployedStage:
     def endpoint_url(self) -> str:
         """Where other processes reach the emulator that the stage is in; on AWS itself there is no such thing to tell them."""
         if self.account.endpoint_url is None:
-            raise OnlyLocal(
+            raise UnsupportedOperation(
                 f"stage.endpoint_url: {self!r} is on AWS itself, where other processes find it without a URL: give them the region "
                 f"{self.account.region} and credentials (stage.account.environment())."
             )

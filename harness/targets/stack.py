@@ -16,6 +16,9 @@ NESTED_TYPE = "AWS::CloudFormation::Stack"
 
 GONE = "DELETE_COMPLETE"
 
+REVIEWED = "REVIEW_IN_PROGRESS"
+"""The state of a stack that has a change set and nothing else: no resources, not even a template."""
+
 HASHED = re.compile(r".+[0-9A-F]{8}(?:[0-9a-f]{32})?")
 """What CDK's logical ids look like."""
 

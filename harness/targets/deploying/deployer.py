@@ -23,14 +23,11 @@ from stagefright.targets.deploying.removal import abandon_stack, remove_stack
 from stagefright.targets.deploying.sam_build import built
 from stagefright.targets.deploying.stack_events import Progress
 from stagefright.targets.run import TAG_PREFIX, Run, iso
-from stagefright.targets.stack import described, tags_of
+from stagefright.targets.stack import REVIEWED, described, tags_of
 from stagefright.targets.stack_states import check_state
 from stagefright.templates import StackSource, find_template, read_project
 
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
-
-REVIEWED = "REVIEW_IN_PROGRESS"
-"""The state of a stack that has a change set and nothing else: as good as none."""
 
 
 @dataclass
