@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stagefright.errors import UnknownOutput, nearest
@@ -75,13 +76,19 @@ def _is_unknown(error: Any) -> bool:
     return error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error)
 
 
-def read_stack(account: Account, name: str, description: Mapping[str, Any] | None = None) -> Stack:
-    """The stack of that name, as the account describes it."""
+def read_stack(
+    account: Account,
+    name: str,
+    description: Mapping[str, Any] | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> Stack:
+    """The stack of that name, as the account describes it; `names` is what its resources are to be called, by logical id."""
     said = description or described(account, name)
     assert said is not None, f"the stack {name} is looked for before it is read"
     with account.explained(f"list the resources of the stack {name}"):
         place = Place.of_stack(said["StackId"])
-        resources = {one.logical_id: one for one in _resources(account, said["StackId"], place, "")}
+        resources = {one.logical_id: one for one in _resources(account, said["StackId"], place, "", names)}
     return Stack(
         name=said["StackName"],
         id=said["StackId"],
@@ -93,15 +100,30 @@ def read_stack(account: Account, name: str, description: Mapping[str, Any] | Non
     )
 
 
+def as_one(stacks: Sequence[Stack]) -> Stack:
+    """The stacks of a stage as one: the last, with all resources and outputs; an output that several have is called `stack.Output`."""
+    names = Counter(name for stack in stacks for name in stack.outputs)
+    outputs = {
+        name if names[name] == 1 else f"{stack.name}.{name}": value
+        for stack in stacks
+        for name, value in stack.outputs.items()
+    }
+    resources = {name: resource for stack in stacks for name, resource in stack.resources.items()}
+    return replace(stacks[-1], resources=resources, outputs=Outputs(outputs))
+
+
 def tags_of(description: Mapping[str, Any]) -> dict[str, str]:
     """A stack's tags."""
     return {tag["Key"]: tag["Value"] for tag in description.get("Tags", ())}
 
 
-def _resources(account: Account, stack_id: str, place: Place, prefix: str) -> Iterator[StackResource]:
+def _resources(
+    account: Account, stack_id: str, place: Place, prefix: str, names: Mapping[str, str] | None = None
+) -> Iterator[StackResource]:
     pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_id)
     summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
-    shown = _shown(account, stack_id, [one["LogicalResourceId"] for one in summaries if "LogicalResourceId" in one])
+    written = [one["LogicalResourceId"] for one in summaries if "LogicalResourceId" in one]
+    shown = _shown(account, stack_id, written) if names is None else names
     for one in summaries:
         physical_id, kind = one.get("PhysicalResourceId"), one.get("ResourceType", "")
         # What was skipped, failed or is gone has no physical id, or a status that says so.

@@ -83,7 +83,8 @@ class TestOpening:
 
     def test_the_stack_stands_in_the_ledger_before_it_is_made(self, shop, monkeypatch):
         """Whatever kills the run then, the ledger knows of it."""
-        deployer = shop.deployer()
+        stage_deployer = shop.deployer()
+        (deployer,) = stage_deployer.deployers
         noted = []
 
         def create(order):
@@ -91,7 +92,7 @@ class TestOpening:
             assert stack_of(shop) is None
 
         monkeypatch.setattr(deployer, "_create", create)
-        deployer.deploy()
+        stage_deployer.deploy()
         assert noted == [shop.stack]
 
     def test_a_closed_stage_leaves_no_ledger(self, shop):
@@ -319,10 +320,10 @@ class TestCode:
         """Its name is its content."""
         deployer = greeter.deployer()
         deployer.deploy()
-        assert len(deployer._bucket.sent) == 1
+        assert len(deployer.deployers[0]._bucket.sent) == 1
         again = greeter.deployer()
         again.deploy()
-        assert again._bucket.sent == []
+        assert again.deployers[0]._bucket.sent == []
         greeter.remove()
 
     def test_the_bucket_is_closed_to_the_world_and_stays(self, greeter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import warnings
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from stagefright.errors import SettingsError, StagefrightWarning
+from stagefright.errors import DeploymentFailed, SettingsError, StagefrightWarning
+from stagefright.targets import opening
+from stagefright.targets.stack import described
 
 APPS = Path(__file__).parents[1] / "apps"
 SAM = """
@@ -42,10 +45,93 @@ def test_a_stack_of_cdk_is_deployed_where_nobody_ran_cdk_bootstrap(ministack_sys
         assert stage.ref(one.logical_id) == stage.ref(one.written_as) == one.physical_id
 
 
-def test_several_stacks_are_left_to_their_own_tool(ministack_system):
-    """The message says how."""
-    with pytest.raises(SettingsError, match=r"is one stack; asked for were 2.*: Foundation, Shop\..*cdk deploy --all"):
-        copy("cdk_shop", ministack_system).open(stack="Shop")
+@pytest.fixture
+def assembly(ministack_system):
+    """A cloud assembly of two stacks, of which one imports what the other exports."""
+    stacks = {
+        "Foundation": {
+            "Resources": {"Orders1A2B3C4D": resource("AWS::SQS::Queue", "Foundation/Orders/Resource")},
+            "Outputs": {"Shared": {"Value": {"Ref": "Orders1A2B3C4D"}, "Export": {"Name": "Foundation:SharedOrders"}}},
+        },
+        "Shop": {
+            "Resources": {
+                "Where5E6F7A8B": resource(
+                    "AWS::SSM::Parameter",
+                    "Shop/Where/Resource",
+                    Type="String",
+                    Value={"Fn::ImportValue": "Foundation:SharedOrders"},
+                )
+            },
+        },
+    }
+    artifacts = {
+        name: {"type": "aws:cloudformation:stack", "properties": {"templateFile": f"{name}.template.json"}}
+        for name in stacks
+    }
+    artifacts["Shop"]["dependencies"] = ["Foundation"]
+    for name, template in stacks.items():
+        ministack_system.write(f"cdk.out/{name}.template.json", json.dumps(template))
+    ministack_system.write("cdk.out/manifest.json", json.dumps({"version": "48.0.0", "artifacts": artifacts}))
+    return ministack_system
+
+
+def resource(kind, path, **properties):
+    return {"Type": kind, "Properties": properties, "Metadata": {"aws:cdk:path": path}}
+
+
+def test_several_stacks_of_cdk_are_one_stage(assembly):
+    """Deployed in order, with exports under names of the stage's own, and removed the other way round."""
+    stage = assembly.open(stack="Shop")
+    stacks = [f"{assembly.stack}-Foundation", f"{assembly.stack}-Shop"]
+    assert begun(assembly, "creating") == [f"creating the stack {name} in us-east-1" for name in stacks]
+    assert [*stage.resources] == ["Orders", "Where"]
+    assert stage.outputs["Shared"] == stage.ref("Orders")
+    held = stage.client("ssm").get_parameter(Name=stage.ref("Where"))["Parameter"]["Value"]
+    assert held == stage.ref("Orders")
+    exports = [one["Name"] for one in assembly.way.client("cloudformation").list_exports()["Exports"]]
+    assert f"{stacks[0]}:SharedOrders" in exports
+    assert "Foundation:SharedOrders" not in exports
+
+    again = assembly.open(stack="Shop")
+    assert again.is_kept
+    assert again.resources.keys() == stage.resources.keys()
+    stage.close()
+    assert begun(assembly, "removing") == [f"removing the stack {name}" for name in reversed(stacks)]
+    assert [described(assembly.way, name) for name in stacks] == [None, None]
+
+
+def begun(system, verb):
+    return [line for line in system.lines if line.startswith(verb)]
+
+
+def test_several_stacks_can_be_removed_by_another_process(assembly):
+    """By their tags, the last first."""
+    assembly.open(stack="*", keep=True).close()
+    settings = assembly.settings(stack="*")
+    assert opening.remove(assembly.name, settings, account=assembly.way, run=assembly.run) is True
+    assert opening.is_there(assembly.name, settings, assembly.way) is False
+
+
+def test_if_the_second_of_several_stacks_fails_the_first_goes_too(ministack_system):
+    """A stage is there as a whole, or not. (MiniStack has no SDK for the function behind CDK's log retention.)"""
+    system = copy("cdk_shop", ministack_system)
+    with pytest.raises(
+        DeploymentFailed, match=f"The stack {system.stack}-Shop could not be created.*\n  BillLogRetention"
+    ):
+        system.open(stack="Shop")
+    assert described(system.way, f"{system.stack}-Foundation") is None
+
+
+def test_a_parameter_that_none_of_several_stacks_declares(assembly):
+    """Each stack gets its own; what is nobody's is a mistake."""
+    with pytest.raises(SettingsError, match="none of the stacks Foundation, Shop declares Size"):
+        assembly.open(stack="*", parameters={"Size": "3"})
+
+
+def test_one_of_several_stacks_must_be_named(ministack_system):
+    """As on the local target."""
+    with pytest.raises(SettingsError, match="holds 2 stacks: Foundation, Shop"):
+        copy("cdk_shop", ministack_system).open()
 
 
 class TestSamBuild:
