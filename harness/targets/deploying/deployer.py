@@ -75,11 +75,11 @@ class Deployer:
     def _source(self) -> StackSource:
         path = self.settings.template or find_template(self.settings.directory)
         project = built(read_project(path))
-        stacks = project.stacks if self.settings.stack is None else project.chosen(self.settings.stack)
+        stacks = project.named(self.settings.stack)
         if len(stacks) > 1:
             raise SettingsError(
                 f"{project.path} holds {len(stacks)} stacks ({', '.join(stack.name for stack in stacks)}); only one can be "
-                "deployed by Stagefright itself. Name the template of one ([tool.stagefright] template), or let the tool that made them "
+                "deployed by Stagefright itself. Name one ([tool.stagefright] stack), or let the tool that made them "
                 'deploy all: [tool.stagefright] deploy = "cdk deploy --all ...", and stack_name says which one the tests are for.'
             )
         return stacks[0]

@@ -215,7 +215,15 @@ class TestCloudAssemblies:
         assert [stack.name for stack in project.chosen("Shop")] == ["Foundation", "Shop"]
         assert [stack.name for stack in project.chosen("Foundation")] == ["Foundation"]
         assert [stack.name for stack in project.chosen("*")] == ["Foundation", "Shop"]
-        assert len(read_project(APPS / "cdk_shop" / "cdk.out" / "Shop.template.json").stacks) == 2
+        assert [stack.name for stack in project.named("Shop")] == ["Shop"]
+
+    def test_the_template_of_one_stack_asks_for_that_one(self):
+        """As if it was named; a stack that is named counts more."""
+        project = read_project(APPS / "cdk_shop" / "cdk.out" / "Shop.template.json")
+
+        assert [stack.name for stack in project.chosen(None)] == ["Foundation", "Shop"]
+        assert [stack.name for stack in project.named(None)] == ["Shop"]
+        assert [stack.name for stack in project.chosen("Foundation")] == ["Foundation"]
 
     @pytest.mark.parametrize("name", ["Prod/Greetings", "Prod-Greetings", "ProdGreetings29F82CC2"])
     def test_a_stack_answers_to_all_its_names(self, name):
