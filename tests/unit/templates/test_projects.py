@@ -166,6 +166,27 @@ class TestServerlessFramework:
 
         assert set(content(stack).values()) == {app / "dist" / "orders.zip"}
 
+    def test_zips_that_version_4_left_in_build(self, copy_of):
+        """It names them as if they lay beside the template."""
+        app = copy_of("sls_orders")
+        (app / ".serverless" / "build").mkdir()
+        shutil.move(app / ".serverless" / "orders.zip", app / ".serverless" / "build" / "orders.zip")
+
+        (stack,) = read_project(app).stacks
+
+        assert set(content(stack).values()) == {app / ".serverless" / "build" / "orders.zip"}
+
+    def test_a_state_of_another_machine(self, copy_of):
+        """The framework writes absolute paths into it, which do not survive a pipeline."""
+        app = copy_of("sls_orders")
+        state = json.loads((app / ".serverless" / "serverless-state.json").read_text())
+        state["service"]["package"] = {"artifact": "/codebuild/output/src1/.serverless/orders.zip"}
+        (app / ".serverless" / "serverless-state.json").write_text(json.dumps(state))
+
+        (stack,) = read_project(app).stacks
+
+        assert set(content(stack).values()) == {app / ".serverless" / "orders.zip"}
+
     def test_a_stale_output_names_the_command(self, copy_of):
         """Without the zips, or without the template, there is something to run."""
         app = copy_of("sls_orders")
