@@ -7,6 +7,7 @@ what its functions logged. Nothing in the account changes by looking.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +25,11 @@ from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
+from stagefright.targets.taps.arming import make_tap
+from stagefright.targets.taps.ground import Ground
+from stagefright.targets.taps.log import is_of_platform
+from stagefright.targets.taps.tap import Sighting
+from stagefright.targets.taps.taps import Taps
 from stagefright.targets.wall_clock import WallClock
 from stagefright.wording import name_of_condition
 
@@ -58,6 +64,11 @@ class DeployedStage:
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
+        self.ground = Ground(account, self.ledger, run, name)
+        self.taps = Taps()
+        """What observes its resources."""
+        self.began_at: float | None = None
+        """When the test began, by the account's clock; logs are read from there on."""
         self._settled_at = 0
         self._is_here = True
 
@@ -117,10 +128,31 @@ class DeployedStage:
         return bool(found.get("StreamSpecification", {}).get("StreamEnabled"))
 
     def observe(self, resource: str, verb: str, pattern: Mapping[str, Any] | None = None) -> None:
-        """Let the journal have, from now on, the events of a resource, as `listen.<verb>` sees them; at once, if it has them already."""
+        """
+        Let the journal have, from now on, the events of a resource, as `listen.<verb>` sees them.
+
+        Returns when what happens next will be seen. What that took in the account is taken away at the end of the test.
+        """
+        # What happened before is journaled before, so that a listener does not take it for news.
+        self.look()
+        key = (resource, verb, json.dumps(pattern, sort_keys=True))
+        self.taps.arm(key, f"listen.{verb}({resource!r})", lambda: make_tap(self, resource, verb, pattern))
+
+    def tail(self) -> None:
+        """Let the journal have what all functions log, since the test began."""
+        for function in self._functions():
+            self.observe(function, "logs")
 
     def look(self) -> None:
         """Take in what has been observed since the last look."""
+        for sighting in self.taps.poll():
+            self._take_in(sighting)
+
+    def _take_in(self, sighting: Sighting) -> None:
+        """Journal one thing that was observed."""
+        if sighting.kind == "log" and is_of_platform(sighting.detail["line"]):
+            return
+        self.journal.write_past(sighting.at, sighting.kind, sighting.resource, sighting.detail)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -176,17 +208,23 @@ class DeployedStage:
 
     def reset(self, seed: int | str | None = None) -> None:  # noqa: ARG002 - chance is AWS's own here
         """Begin a test: forget what was observed. What the account holds stays as it is."""
+        self.taps.close()
         self.journal.clear()
+        self.began_at = self.ground.now()
         self._settled_at = 0
 
     def step_aside(self) -> None:
-        """End a test: stop observing."""
+        """End a test: stop observing, and take away what observing took."""
+        self.taps.close()
 
     def close(self) -> None:
         """Let go of the stage, and take away what this run made, unless it is to be kept."""
         self._is_here = False
-        while self.closers:
-            self.closers.pop()()
+        try:
+            self.taps.close()
+        finally:
+            while self.closers:
+                self.closers.pop()()
 
     def __repr__(self) -> str:
         return f"<stage {self.name!r} on {self.target}>"
