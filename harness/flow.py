@@ -115,6 +115,8 @@ class Flow:
         self.records = list(records.since(since) if isinstance(records, Journal) else records)
         self._known = known
         self._functions = functions
+        self.caveat: str | None = None
+        """What is to be known of how much it proves, if it is the flow of a deployed stage; it ends the text."""
         self._focus: Record | None = None
         self._by_n = {record.n: record for record in self.records}
         self._roots: list[Record] = []
@@ -223,7 +225,8 @@ class Flow:
         lines = list(self._lines())
         if lines_max is not None and len(lines) > lines_max:
             lines[lines_max:] = [f"... and {plural(len(lines) - lines_max, 'line')} more"]
-        return "\n".join(lines) or NOTHING_HAPPENED
+        lines = lines or [NOTHING_HAPPENED]
+        return "\n".join(lines if self.caveat is None else [*lines, self.caveat])
 
     # -- reading the tree --------------------------------------------------------------------------------------------
 

@@ -63,6 +63,15 @@ class Ground:
         """The same, as most services take it."""
         return [{"Key": key, "Value": value} for key, value in self.tags.items()]
 
+    @property
+    def partition(self) -> str:
+        """The first part of ARNs: `aws`, `aws-cn`, ..."""
+        return str(self.client("sts").meta.partition)
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a resource in this account and region."""
+        return f"arn:{self.partition}:{service}:{self.account.region}:{self.account.id}:{resource}"
+
     def now(self) -> float:
         """The account's time, in epoch seconds: by it, AWS says when something happened."""
         return time.time() + self._skew_s

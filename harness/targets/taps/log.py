@@ -45,10 +45,10 @@ class LogTap:
         """The lines that came in since the last poll."""
         ids = _Ids()
         found = [(ids.of(event), event) for event in self._events() if self._is_own(event)]
-        fresh = [self._sighting(id, event) for id, event in found if id not in self._seen]
+        fresh = [self._sighting(name, event) for name, event in found if name not in self._seen]
         self._newest_ms = max([self._newest_ms, *(event["timestamp"] for _, event in found)])
         # Only what the next poll can meet again is remembered.
-        self._seen = {id for id, event in found if event["timestamp"] >= self._from_ms}
+        self._seen = {name for name, event in found if event["timestamp"] >= self._from_ms}
         return fresh
 
     def close(self) -> None:
@@ -78,11 +78,10 @@ class LogTap:
         owner = event.get("logStreamName", "").rpartition("/")[2].partition("[")[0]
         return not is_shared or owner in ("", self._physical_name)
 
-    def _sighting(self, id: str, event: Mapping[str, Any]) -> Sighting:
+    def _sighting(self, name: str, event: Mapping[str, Any]) -> Sighting:
         line = event["message"].rstrip("\n")
-        return Sighting(
-            event["timestamp"] / 1000, "log", self._function, {"line": line}, id, event.get("logStreamName", "")
-        )
+        stream = event.get("logStreamName", "")
+        return Sighting(event["timestamp"] / 1000, "log", self._function, {"line": line}, name, stream)
 
 
 PLATFORM_LINES = re.compile(
@@ -99,6 +98,47 @@ def is_of_platform(line: str) -> bool:
     (True, False)
     """
     return PLATFORM_LINES.match(line) is not None
+
+
+BEGUN = re.compile(
+    r'START RequestId: ([\w-]+)|\{"time":"[^"]+","type":"platform\.start","record":\{"requestId":"([\w-]+)"'
+)
+ENDED = re.compile(
+    r'(?:END|REPORT) RequestId: ([\w-]+)|\{"time":"[^"]+","type":"platform\.report","record":\{"requestId":"([\w-]+)"'
+)
+
+
+class Running:
+    """
+    Which invocations have begun and not ended, as far as the platform's lines tell.
+
+    >>> running = Running()
+    >>> running.note("Worker", "START RequestId: 6f1b Version: $LATEST")
+    >>> running.names
+    ['Worker']
+    >>> running.note("Worker", "END RequestId: 6f1b")
+    >>> running.names
+    []
+    """
+
+    def __init__(self) -> None:
+        self._begun: dict[str, str] = {}
+        self._ended: set[str] = set()
+
+    def note(self, function: str, line: str) -> None:
+        """Take in a line of a function's log; those of one invocation may come in any order."""
+        begun, ended = BEGUN.match(line), ENDED.match(line)
+        if ended is not None:
+            request = ended[1] or ended[2]
+            self._ended.add(request)
+            self._begun.pop(request, None)
+        elif begun is not None and (begun[1] or begun[2]) not in self._ended:
+            self._begun[begun[1] or begun[2]] = function
+
+    @property
+    def names(self) -> list[str]:
+        """The functions that run."""
+        return sorted(set(self._begun.values()))
 
 
 class _Ids:
