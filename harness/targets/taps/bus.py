@@ -45,7 +45,7 @@ class BusTap:
         """Make the queue, the rule, and make the one the other's target."""
         self._queue.make()
         events = self._ground.client("events")
-        self._strike = self._ground.ledger.note("rule", self.rule_name, bus=self._physical_name, targets=[TARGET_ID])
+        self._strike = self._ground.ledger.note("rule", self.rule_name, bus=self._physical_name)
         events.put_rule(
             Name=self.rule_name, EventBusName=self._physical_name, EventPattern=json.dumps(self._pattern),
             State="ENABLED", Description=f"A listener of stage {self._ground.stage}", Tags=self._ground.tag_list,

@@ -44,7 +44,7 @@ class OwnQueue:
 
     def make(self) -> None:
         """Create it; it stands in the ledger before."""
-        self._strike = self._ground.ledger.note("queue", self.name, arn=self.arn)
+        self._strike = self._ground.ledger.note("queue", self.name)
         sqs = self._ground.client("sqs")
         made = sqs.create_queue(QueueName=self.name, Attributes=self._attributes(), tags=dict(self._ground.tags))
         self._url = made["QueueUrl"]

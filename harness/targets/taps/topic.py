@@ -41,7 +41,7 @@ class TopicTap:
         """Make the queue and subscribe it."""
         self._queue.make()
         sns = self._ground.client("sns")
-        self._strike = self._ground.ledger.note("subscription", self._queue.arn, topic=self._topic_arn)
+        self._strike = self._ground.ledger.note("subscription", self._topic_arn, endpoint=self._queue.arn)
         answer = sns.subscribe(
             TopicArn=self._topic_arn, Protocol="sqs", Endpoint=self._queue.arn, ReturnSubscriptionArn=True
         )
