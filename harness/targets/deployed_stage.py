@@ -101,8 +101,7 @@ class DeployedStage:
         self.ground = Ground(account, self.ledger, run, name)
         self.taps = Taps()
         """What observes its resources."""
-        self.began_at: float | None = None
-        """When the test began, by the account's clock; logs are read from there on."""
+        self._began = time.time()
         self._sighted = 0
         self._running = Running()
         self._settled_at = 0
@@ -190,20 +189,31 @@ class DeployedStage:
         """
         # What happened before is journaled before, so that a listener does not take it for news.
         self.look()
-        key = (resource, verb, json.dumps(pattern, sort_keys=True))
-        self.taps.arm(key, f"listen.{verb}({resource!r})", lambda: make_tap(self, resource, verb, pattern))
+        self._arm(resource, verb, pattern)
         if verb == "logs":
             # A log can be read from the test's beginning on; its past is no news either.
             self.look()
 
+    @property
+    def began_at(self) -> float:
+        """When the test began, by the account's clock."""
+        return self.ground.there(self._began)
+
     def tail(self) -> None:
         """Let the journal have what all functions log, since the test began."""
         for function in self._functions():
-            self.observe(function, "logs")
+            self._arm(function, "logs", None)
+
+    def _arm(self, resource: str, verb: str, pattern: Mapping[str, Any] | None) -> None:
+        key = (resource, verb, json.dumps(pattern, sort_keys=True))
+        with self.account.explained(f"observe {resource} (listen.{verb})"):
+            self.taps.arm(key, f"listen.{verb}({resource!r})", lambda: make_tap(self, resource, verb, pattern))
 
     def look(self) -> None:
         """Take in what has been observed since the last look."""
-        for sighting in self.taps.poll():
+        with self.account.explained("look at what is observed"):
+            sightings = self.taps.poll()
+        for sighting in sightings:
             self._sighted += 1
             if sighting.kind == "log":
                 self._running.note(sighting.resource, sighting.detail["line"])
@@ -263,7 +273,8 @@ class DeployedStage:
         news = [plural(self._sighted - before, "new observation")] if self._sighted > before else []
         running = [f"{name} is running" for name in self._running.names]
         behind = [f"{name} has more to read" for name in self.taps.behind]
-        return [*news, *running, *behind, *queues.moving()]
+        with self.account.explained("see what is in the stage's queues"):
+            return [*news, *running, *behind, *queues.moving()]
 
     def _restless(self, moving: list[str], limit_s: float) -> str:
         moves = "; ".join(moving) or f"it was never quiet for {format_span(self._quiet_s)}"
@@ -322,7 +333,7 @@ class DeployedStage:
         """Begin a test: forget what was observed. What the account holds stays as it is."""
         self.taps.close()
         self.journal.clear()
-        self.began_at = self.ground.now()
+        self._began = time.time()
         self._running = Running()
         self._settled_at = 0
 

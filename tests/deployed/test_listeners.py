@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from stagefright.errors import ExpectationFailed, StillMoving, UnsupportedOperation, UsageError
-from stagefright.ledger.ledger import DIRECTORY
+from stagefright.ledger.files import directory_of
 from stagefright.listeners import Listen
 from stagefright.settings import Settings
 from stagefright.targets.account import Account
@@ -45,7 +45,9 @@ class System:
 
     def topic(self, logical_id, **attributes):
         suffix = ".fifo" if attributes.get("FifoTopic") else ""
-        arn = self.client("sns").create_topic(Name=f"{self.name}-{logical_id}{suffix}", Attributes=attributes)["TopicArn"]
+        arn = self.client("sns").create_topic(Name=f"{self.name}-{logical_id}{suffix}", Attributes=attributes)[
+            "TopicArn"
+        ]
         return self.add(logical_id, "AWS::SNS::Topic", arn, arn)
 
     def queue(self, logical_id, **attributes):
@@ -71,7 +73,9 @@ class System:
 
     def table(self, logical_id, stream=True):
         name = f"{self.name}-{logical_id}"
-        view = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}} if stream else {}
+        view = (
+            {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}} if stream else {}
+        )
         self.client("dynamodb").create_table(
             TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}], **view,
@@ -110,7 +114,7 @@ class System:
         """A stage, as one run has it."""
         account = Account(region="us-east-1", endpoint_url=self.account.endpoint_url)
         stack = Stack(self.name, f"arn:{self.name}", "CREATE_COMPLETE", self.resources, {})
-        made = Settings(target="aws", directory=self.directory, **{"quiet": "1s", **settings})
+        made = Settings(target="aws", directory=self.directory, **{"quiet": "500ms", **settings})
         stage = DeployedStage("pr-7", made, account, stack, run=Run.begin())
         stage.reset()
         self.stages.append(stage)
@@ -121,7 +125,9 @@ class System:
         queues = self.client("sqs").list_queues(QueueNamePrefix="stagefright-").get("QueueUrls", [])
         events = self.client("events")
         buses = ["default", *(one.physical_id for one in self.resources.values() if one.type.endswith("EventBus"))]
-        rules = [r["Name"] for b in buses for r in events.list_rules(EventBusName=b, NamePrefix="stagefright-")["Rules"]]
+        rules = [
+            r["Name"] for b in buses for r in events.list_rules(EventBusName=b, NamePrefix="stagefright-")["Rules"]
+        ]
         subscriptions = self.client("sns").list_subscriptions()["Subscriptions"]
         endpoints = [one["Endpoint"] for one in subscriptions if ":stagefright-" in one["Endpoint"]]
         return [*queues, *rules, *endpoints]
@@ -129,7 +135,7 @@ class System:
     def ledger(self):
         """The lines of all ledgers: what stands, by kind."""
         standing = []
-        for file in sorted((self.directory / DIRECTORY).glob("*.jsonl")):
+        for file in sorted(directory_of(self.directory).glob("*.jsonl")):
             lines = [json.loads(line) for line in file.read_text().splitlines()]
             struck = {line["struck"] for line in lines if "struck" in line}
             standing += [line for line in lines if "kind" in line and line["number"] not in struck]
@@ -598,7 +604,9 @@ class TestSettling:
         flow = opened.stage.settle()
 
         assert [event.line for event in lines.events if "worked" in event.line]
-        assert "This is weaker than what settle() says of a local stage: nothing was seen to move for 1s." in str(flow)
+        assert "This is weaker than what settle() says of a local stage: nothing was seen to move for 500ms." in str(
+            flow
+        )
 
     def test_says_what_still_moves(self, system):
         """A stage that never comes to rest is an error that names the cause."""
@@ -618,7 +626,7 @@ class TestSettling:
     def test_expect_no_more_waits_until_it_is_quiet(self, system):
         """What comes late is found all the same."""
         queue = system.queue("Mails", DelaySeconds="2")
-        mails = system.open(quiet="500ms").listen.sqs("Mails")
+        mails = system.open().listen.sqs("Mails")
         system.client("sqs").send_message(QueueUrl=queue, MessageBody="late")
 
         with pytest.raises(ExpectationFailed, match="1 event that no expectation took"):
@@ -628,9 +636,13 @@ class TestSettling:
 def receive(system, queue):
     """All messages of a queue, hidden from now on."""
     found = {}
-    while messages := system.client("sqs").receive_message(
-        QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=600, MessageSystemAttributeNames=["All"]
-    ).get("Messages"):
+    while (
+        messages := system.client("sqs")
+        .receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=600, MessageSystemAttributeNames=["All"]
+        )
+        .get("Messages")
+    ):
         found |= {message["MessageId"]: message for message in messages}
     return list(found.values())
 
