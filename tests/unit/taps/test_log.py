@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -17,8 +16,6 @@ class Logs:
     """CloudWatch Logs with one group."""
 
     def __init__(self):
-        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        self.exceptions = boto3.client("logs", region_name="us-east-1", **keys).exceptions
         self.events = None
         self.asked = []
 
@@ -34,8 +31,7 @@ class Logs:
     def paginate(self, **asked):
         self.asked.append(asked)
         if self.events is None:
-            error = {"Error": {"Code": "ResourceNotFoundException", "Message": "no group"}}
-            raise self.exceptions.ResourceNotFoundException(error, "FilterLogEvents")
+            refused("ResourceNotFoundException")()
         found = [event for event in self.events if event["timestamp"] >= asked["startTime"]]
         found.sort(key=lambda event: event["timestamp"])
         yield from [{"events": found[n : n + 2]} for n in range(0, len(found), 2)] or [{"events": []}]
@@ -56,6 +52,13 @@ def tail(logs):
         return tap
 
     return tail
+
+
+def refused(code):
+    def refuse(**_):
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "FilterLogEvents")
+
+    return refuse
 
 
 def lines(sightings):
@@ -79,12 +82,23 @@ def test_other_refusals_are_the_callers(logs, tail):
     """No permission, for one."""
     tap = tail()
 
-    def refuse(**asked):
-        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "FilterLogEvents")
-
-    logs.paginate = refuse
+    logs.paginate = refused("AccessDeniedException")
     with pytest.raises(ClientError):
         tap.poll()
+
+
+def test_throttled_is_not_lost(logs, tail):
+    """An account with many functions asks often; the lines come with a later poll, and until then the tap is known to be behind."""
+    tap = tail()
+    logs.write(1_000_500, "hello")
+    answer, logs.paginate = logs.paginate, refused("ThrottlingException")
+    assert tap.poll() == []
+    assert tap.is_behind
+
+    logs.paginate = answer
+
+    assert lines(tap.poll()) == ["hello"]
+    assert not tap.is_behind
 
 
 def test_each_line_once_and_late_ones_too(logs, tail):
