@@ -13,6 +13,7 @@ import pytest
 
 from stagefright.errors import ExpectationFailed, StillMoving, UnsupportedOperation, UsageError
 from stagefright.ledger.files import directory_of
+from stagefright.ledger.kinds import Fate, kind_named
 from stagefright.listeners import Listen
 from stagefright.settings import Settings
 from stagefright.targets.account import Account
@@ -265,6 +266,23 @@ class TestTopics:
         (statement,) = json.loads(answer["Attributes"]["Policy"])["Statement"]
         assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}
+
+
+class TestSweeping:
+    def test_what_the_ledger_says_is_enough_to_undo_it(self, system):
+        """Of a run that was killed while its listeners were armed, a sweep takes everything away."""
+        system.topic("Feed"), system.bus("Orders"), system.bucket("Uploads", events=True)
+        opened = system.open()
+        opened.listen.sns("Feed"), opened.listen.eventbridge("Orders"), opened.listen.s3("Uploads")
+        entries = opened.stage.ledger.open_entries()
+        assert sorted(entry.kind for entry in entries) == ["queue"] * 3 + ["rule"] * 2 + ["subscription"]
+
+        for entry in reversed(entries):
+            kind = kind_named(entry.kind)
+            assert kind.look(entry, opened.stage.account).fate is Fate.DELETE
+            kind.undo(entry, opened.stage.account)
+
+        assert system.ours() == []
 
 
 class TestBuses:
