@@ -331,7 +331,7 @@ class DeployedStage:
 
     def reset(self, seed: int | str | None = None) -> None:  # noqa: ARG002 - chance is AWS's own here
         """Begin a test: forget what was observed. What the account holds stays as it is."""
-        self.taps.close()
+        self._close_taps()
         self.journal.clear()
         self._began = time.time()
         self._running = Running()
@@ -339,7 +339,11 @@ class DeployedStage:
 
     def step_aside(self) -> None:
         """End a test: stop observing, and take away what observing took."""
-        self.taps.close()
+        self._close_taps()
+
+    def _close_taps(self) -> None:
+        with self.account.explained("take away what the test's listeners made (`stagefright sweep` will)"):
+            self.taps.close()
 
     def close(self) -> None:
         """Let go of the stage, and take away what this run made, unless it is to be kept."""
@@ -348,7 +352,7 @@ class DeployedStage:
             closing.callback(self.ledger.close)
             while self.closers:
                 closing.callback(self.closers.pop(0))
-            closing.callback(self.taps.close)
+            closing.callback(self._close_taps)
 
     # -- what only a local stage has ---------------------------------------------------------------------------------
 

@@ -259,3 +259,25 @@ def test_a_message_as_aws_sends_it(make, account):
     assert (sighting.at, sighting.resource, sighting.id) == (1769860800.25, "Feed", "6f1b")
     assert sighting.detail == {"id": "6f1b", "message": "hello", "subject": "post", "attributes": {"kind": "post"}}
     assert account.calls["delete_message_batch"][-1]["Entries"] == [{"Id": "0", "ReceiptHandle": "r"}]
+
+
+def test_what_was_taken_out_is_seen_though_the_next_receive_fails(make, account):
+    """It is nowhere else any more."""
+    tap = make["bus"]()
+    tap.arm()
+    event = {"id": "e1", "source": "shop", "detail-type": "Placed", "detail": {}, "resources": [], "time": "t"}
+    message = {"Body": json.dumps(event), "ReceiptHandle": "r", "Attributes": {"SentTimestamp": "1000"}}
+    answers = [{"Messages": [message]}, ConnectionError(), ConnectionError()]
+
+    def receive(**_):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    account.receive_message = receive
+    account.delete_message_batch = lambda **_: {}
+
+    assert [sighting.id for sighting in tap.poll()] == ["e1"]
+    with pytest.raises(ConnectionError):
+        tap.poll()

@@ -252,6 +252,19 @@ def test_any_other_refusal_is_the_callers(ground):
         shards.poll()
 
 
+def test_what_was_read_is_kept_when_another_shard_fails(ground):
+    """It comes with the next poll."""
+    stream = Stream(ground, "a", "b")
+    shards = begun(stream)
+    stream.put("a", "one")
+    stream.refusals = [None, "InternalFailure"]
+
+    with pytest.raises(ClientError):
+        shards.poll()
+
+    assert names(shards.poll()) == ["one"]
+
+
 @pytest.mark.parametrize("make", [Stream, Endless])
 def test_a_split_is_followed(ground, make):
     """The parent to its end, then the children from their beginnings."""
