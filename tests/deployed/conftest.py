@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -34,6 +35,7 @@ class Account:
             "AWS_ENDPOINT_URL": endpoint_url,
         }
 
+    @cache  # noqa: B019 - there are two accounts, and both last as long as the session
     def client(self, service):
         return boto3.client(
             service,

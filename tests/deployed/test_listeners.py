@@ -6,6 +6,7 @@ import io
 import json
 import time
 import zipfile
+from functools import cache
 from itertools import count
 from types import SimpleNamespace
 
@@ -25,6 +26,12 @@ NUMBERS = count(1)
 
 SOON = "30s"
 """Long enough on a machine that is busy."""
+
+
+@cache
+def way_to(endpoint_url):
+    """Making clients anew for each test would take longer than the tests."""
+    return Account(region="us-east-1", endpoint_url=endpoint_url)
 
 
 class System:
@@ -113,7 +120,7 @@ class System:
 
     def open(self, **settings):
         """A stage, as one run has it."""
-        account = Account(region="us-east-1", endpoint_url=self.account.endpoint_url)
+        account = way_to(self.account.endpoint_url)
         stack = Stack(self.name, f"arn:{self.name}", "CREATE_COMPLETE", self.resources, {})
         made = Settings(target="aws", directory=self.directory, **{"quiet": "500ms", **settings})
         stage = DeployedStage("pr-7", made, account, stack, run=Run.begin())
