@@ -259,7 +259,9 @@ class Listener:
 
     @property
     def events(self) -> list[Event]:
-        """All events so far, in order, each once."""
+        """All events so far, in order, each once; on a deployed stage, as far as a look now shows them."""
+        if self._stage.is_deployed:
+            self._stage.run_until(lambda: True, 0.0)
         return list(self._read())
 
     def expect(self, *misplaced: Any, within: Span = WITHIN, **parts: Any) -> Event:
@@ -343,7 +345,7 @@ class Listener:
             identity=self._identity,
             resource=self.resource,
             armed=self._armed,
-            events=self.events,
+            events=list(self._read()),
             taken=frozenset(self._taken),
             only=self._only,
             filtered=self._filtered,
@@ -351,7 +353,7 @@ class Listener:
         )
 
     def __repr__(self) -> str:
-        return f"<Listener on {self.resource}: {len(self.events)} events>"
+        return f"<Listener on {self.resource}: {len(self._read())} events>"
 
 
 class _Search:

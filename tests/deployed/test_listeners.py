@@ -45,7 +45,7 @@ class System:
         self.stages = []
 
     def client(self, service):
-        return self.account.client(service)
+        return way_to(self.account.endpoint_url).client(service)
 
     def add(self, logical_id, resource_type, physical_id, arn=None):
         self.resources[logical_id] = StackResource(logical_id, resource_type, physical_id, arn)
@@ -312,6 +312,7 @@ class TestBuses:
         put(system, bus, {"total": 500})
 
         orders.expect(detail={"total": 500}, within=SOON)
+        assert len(orders.events) == 1
         with pytest.raises(ExpectationFailed, match="what that kept out was not seen"):
             orders.expect(detail={"total": 5}, within="1s")
 
@@ -526,6 +527,7 @@ class TestQueues:
             opened.stage.look()
 
         assert [event.body for event in jobs.events] == ["hello"]
+        opened.stage.look()
         (warning,) = opened.stage.journal.of_kind("warning")
         assert "half of the 100 receives" in warning.detail["message"]
         (message,) = receive(system, queue)

@@ -108,6 +108,12 @@ def sent_at(message: Mapping[str, Any]) -> float:
     return int(message["Attributes"]["SentTimestamp"]) / 1000
 
 
+def trace_of(message: Mapping[str, Any]) -> dict[str, str]:
+    """The trace header that came with a message, as the journal has it, if one did."""
+    header = message["Attributes"].get("AWSTraceHeader")
+    return {"trace_header": header} if header else {}
+
+
 def _place(arn: str) -> tuple[str, str, str]:
     _, partition, _, region, account, _ = arn.split(":", 5)
     return partition, region, account
