@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 import zipfile
 from functools import cache
@@ -232,20 +233,6 @@ class TestTopics:
         assert "a matching event came before the listener was armed" in str(failed.value)
         assert "nothing is due" not in str(failed.value)
 
-    def test_two_runs_do_not_disturb_each_other(self, system):
-        """Each has a queue of its own; one that ends leaves the other's alone."""
-        topic = system.topic("Feed")
-        one, other = system.open(), system.open()
-        first, second = one.listen.sns("Feed"), other.listen.sns("Feed")
-        system.client("sns").publish(TopicArn=topic, Message="1")
-        first.expect(message="1", within=SOON)
-        one.stage.close()
-
-        system.client("sns").publish(TopicArn=topic, Message="2")
-
-        second.expect(message="1", within=SOON)
-        second.expect(message="2", within=SOON)
-
     def test_everything_is_tagged_and_in_the_ledger(self, system):
         """The queue carries the run's tags; queue and subscription stand in the ledger until they are gone."""
         topic = system.topic("Feed")
@@ -273,6 +260,51 @@ class TestTopics:
         (statement,) = json.loads(answer["Attributes"]["Policy"])["Statement"]
         assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}
+
+
+class TestTwoRuns:
+    def test_each_sees_everything_and_neither_the_others_end(self, system):
+        """Two runs listen to the same resources of one stage; then one ends, and the other goes on."""
+        act = self.actor(system)
+        runs = [system.open(), system.open()]
+        armed = [self.arm(opened) for opened in runs]
+
+        act("1")
+        for listeners in armed:
+            for listener in listeners:
+                self.expect(listener, "1")
+        runs[0].stage.close()
+        act("2")
+
+        for listener in armed[1]:
+            self.expect(listener, "2")
+            assert len(listener.events) == 2
+
+    def actor(self, system):
+        topic, bus, stream, table = (getattr(system, kind)(kind) for kind in ("topic", "bus", "stream", "table"))
+        queue = system.queue("queue")
+
+        def act(name):
+            system.client("sns").publish(TopicArn=topic, Message=json.dumps({"id": name}))
+            put(system, bus, {"id": name})
+            system.client("kinesis").put_record(StreamName=stream, PartitionKey="k", Data=json.dumps({"id": name}))
+            system.client("dynamodb").put_item(TableName=table, Item={"id": {"S": name}})
+            system.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps({"id": name}))
+
+        return act
+
+    def arm(self, opened):
+        listen = opened.listen
+        return [
+            listen.sns("topic"), listen.eventbridge("bus"), listen.kinesis("stream"), listen.dynamodb("table"),
+            listen.sqs("queue"),
+        ]  # fmt: skip
+
+    def expect(self, listener, name):
+        part = {"topic": "message", "bus": "detail", "stream": "data", "table": "new", "queue": "body"}[
+            listener.resource
+        ]
+        listener.expect(**{part: {"id": name}}, within=SOON)
 
 
 class TestSweeping:
@@ -449,17 +481,6 @@ class TestQueues:
         assert {mails.expect(within=SOON).body for _ in range(25)} == {str(n) for n in range(25)}
         assert len(receive(system, queue)) == 25
 
-    def test_two_runs_may_look_at_one_queue(self, system):
-        """What one hides for a moment, the other sees at a later look."""
-        queue = system.queue("Mails")
-        one, other = system.open(), system.open()
-        first, second = one.listen.sqs("Mails"), other.listen.sqs("Mails")
-
-        system.client("sqs").send_message(QueueUrl=queue, MessageBody="hello")
-
-        first.expect(body="hello", within=SOON)
-        second.expect(body="hello", within=SOON)
-
     def test_a_dead_letter_is_known_as_one(self, system):
         """A redrive is in the flow, as on a local stage."""
         dead = system.queue("Dead")
@@ -478,15 +499,20 @@ class TestQueues:
         assert len(receive(system, dead)) == 1
 
     def test_a_fifo_queue(self, system):
-        """Its groups are seen up to ten messages deep, and a warning says so."""
+        """Its groups are seen in order, up to ten messages deep, and a warning says where looking ends."""
         queue = system.queue("Mails", FifoQueue="true", ContentBasedDeduplication="true")
         opened = system.open()
         mails = opened.listen.sqs("Mails")
 
-        for n in range(3):
+        for n in range(12):
             system.client("sqs").send_message(QueueUrl=queue, MessageBody=str(n), MessageGroupId="amy")
+        system.client("sqs").send_message(QueueUrl=queue, MessageBody="other", MessageGroupId="bob")
 
-        assert [mails.expect(group_id="amy", within=SOON).body for _ in range(3)] == ["0", "1", "2"]
+        mails.expect(group_id="bob", within=SOON)
+        assert [mails.expect(group_id="amy", within=SOON).body for _ in range(10)] == [str(n) for n in range(10)]
+        mails.expect_none(within="1s")
+        (warning,) = opened.stage.journal.of_kind("warning")
+        assert "Of group 'amy' the listener sees the first 10 messages only" in warning.detail["message"]
 
     def test_a_queue_with_a_consumer_is_refused(self, system):
         """It would be a race; the refusal says what to listen to instead."""
@@ -649,6 +675,14 @@ class TestSettling:
         system.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
 
         assert len(system.open().stage.settle()) == 0
+
+    def test_waiting_for_any_time_ends_when_it_is_quiet(self, system):
+        """And the failure says what that proves."""
+        system.topic("Feed")
+        feed = system.open().listen.sns("Feed")
+
+        with pytest.raises(ExpectationFailed, match=r"until nothing was seen to move any more .which is no proof"):
+            feed.expect(message="never", within=math.inf)
 
     def test_expect_no_more_waits_until_it_is_quiet(self, system):
         """What comes late is found all the same."""
