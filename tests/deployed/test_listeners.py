@@ -650,14 +650,14 @@ class TestSettling:
         queue = system.queue("Jobs")
         system.function("Worker", "import time\ndef handler(event, context):\n    time.sleep(1)\n    print('worked')\n")
         system.mapping("Jobs", "Worker")
-        opened = system.open()
+        opened = system.open(quiet="2s")
         lines = opened.listen.logs("Worker")
         system.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
 
         flow = opened.stage.settle()
 
         assert [event.line for event in lines.events if "worked" in event.line]
-        assert "This is weaker than what settle() says of a local stage: nothing was seen to move for 500ms." in str(
+        assert "This is weaker than what settle() says of a local stage: nothing was seen to move for 2s." in str(
             flow
         )
 
