@@ -657,9 +657,7 @@ class TestSettling:
         flow = opened.stage.settle()
 
         assert [event.line for event in lines.events if "worked" in event.line]
-        assert "This is weaker than what settle() says of a local stage: nothing was seen to move for 2s." in str(
-            flow
-        )
+        assert "This is weaker than what settle() says of a local stage: nothing was seen to move for 2s." in str(flow)
 
     def test_says_what_still_moves(self, system):
         """A stage that never comes to rest is an error that names the cause."""
