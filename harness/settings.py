@@ -271,7 +271,9 @@ class Settings:
     """
 
     template: Path | None = _key(PATH)  # noqa: RUF009 (it only makes a field)
-    """The template; None: the one found in `directory`."""
+    """The template, or the directory that a tool wrote (`.serverless`, `cdk.out`); None: the one found in `directory`."""
+    stack: str | None = _key(TEXT)
+    """Which stack of a cloud assembly; several with commas, `*` for all. What they depend on comes along."""
     parameters: Mapping[str, str] = _table_key(TABLE)
     """Values of the template's parameters."""
     target: str = _key(TARGET, TARGETS[0])

@@ -16,7 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from stagefright.errors import ConditionNeverHeld, OnlyLocal, StillMoving, UnknownResource, UsageError, nearest
+from stagefright.errors import (
+    ConditionNeverHeld,
+    OnlyLocal,
+    StillMoving,
+    UnknownResource,
+    UnsupportedOperation,
+    UsageError,
+    nearest,
+)
 from stagefright.flow import Flow
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
@@ -134,11 +142,17 @@ class DeployedStage:
 
     def _resource(self, logical_id: str) -> StackResource:
         try:
-            return self.resources[logical_id]
+            return self.resources[self.name_of(logical_id)]
         except KeyError:
             raise UnknownResource(
                 f"The stage has no resource {logical_id!r}. {nearest(logical_id, self.resources)}"
             ) from None
+
+    def name_of(self, spelling: str) -> str:
+        """What the stage calls the resource that a logical id, with CDK's hash or without, stands for; an unknown name as it is."""
+        if spelling in self.resources:
+            return spelling
+        return next((one.logical_id for one in self.resources.values() if one.written_as == spelling), spelling)
 
     def client(self, service: str) -> Any:
         """A boto3 client for the stage's account and region."""
@@ -360,7 +374,7 @@ class DeployedStage:
     def endpoint_url(self) -> str:
         """Where other processes reach the emulator that the stage is in; on AWS itself there is no such thing to tell them."""
         if self.account.endpoint_url is None:
-            raise OnlyLocal(
+            raise UnsupportedOperation(
                 f"stage.endpoint_url: {self!r} is on AWS itself, where other processes find it without a URL: give them the region "
                 f"{self.account.region} and credentials (stage.account.environment())."
             )
