@@ -22,6 +22,7 @@ Every exception that Stagefright raises.
     ├── WorldError                  the world cannot go on
     │   ├── Deadlock                something waits and nothing is due
     │   ├── EndlessLoop             the world will not settle
+    │   ├── StillMoving             a deployed stage would not come to rest in time
     │   └── HandlerStuck            a handler ran on in real time without ever waiting
     └── HarnessError                the harness is at fault: please report it
 
@@ -143,6 +144,10 @@ class Deadlock(WorldError):
 
 class EndlessLoop(WorldError):
     """The world will not settle: the same work causes itself again and again."""
+
+
+class StillMoving(WorldError):
+    """Something still moved in a deployed stage when `settle()` had waited as long as the settings allow."""
 
 
 class HandlerStuck(WorldError):

@@ -141,6 +141,8 @@ class Flow:
         self._known = known
         self._functions = functions
         self._name_of = name_of
+        self.caveat: str | None = None
+        """What is to be known of how much it proves, if it is the flow of a deployed stage; it ends the text."""
         self._focus: Record | None = None
 
     @classmethod
@@ -246,7 +248,8 @@ class Flow:
         lines = list(self._lines())
         if lines_max is not None and len(lines) > lines_max:
             lines[lines_max:] = [f"... and {plural(len(lines) - lines_max, 'line')} more"]
-        return "\n".join(lines) or NOTHING_HAPPENED
+        lines = lines or [NOTHING_HAPPENED]
+        return "\n".join(lines if self.caveat is None else [*lines, self.caveat])
 
     # -- reading the tree --------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import pickle
 import tempfile
 import weakref
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -76,7 +76,15 @@ class Journal:
 
     def write(self, kind: str, resource: str, *, cause: int | None = CURRENT, **detail: Any) -> Record:
         """Append a record; `cause` is what the running task does unless given."""
-        record = Record(len(self), self._clock.now(), kind, resource, self.meant(cause), detail)
+        return self._append(Record(len(self), self._clock.now(), kind, resource, self.meant(cause), detail))
+
+    def write_past(
+        self, at: float, kind: str, resource: str, detail: Mapping[str, Any], *, cause: int | None = None
+    ) -> Record:
+        """Append a record of what was observed only after it had happened, as it is on a deployed stage."""
+        return self._append(Record(len(self), at, kind, resource, cause, dict(detail)))
+
+    def _append(self, record: Record) -> Record:
         self._recent.append(record)
         if len(self._recent) > IN_MEMORY_MAX:
             self._spilled.extend(self._recent[: IN_MEMORY_MAX // 2])

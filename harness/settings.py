@@ -17,7 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from stagefright.errors import SettingsError, nearest
+from stagefright.errors import SettingsError, UsageError, nearest
+from stagefright.spans import Span, parse_span
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
@@ -96,6 +97,16 @@ def _path(value: object) -> Path:
     if isinstance(value, Path):
         return value
     return Path(_text(value))
+
+
+def _span(value: object) -> Span:
+    if not isinstance(value, str | int | float):
+        raise _Refused
+    try:
+        parse_span(value)
+    except UsageError:
+        raise _Refused from None
+    return value
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -227,6 +238,7 @@ def _executors_from_text(text: str) -> object:
 
 TEXT = Kind("text", _text)
 PATH = Kind("a path", _path)
+SPAN = Kind('a span of time such as "30s" or "5m"', _span)
 ACCOUNT = Kind("an account id: text of 12 digits", _account)
 TARGET = Kind(f"one of {', '.join(TARGETS)}", _target)
 SWITCH = Kind("true or false", _switch, _switch_from_text)
@@ -295,6 +307,10 @@ class Settings:
     """Whether a resource that the stage cannot stand up is an error instead of a warning."""
     shared: Mapping[str, Any] = _table_key(SHARED)
     """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
+    quiet: Span | None = _key(SPAN)  # noqa: RUF009 (it only makes a field)
+    """How long nothing may move before a deployed stage counts as settled; None: 5 seconds on an emulator, 30 on AWS."""
+    settle_within: Span = _key(SPAN, "10m")  # noqa: RUF009 (it only makes a field)
+    """How long a deployed stage may take to settle."""
     seed: int = _key(SEED, 0)
     """What all chance depends on."""
     account_concurrency: int | None = _key(AMOUNT)

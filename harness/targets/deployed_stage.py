@@ -7,6 +7,8 @@ what its functions logged. Nothing in the account changes by looking.
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -14,7 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from stagefright.errors import ConditionNeverHeld, OnlyLocal, UnknownResource, UnsupportedOperation, UsageError, nearest
+from stagefright.errors import (
+    ConditionNeverHeld,
+    OnlyLocal,
+    StillMoving,
+    UnknownResource,
+    UnsupportedOperation,
+    UsageError,
+    nearest,
+)
 from stagefright.flow import Flow
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
@@ -27,8 +37,14 @@ from stagefright.targets.api_endpoints import api_endpoints
 from stagefright.targets.arns import asked_arn
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
+from stagefright.targets.taps.arming import make_tap
+from stagefright.targets.taps.ground import Ground
+from stagefright.targets.taps.log import Running, is_of_platform
+from stagefright.targets.taps.motion import CAVEAT, Queues, quiet_s
+from stagefright.targets.taps.tap import Sighting
+from stagefright.targets.taps.taps import Taps
 from stagefright.targets.wall_clock import WallClock
-from stagefright.wording import name_of_condition
+from stagefright.wording import name_of_condition, plural
 
 if TYPE_CHECKING:
     from stagefright.event import Event
@@ -60,6 +76,9 @@ LOCAL_ONLY = {
 class DeployedStage:
     """A system that is up in an account. Made by `open_stage`; usable as a context manager, which closes it."""
 
+    is_deployed = True
+    """Its time is real, and it knows no more than was observed."""
+
     def __init__(
         self,
         name: str,
@@ -87,6 +106,12 @@ class DeployedStage:
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
+        self.ground = Ground(account, self.ledger, run, name)
+        self.taps = Taps()
+        """What observes its resources."""
+        self._began = time.time()
+        self._sighted = 0
+        self._running = Running()
         self._settled_at = 0
         self._is_here = True
         self._endpoints: dict[str, str] | None = None
@@ -171,15 +196,59 @@ class DeployedStage:
         return bool(found.get("StreamSpecification", {}).get("StreamEnabled"))
 
     def observe(self, resource: str, verb: str, pattern: Mapping[str, Any] | None = None) -> None:
-        """Let the journal have, from now on, the events of a resource, as `listen.<verb>` sees them; at once, if it has them already."""
+        """
+        Let the journal have, from now on, the events of a resource, as `listen.<verb>` sees them.
+
+        Returns when what happens next will be seen. What that took in the account is taken away at the end of the test.
+        """
+        # What happened before is journaled before, so that a listener does not take it for news.
+        self.look()
+        self._arm(resource, verb, pattern)
+        if verb == "logs":
+            # A log can be read from the test's beginning on; its past is no news either.
+            self.look()
+
+    @property
+    def began_at(self) -> float:
+        """When the test began, by the account's clock."""
+        return self.ground.there(self._began)
+
+    def tail(self) -> None:
+        """Let the journal have what all functions log, since the test began."""
+        for function in self._functions():
+            self._arm(function, "logs", None)
+
+    def _arm(self, resource: str, verb: str, pattern: Mapping[str, Any] | None) -> None:
+        key = (resource, verb, json.dumps(pattern, sort_keys=True))
+        with self.account.explained(f"observe {resource} (listen.{verb})"):
+            self.taps.arm(key, f"listen.{verb}({resource!r})", lambda: make_tap(self, resource, verb, pattern))
 
     def look(self) -> None:
         """Take in what has been observed since the last look."""
+        with self.account.explained("look at what is observed"):
+            sightings = self.taps.poll()
+        for sighting in sightings:
+            self._sighted += 1
+            if sighting.kind == "log":
+                self._running.note(sighting.resource, sighting.detail["line"])
+            self._take_in(sighting)
+
+    def _take_in(self, sighting: Sighting) -> None:
+        """Journal one thing that was observed."""
+        if sighting.kind == "log" and is_of_platform(sighting.detail["line"]):
+            return
+        self.journal.write_past(sighting.at, sighting.kind, sighting.resource, sighting.detail)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
-        """Let real time pass until `condition()` is true or the span is over; returns its last value."""
+        """
+        Let real time pass until `condition()` is true or the span is over; returns its last value.
+
+        A span without end is over when the stage is quiet; see `settle`.
+        """
+        if math.isinf(within_s):
+            return self._until_quiet(condition)
         until, pause_s = time.monotonic() + within_s, FIRST_PAUSE_S
         while True:
             self.look()
@@ -189,6 +258,45 @@ class DeployedStage:
                 return value
             time.sleep(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, PAUSE_MAX_S)
+
+    def _until_quiet(self, condition: Callable[[], T]) -> T:
+        """The same, until nothing was seen to move for a while; `StillMoving` if that does not come in time."""
+        self.tail()
+        queues, limit_s = Queues(self.ground, self.resources), parse_span(self.settings.settle_within)
+        began = quiet_since = time.monotonic()
+        pause_s = min(self._quiet_s / 4, PAUSE_MAX_S)
+        while True:
+            moving = self._moving(queues)
+            value, now = condition(), time.monotonic()
+            if moving:
+                quiet_since = now
+            if value or now - quiet_since >= self._quiet_s:
+                return value
+            if now - began > limit_s:
+                raise StillMoving(self._restless(moving, limit_s))
+            time.sleep(pause_s)
+
+    @property
+    def _quiet_s(self) -> float:
+        return quiet_s(self.settings.quiet, is_emulator=self.account.is_emulator)
+
+    def _moving(self, queues: Queues) -> list[str]:
+        """What was seen to move, in words."""
+        before = self._sighted
+        self.look()
+        news = [plural(self._sighted - before, "new observation")] if self._sighted > before else []
+        running = [f"{name} is running" for name in self._running.names]
+        behind = [f"{name} has more to read" for name in self.taps.behind]
+        with self.account.explained("see what is in the stage's queues"):
+            return [*news, *running, *behind, *queues.moving()]
+
+    def _restless(self, moving: list[str], limit_s: float) -> str:
+        moves = "; ".join(moving) or f"it was never quiet for {format_span(self._quiet_s)}"
+        return (
+            f"{self.name} did not settle within {format_span(limit_s)} (settle_within): {moves}.\n{self._flow_since(0)}\n"
+            "Try next: a message that is never worked off needs a redrive policy; what recurs by itself (a schedule) never settles: use "
+            "wait_until(...) or expect(...) instead."
+        )
 
     def wait_until(self, condition: Callable[[], T], within: Span = "30s") -> T:
         """
@@ -205,9 +313,16 @@ class DeployedStage:
         )
 
     def settle(self) -> Flow:
-        """Wait until nothing moved for a while; returns the flow of what was observed since the test began or last settled."""
+        """
+        Wait until nothing was seen to move for a while; returns the flow of what was observed since the test began or last settled.
+
+        How long that while is, the setting `quiet` says. It proves less than on a local stage, as the flow's text says.
+        """
+        self._until_quiet(lambda: None)
         since, self._settled_at = self._settled_at, len(self.journal)
-        return self._flow_since(since)
+        flow = self._flow_since(since)
+        flow.caveat = CAVEAT.format(quiet=format_span(self._quiet_s))
+        return flow
 
     def flow(self, event: Event | int) -> Flow:
         """The flow of one stimulus, as far as the evidence allows."""
@@ -230,19 +345,28 @@ class DeployedStage:
 
     def reset(self, seed: int | str | None = None) -> None:  # noqa: ARG002 - chance is AWS's own here
         """Begin a test: forget what was observed. What the account holds stays as it is."""
+        self._close_taps()
         self.journal.clear()
+        self._began = time.time()
+        self._running = Running()
         self._settled_at = 0
 
     def step_aside(self) -> None:
-        """End a test: stop observing."""
+        """End a test: stop observing, and take away what observing took."""
+        self._close_taps()
+
+    def _close_taps(self) -> None:
+        with self.account.explained("take away what the test's listeners made (`stagefright sweep` will)"):
+            self.taps.close()
 
     def close(self) -> None:
         """Let go of the stage, and take away what this run made, unless it is to be kept."""
         self._is_here = False
         with ExitStack() as closing:  # whatever goes wrong with one, the others have their turn
+            closing.callback(self.ledger.close)
             while self.closers:
                 closing.callback(self.closers.pop(0))
-        self.ledger.close()
+            closing.callback(self._close_taps)
 
     # -- what only a local stage has ---------------------------------------------------------------------------------
 
