@@ -40,7 +40,7 @@ def _queue_url(sqs: Any, name: str) -> Any:
 
 
 class Subscriptions:
-    """The kind `subscription`: all that lead from a topic to one endpoint, which is the run's alone."""
+    """The kind `subscription`: all that lead from a topic to a queue, which is the run's alone."""
 
     def look(self, entry: Entry, account: Clients) -> State:
         """Whether there is one."""
@@ -53,13 +53,13 @@ class Subscriptions:
 
 
 def _subscriptions(entry: Entry, account: Clients) -> list[str]:
-    pages = account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=entry.name)
+    pages = account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=entry.detail["topic"])
     listed = found(lambda: list(pages), *TOPIC_GONE) or []
     return [
         one["SubscriptionArn"]
         for page in listed
         for one in page["Subscriptions"]
-        if one["Endpoint"] == entry.detail["endpoint"] and one["SubscriptionArn"].startswith("arn:")
+        if one["Endpoint"] == entry.name and one["SubscriptionArn"].startswith("arn:")
     ]
 
 

@@ -12,12 +12,9 @@ from typing import Any
 
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
-from stagefright.ledger.undo.answers import found
+from stagefright.ledger.undo.answers import SKEW_MAX_S, found
 
 GONE = ("UserNotFoundException", "ResourceNotFoundException")
-
-SKEW_MAX_S = 300.0
-"""How far the account's clock may be from ours, when a user is asked whether it was made after a line was written."""
 
 
 class Users:
