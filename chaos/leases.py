@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ class _Lease:
 
     name: str
     before: str | None
+    strike: Callable[[], None]
+    """Strikes it out of the stage's ledger, once it is healed."""
 
 
 class Leases:
@@ -54,7 +56,7 @@ class Leases:
             self._put(lease.name, text, overwrite=True)
             return
         name = self._free_name(logical_id)
-        self._held[logical_id] = _Lease(name, self._take(name, text))
+        self._held[logical_id] = self._take(name, text)
 
     def release(self, logical_id: str) -> None:
         """Bring a function's parameter back to what it was; nothing to do if it is not held."""
@@ -65,6 +67,7 @@ class Leases:
             self._delete(lease.name)
         else:
             self._put(lease.name, lease.before, overwrite=True)
+        lease.strike()
         del self._held[logical_id]
 
     def _text(self, numbered: Sequence[tuple[int, AnyFault]]) -> str:
@@ -86,31 +89,43 @@ class Leases:
             )
         return name
 
-    def _take(self, name: str, text: str) -> str | None:
-        if self._create(name, text):
-            return None
+    def _take(self, name: str, text: str) -> _Lease:
+        if (lease := self._create(name, text)) is not None:
+            return lease
         found = self._value(name)
         flag = parse(found)
         if flag.is_lease and flag.expires <= time.time():
             self._delete(name)
-            if self._create(name, text):
-                return None
+            if (lease := self._create(name, text)) is not None:
+                return lease
             found = self._value(name)
         elif is_at_rest(found):
+            lease = _Lease(name, found, self._note(name, before=found))
             self._put(name, text, overwrite=True)
-            return found
+            return lease
         raise UsageError(_taken(name, found))
 
-    def _create(self, name: str, text: str) -> bool:
+    def _note(self, name: str, *, before: str | None) -> Callable[[], None]:
+        """Announce a flag in the ledger of a deployed stage; what a local stage holds ends with its process."""
+        ledger = getattr(self._stage, "ledger", None)
+        if ledger is None:
+            return lambda: None
+        strike: Callable[[], None] = ledger.note("flag", name, before=before, flag_run=self._run)
+        return strike
+
+    def _create(self, name: str, text: str) -> _Lease | None:
+        """Create the parameter; None if there is one."""
         from botocore.exceptions import ClientError
 
+        lease = _Lease(name, None, self._note(name, before=None))
         try:
             self._put(name, text, overwrite=False)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ParameterAlreadyExists":
                 raise
-            return False
-        return True
+            lease.strike()
+            return None
+        return lease
 
     def _put(self, name: str, text: str, *, overwrite: bool) -> None:
         self._ssm().put_parameter(Name=name, Value=text, Type="String", Overwrite=overwrite)
