@@ -236,6 +236,7 @@ class DeployedStage:
         with ExitStack() as closing:  # whatever goes wrong with one, the others have their turn
             while self.closers:
                 closing.callback(self.closers.pop(0))
+        self.ledger.close()
 
     # -- what only a local stage has ---------------------------------------------------------------------------------
 

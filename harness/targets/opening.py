@@ -55,7 +55,7 @@ def open_deployed(
             deployer.remove()
         raise
     stage.is_kept = keep or outcome != CREATED
-    stage.closers.append(lambda: None if stage.is_kept else deployer.remove())
+    stage.closers.append(lambda: deployer.keep() if stage.is_kept else deployer.remove())
     return stage
 
 
