@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from stagefright.chaos.faults.fault import AnyFault
-from stagefright.chaos.flags import is_at_rest, merge, parse
+from stagefright.chaos.flags import AT_REST, is_at_rest, merge, parse
 from stagefright.chaos.local import flag_name
 from stagefright.chaos.stage_face import StageFace
 from stagefright.errors import UsageError
+
+ROOT = "/stagefright/"
+"""Under which a flag lies that no function's variable names; nobody else writes there."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Leases:
     The flags of one run, by the logical id of the function.
 
     A parameter is created without overwriting, so a flag of somebody else is never lost. Two kinds may be taken over: a
-    flag of ours whose lease ran out, and a foreign flag at rest (`{"isEnabled": false}`), which is put back at the end.
+    flag of ours whose lease ran out, and a foreign flag at rest (`{"isEnabled": false}`), which is put back at the end. On a
+    deployed stage a flag stands in the ledger before it is written.
     """
 
     def __init__(self, stage: StageFace, *, owner: str, run: str, seed: int | str, lease_s: float) -> None:
@@ -95,15 +99,22 @@ class Leases:
         found = self._value(name)
         flag = parse(found)
         if flag.is_lease and flag.expires <= time.time():
+            if not name.startswith(ROOT):
+                # A function's own parameter may have held something before, which the dead run's ledger knows and a sweep brings
+                # back. Until then it is off for every reader.
+                return self._overwrite(name, text, before=AT_REST)
             self._delete(name)
             if (lease := self._create(name, text)) is not None:
                 return lease
             found = self._value(name)
         elif is_at_rest(found):
-            lease = _Lease(name, found, self._note(name, before=found))
-            self._put(name, text, overwrite=True)
-            return lease
+            return self._overwrite(name, text, before=found)
         raise UsageError(_taken(name, found))
+
+    def _overwrite(self, name: str, text: str, *, before: str) -> _Lease:
+        lease = _Lease(name, before, self._note(name, before=before))
+        self._put(name, text, overwrite=True)
+        return lease
 
     def _note(self, name: str, *, before: str | None) -> Callable[[], None]:
         """Announce a flag in the ledger of a deployed stage; what a local stage holds ends with its process."""

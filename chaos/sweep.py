@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stagefright.chaos.flags import AT_REST, Flag, parse
+from stagefright.chaos.leases import ROOT
 from stagefright.chaos.runtime import NAME_VARIABLES
 from stagefright.ledger.findings import Finding, Lease
 from stagefright.ledger.kinds import Clients, Fate, State, register
@@ -27,9 +28,6 @@ from stagefright.ledger.reading import Entry
 from stagefright.ledger.sweep import Wish
 from stagefright.ledger.undo.answers import found as found_unless
 from stagefright.ledger.undo.parameters import GONE
-
-ROOT = "/stagefright/"
-"""Under which flags lie that no function's variable names: `/stagefright/<stage>/<logical id>`."""
 
 NAMES_PER_CALL_MAX = 10
 """What GetParameters takes at once."""
@@ -130,8 +128,12 @@ class Flags:
         if flag.is_lease and flag.run == entry.detail.get("flag_run", entry.run):
             return State(Fate.DELETE if entry.before is None else Fate.RESTORE)
         if now == AT_REST:
-            return State(Fate.AS_BEFORE if entry.before is None else Fate.RESTORE)
-        return State(Fate.FOREIGN, f"it is of run {flag.run}") if flag.is_lease else State(Fate.CHANGED)
+            # What a sweep, or a run that took over, leaves of it.
+            return State(Fate.DELETE if entry.before is None else Fate.RESTORE)
+        if entry.before is None:
+            # A lease creates without overwriting, so whatever else is here, ours is not.
+            return State(Fate.FOREIGN, f"it is of run {flag.run}" if flag.is_lease else "no run wrote it")
+        return State(Fate.CHANGED)
 
     def undo(self, entry: Entry, account: Clients) -> None:
         """Delete the parameter, or put back what was there."""
