@@ -292,6 +292,8 @@ class Settings:
     """Whether a resource that the stage cannot stand up is an error instead of a warning."""
     shared: Mapping[str, Any] = _table_key(SHARED)
     """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
+    leak_scan: bool = _key(SWITCH, False)
+    """Whether the items and objects of a deployed stage are counted before and after each test, to tell what the test left."""
     seed: int = _key(SEED, 0)
     """What all chance depends on."""
     account_concurrency: int | None = _key(AMOUNT)

@@ -17,10 +17,10 @@ a kind needs:
 | `user` | user name | `attributes` (mapping), `groups` (list) | | `pool` (id), `attributes`, `groups` (as written) | AdminDeleteUser, or attributes and groups as they were |
 | `flag` | SSM name | the text, if a foreign flag at rest was there | | `flag_run` (the run in the flag's own text) | see `chaos/sweep.py` |
 | `queue` | queue's name | | | | DeleteQueue, if the queue carries the run's tags |
-| `subscription` | ARN of the queue | | | `topic` (ARN) | Unsubscribe of all that lead from the topic to the queue |
+| `subscription` | topic's ARN | | | `endpoint` (ARN of the queue) | Unsubscribe of all that lead from the topic to the queue |
 | `rule` | rule's name | | | `bus` (name; default `default`) | RemoveTargets, DeleteRule, if the rule carries the run's tags |
 | `stack` | stack's name | | | `untagged=True` if a command of the settings deployed it | as `stagefright down` does, if the stack carries the run's tags, or came after the line |
-| `code_object` | key | | | `bucket` | DeleteObject, unless another run used it since |
+| `code_object` | bucket's name | | | `key` | DeleteObject, unless another run used it since |
 | `code_bucket` | bucket's name | | | | never: all stages of an account share it |
 | `container` | container's name | | | `docker_host` (or None: the environment's) | removed, if it carries the run's tags as labels; what was in it is gone with it |
 | `schema` | schema's name | | | `url` (libpq's connection string) | DROP SCHEMA CASCADE, if its comment names the run (`stagefright:run=<id>`) |

@@ -62,7 +62,7 @@ class Entry:
     """Whether the run left it on purpose, as `--keep-stage` does."""
 
     def __str__(self) -> str:
-        inside = self.detail.get("key")
+        inside = self.detail.get("key", self.detail.get("endpoint"))
         return f"{self.kind} {self.name}" + ("" if inside is None else f" {_shown(inside)}")
 
 

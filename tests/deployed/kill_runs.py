@@ -239,7 +239,7 @@ def listen(stage: Any, data: Data, name: str, chance: random.Random) -> None:
     strike_queue = stage.ledger.note("queue", called)
     url = sqs.create_queue(QueueName=called, tags=tags)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    strike_subscription = stage.ledger.note("subscription", arn, topic=topic)
+    strike_subscription = stage.ledger.note("subscription", topic, endpoint=arn)
     subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)[
         "SubscriptionArn"
     ]

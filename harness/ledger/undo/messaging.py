@@ -53,13 +53,13 @@ class Subscriptions:
 
 
 def _subscriptions(entry: Entry, account: Clients) -> list[str]:
-    pages = account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=entry.detail["topic"])
+    pages = account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=entry.name)
     listed = found(lambda: list(pages), *TOPIC_GONE) or []
     return [
         one["SubscriptionArn"]
         for page in listed
         for one in page["Subscriptions"]
-        if one["Endpoint"] == entry.name and one["SubscriptionArn"].startswith("arn:")
+        if one["Endpoint"] == entry.detail["endpoint"] and one["SubscriptionArn"].startswith("arn:")
     ]
 
 

@@ -51,7 +51,7 @@ class CodeObjects:
     def look(self, entry: Entry, account: Clients) -> State:
         """Whether it is there, and who used it last."""
         s3 = account.client("s3")
-        now = found(lambda: s3.head_object(Bucket=entry.detail["bucket"], Key=entry.name), *ABSENT)
+        now = found(lambda: s3.head_object(Bucket=entry.name, Key=entry.detail["key"]), *ABSENT)
         if now is None:
             return State(Fate.AS_BEFORE)
         if now.get("Metadata", {}).get(RUN_METADATA) == entry.run:
@@ -60,7 +60,7 @@ class CodeObjects:
 
     def undo(self, entry: Entry, account: Clients) -> None:
         """Delete it."""
-        take_away_object(cast("Account", account), entry.detail["bucket"], entry.name, entry.run)
+        take_away_object(cast("Account", account), entry.name, entry.detail["key"], entry.run)
 
 
 class CodeBuckets:
