@@ -27,6 +27,9 @@ CURRENT = -1
 OBSERVED = "observed"
 """The key in the detail of a record that was observed from outside, so that others like it may have gone unseen."""
 
+UNPROVED = "unproved"
+"""The key in the detail of a record whose cause is not known, or is only likely; its value says why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from stagefright.errors import SettingsError, nearest
+from stagefright.errors import SettingsError, UsageError, nearest
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
@@ -89,6 +89,18 @@ def _share(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
         raise _Refused
     return float(value)
+
+
+def _span(value: object) -> str:
+    from stagefright.spans import parse_span
+
+    try:
+        seconds = parse_span(_text(value))
+    except UsageError as error:
+        raise _Refused(str(error)) from None
+    if not seconds:
+        raise _Refused("it is not above zero")
+    return str(value)
 
 
 def _path(value: object) -> Path:
@@ -220,6 +232,7 @@ SWITCH = Kind("true or false", _switch, _switch_from_text)
 SEED = Kind("a whole number", _seed, _seed_from_text)
 AMOUNT = Kind("a whole number above zero", _amount, _seed_from_text)
 SHARE = Kind("a number above 0, and 1 at most", _share, _share_from_text)
+SPAN_TEXT = Kind('a span of time such as "15m"', _span)
 TEXTS = Kind("a list of texts", _texts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
 ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
@@ -271,6 +284,10 @@ class Settings:
     """Patterns of stage names, and of account ids, that are never hurt or deleted."""
     blast_radius: float = _key(SHARE, 1.0)
     """The share of a stage's functions that chaos may hurt at once."""
+    correlation_keys: tuple[str, ...] = _key(TEXTS, ())
+    """More names, besides the usual ones, under which the functions of a deployed stage log and hand on a correlation id."""
+    chaos_lease: str = _key(SPAN_TEXT, "15m")
+    """How long a flag on a deployed stage is good for, if nobody heals it."""
     accounts: tuple[str, ...] = _key(TEXTS, ())
     """The accounts that a deployed stage may live in; none named: any."""
     strict_template: bool = _key(SWITCH, False)

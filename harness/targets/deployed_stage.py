@@ -17,11 +17,15 @@ from stagefright.errors import ConditionNeverHeld, UnknownResource, UsageError, 
 from stagefright.flow import Flow
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
-from stagefright.journal import Journal
 from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
+from stagefright.targets.evidence.acts import note_acts
+from stagefright.targets.evidence.correlation import Arranged, arrange
+from stagefright.targets.evidence.log_reader import LogReader
+from stagefright.targets.evidence.observed_journal import ObservedJournal
+from stagefright.targets.evidence.wiring import AccountWiring
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
 from stagefright.targets.wall_clock import WallClock
@@ -52,8 +56,12 @@ class DeployedStage:
         self.ledger = Ledger(Path(settings.directory), run=run, stage=name, account=account)
         """Where everything is written down before it is made in the account."""
         self.clock = WallClock()
-        self.journal = Journal(self.clock)
-        """What was observed since the test began."""
+        self.journal = ObservedJournal(self.clock, lambda: self._arranged().records)
+        """What was observed since the test began, in the order in which it was; `arranged()` puts it in the order of its causes."""
+        self.logs = LogReader(self.journal)
+        """Makes records of what its functions log."""
+        self._wiring = AccountWiring(self)
+        self._clients: dict[str, Any] = {}
         self.http = StageSession(self._api_endpoints)
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
@@ -93,8 +101,10 @@ class DeployedStage:
             ) from None
 
     def client(self, service: str) -> Any:
-        """A boto3 client for the stage's account and region."""
-        return self.account.client(service)
+        """A boto3 client for the stage's account and region; the journal has the calls through it that set something in motion."""
+        if service not in self._clients:
+            self._clients[service] = note_acts(self.account.client(service), self.journal)
+        return self._clients[service]
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
@@ -159,10 +169,15 @@ class DeployedStage:
         """The flow of one stimulus, as far as the evidence allows."""
         record = getattr(event, "record", event)
         assert isinstance(record, int)
-        return Flow.of(self.journal, record, known=self.resources.keys(), functions=self._functions())
+        arranged = self._arranged()
+        return Flow.of(arranged, arranged.places[record], known=self.resources.keys(), functions=self._functions())
 
     def _flow_since(self, since: int) -> Flow:
-        return Flow(self.journal, since=since, known=self.resources.keys(), functions=self._functions())
+        records = self._arranged().of_journal_since(since)
+        return Flow(records, known=self.resources.keys(), functions=self._functions())
+
+    def _arranged(self) -> Arranged:
+        return arrange(list(self.journal), keys=self.settings.correlation_keys, wiring=self._wiring)
 
     def _functions(self) -> list[str]:
         return [name for name, resource in self.resources.items() if resource.type == FUNCTION_TYPE]
@@ -177,6 +192,7 @@ class DeployedStage:
     def reset(self, seed: int | str | None = None) -> None:  # noqa: ARG002 - chance is AWS's own here
         """Begin a test: forget what was observed. What the account holds stays as it is."""
         self.journal.clear()
+        self.logs.forget()
         self._settled_at = 0
 
     def step_aside(self) -> None:

@@ -8,18 +8,15 @@ knows where.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from stagefright.journal import Record
+from stagefright.journal import OBSERVED, UNPROVED, Record
 from stagefright.targets.evidence.clues import Clues, Reader
 
 SKEW_S = 1.0
 """How far apart the clocks of two services of AWS may be; some of them stamp whole seconds."""
-
-UNPROVED = "unproved"
-"""The key of a record whose cause is not proved, or not known."""
 
 
 class Wiring(Protocol):
@@ -55,6 +52,18 @@ class Arranged:
 
     records: list[Record]
     places: Mapping[int, int]
+
+    def __getitem__(self, n: int) -> Record:
+        return self.records[n]
+
+    def since(self, n: int) -> Iterator[Record]:
+        """The records from number `n` on."""
+        return iter(self.records[n:])
+
+    def of_journal_since(self, n: int) -> list[Record]:
+        """The records that the journal has from number `n` on, with those that were drawn for them."""
+        places = [place for number, place in self.places.items() if (number if number >= 0 else -1 - number) >= n]
+        return [self.records[place] for place in sorted(places)]
 
 
 def arrange(records: Sequence[Record], *, keys: Iterable[str] = (), wiring: Wiring | None = None) -> Arranged:
@@ -139,8 +148,9 @@ class _Correlation:
         received = self._of_names(node)
         if received:
             return _of_one_resource(received)
-        if request_id in self._calls:
-            return [self._calls[request_id]]
+        called = [self._calls[name] for name in (request_id, *node.clues.received) if name in self._calls]
+        if called:
+            return called[:1]
         callers = [
             run
             for run in self._runs
@@ -256,9 +266,8 @@ class _Correlation:
             "source": parent.resource,
             "ids": [str(self._records[n].detail.get("id", n)) for n in causes],
             "attempt": record.detail["attempt"],
-            "observed": True,
+            OBSERVED: True,
             **({"causes": causes[1:]} if causes[1:] else {}),
-            **doubt,
         }
         delivery = Record(_delivery_number(record.n), record.at, "delivery", record.resource, causes[0], detail)
         event = {"event": None} if "event" not in record.detail else {}
@@ -353,5 +362,5 @@ def _as_dead_letter(event: Record, parent: Record | None, records: Mapping[int, 
     if context.get("condition") == "Success":
         return [event]
     detail = {"source": parent.resource, "condition": context.get("condition", "RetriesExhausted"), "ids": [request_id]}
-    letter = Record(_delivery_number(event.n), event.at, "dead_letter", event.resource, parent.n, {**detail, "observed": True})
+    letter = Record(_delivery_number(event.n), event.at, "dead_letter", event.resource, parent.n, {**detail, OBSERVED: True})
     return [letter, replace(event, cause=letter.n)]

@@ -158,8 +158,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Line]], ...] =
     (re.compile(r"(?:INIT_START|RESTORE_START) Runtime Version: (\S+)"), _init),
     (re.compile(r"INIT_REPORT (.*)", re.DOTALL), _init_report),
     (re.compile(rf"{_STAMP} ({UUID}) Task timed out after ([\d.]+) seconds"), _timeout),
-    (re.compile(rf"RequestId: ({UUID}) Error: (Runtime exited.*)"), _exit),
+    (re.compile(rf"RequestId: ({UUID}) Error: (Runtime exited[^\n]*)"), _exit),
     (re.compile(rf"{_STAMP}\t({UUID}|undefined)\tERROR\t(?:Invoke Error|Uncaught Exception|Unhandled Promise Rejection) *\t(.*)", re.DOTALL), _node_error),
     # Python's logging has a tab after the level, the runtime client a space.
-    (re.compile(r"\[ERROR\] ([A-Za-z_][\w.]*)(?:: (.*?))?(?:\nTraceback|\n|$)", re.DOTALL), _python_error),
+    (re.compile(r"\[ERROR\] ([A-Za-z_][\w.]*)(?:: (.*?))?(?:\nTraceback .*|\s*)$", re.DOTALL), _python_error),
 )  # fmt: skip

@@ -9,8 +9,8 @@ from typing import Any
 from stagefright.clock import Clock
 from stagefright.journal import OBSERVED, Journal, Record
 
-Arrange = Callable[[list[Record]], "list[Record]"]
-"""Puts what was observed into the order of its causes."""
+Arrange = Callable[[], list[Record]]
+"""Gives what was observed in the order of its causes."""
 
 
 class ObservedJournal(Journal):
@@ -21,13 +21,13 @@ class ObservedJournal(Journal):
     evidence as the journal of a local stage has it: in order of time, causes before their effects.
     """
 
-    def __init__(self, clock: Clock, arrange: Arrange = list) -> None:
+    def __init__(self, clock: Clock, arrange: Arrange | None = None) -> None:
         super().__init__(clock)
         self._arrange = arrange
 
     def arranged(self) -> list[Record]:
         """What is known now, with the edges that it proves; its records have numbers of their own."""
-        return self._arrange(list(self))
+        return list(self) if self._arrange is None else self._arrange()
 
     def revise(self, n: int, *, at: float | None = None, cause: int | None = None, **detail: Any) -> Record:
         """Correct a record by what became known later."""
