@@ -56,10 +56,12 @@ class DeployedStage:
         self.ledger = Ledger(Path(settings.directory), run=run, stage=name, account=account)
         """Where everything is written down before it is made in the account."""
         self.clock = WallClock()
-        self.journal = ObservedJournal(self.clock, lambda: self._arranged().records)
+        self.journal = ObservedJournal(self.clock, lambda since: self._arranged().of_journal_since(since))
         """What was observed since the test began, in the order in which it was; `arranged()` puts it in the order of its causes."""
         self.logs = LogReader(self.journal)
         """Makes records of what its functions log."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called at each look, when the journal has what was observed."""
         self._wiring = AccountWiring(self)
         self._clients: dict[str, Any] = {}
         self.http = StageSession(self._api_endpoints)
@@ -131,6 +133,8 @@ class DeployedStage:
 
     def look(self) -> None:
         """Take in what has been observed since the last look."""
+        for watch in list(self.watchers):
+            watch()
 
     # -- time --------------------------------------------------------------------------------------------------------
 

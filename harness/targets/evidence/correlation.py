@@ -78,7 +78,9 @@ class _Correlation:
         lines = _lines(records)
         self._ended = {r.cause: r.at for r in records if r.kind == "outcome" and r.cause is not None}
         self._events = [_Node(r, reader.of_event(r.detail)) for r in records if r.kind == "event"]
-        self._runs = [_run(r, reader.of_log(lines.get(r.n, ())), self._ended) for r in records if r.kind == "invocation"]
+        self._runs = [
+            _run(r, reader.of_log(lines.get(r.n, ())), self._ended) for r in records if r.kind == "invocation"
+        ]
         self._events.sort(key=_when)
         self._runs.sort(key=_when)
         self._nodes = {node.record.n: node for node in (*self._events, *self._runs)}
@@ -187,7 +189,9 @@ class _Correlation:
     def _threaded_causes(self, node: _Node) -> list[int]:
         if not node.clues.threads:
             return []
-        running = [run for run in self._runs if run is not node and _was_running(run, node.record.at) and _share(run, node)]
+        running = [
+            run for run in self._runs if run is not node and _was_running(run, node.record.at) and _share(run, node)
+        ]
         if node.record.kind == "event":
             return [running[0].record.n] if len(running) == 1 else []
         sources = self._wiring.sources(node.record.resource)
@@ -198,7 +202,11 @@ class _Correlation:
             and event.record.at <= node.record.at + SKEW_S
             and (sources is None or event.record.resource in sources)
         ]
-        last = [event for event in events if not any(self._leads_to(event.record.n, o.record.n) for o in events if o is not event)]
+        last = [
+            event
+            for event in events
+            if not any(self._leads_to(event.record.n, o.record.n) for o in events if o is not event)
+        ]
         if len(last) == 1:
             return [last[0].record.n]
         return [running[0].record.n] if not last and len(running) == 1 else []
@@ -259,7 +267,7 @@ class _Correlation:
         record = replace(record, cause=causes[0] if causes else None, detail={**record.detail, **doubt})
         parent = self._records.get(causes[0]) if causes else None
         if record.kind == "event":
-            return _as_dead_letter(record, parent, self._records)
+            return _as_dead_letter(record, parent)
         if parent is None or parent.kind != "event":
             return [record]
         detail = {
@@ -347,7 +355,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _as_dead_letter(event: Record, parent: Record | None, records: Mapping[int, Record]) -> list[Record]:
+def _as_dead_letter(event: Record, parent: Record | None) -> list[Record]:
     """An event that is a dead letter, as one: moved there by a redrive, or sent there by Lambda with the request that failed."""
     if parent is None:
         return [event]
@@ -362,5 +370,7 @@ def _as_dead_letter(event: Record, parent: Record | None, records: Mapping[int, 
     if context.get("condition") == "Success":
         return [event]
     detail = {"source": parent.resource, "condition": context.get("condition", "RetriesExhausted"), "ids": [request_id]}
-    letter = Record(_delivery_number(event.n), event.at, "dead_letter", event.resource, parent.n, {**detail, OBSERVED: True})
+    letter = Record(
+        _delivery_number(event.n), event.at, "dead_letter", event.resource, parent.n, {**detail, OBSERVED: True}
+    )
     return [letter, replace(event, cause=letter.n)]

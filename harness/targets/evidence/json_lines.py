@@ -46,7 +46,9 @@ def _platform(kind: str, record: Mapping[str, Any]) -> Line:
     if kind == "report" and request_id is not None:
         return Line("report", request_id, _report(record))
     if kind in ("initReport", "initRuntimeDone") and record.get("status") in FAILED_STATUSES:
-        return Line("init_error", None, {"error_type": record.get("errorType") or "Unknown", "status": record["status"]})
+        return Line(
+            "init_error", None, {"error_type": record.get("errorType") or "Unknown", "status": record["status"]}
+        )
     if kind == "runtimeDone":
         return Line("end", request_id, _trace(record))
     return Line("other", request_id)
@@ -84,10 +86,17 @@ def root_of(header: str) -> str:
 
 def _written(found: Mapping[str, Any]) -> Line:
     """A line of the runtime's logger, or of the code's own."""
-    request_id = _text(found.get("requestId")) or _text(found.get("function_request_id")) or _text(found.get("AWSRequestId"))
+    request_id = (
+        _text(found.get("requestId")) or _text(found.get("function_request_id")) or _text(found.get("AWSRequestId"))
+    )
     message = found.get("message")
     for error in (found, message if isinstance(message, dict) else {}):
-        if _is_error_level(found) and "errorType" in error and "errorMessage" in error and any(t in error for t in TRACES):
+        if (
+            _is_error_level(found)
+            and "errorType" in error
+            and "errorMessage" in error
+            and any(t in error for t in TRACES)
+        ):
             detail = {"error_type": str(error["errorType"]), "error_message": str(error["errorMessage"])}
             return Line("error", request_id, detail)
     return Line("other", request_id)

@@ -150,7 +150,9 @@ class LogReader:
         )
         attempt.outcome, attempt.ended = outcome.n, at
         is_cold = "init_ms" in line.detail
-        self._journal.revise(attempt.record, cold=is_cold or bool(self._journal[attempt.record].detail["cold"]), **_trace(line))
+        self._journal.revise(
+            attempt.record, cold=is_cold or bool(self._journal[attempt.record].detail["cold"]), **_trace(line)
+        )
         self._place_in_time(attempt, attempt.started)
 
     def _reported_error(self, place: _Stream, attempt: _Attempt, line: Line) -> dict[str, Any]:

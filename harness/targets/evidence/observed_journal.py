@@ -9,8 +9,8 @@ from typing import Any
 from stagefright.clock import Clock
 from stagefright.journal import OBSERVED, Journal, Record
 
-Arrange = Callable[[], list[Record]]
-"""Gives what was observed in the order of its causes."""
+Arrange = Callable[[int], list[Record]]
+"""Gives what was observed, from a number of the journal on, in the order of its causes."""
 
 
 class ObservedJournal(Journal):
@@ -25,9 +25,13 @@ class ObservedJournal(Journal):
         super().__init__(clock)
         self._arrange = arrange
 
-    def arranged(self) -> list[Record]:
-        """What is known now, with the edges that it proves; its records have numbers of their own."""
-        return list(self) if self._arrange is None else self._arrange()
+    def arranged(self, since: int = 0) -> list[Record]:
+        """
+        What is known now, with the edges that it proves; its records have numbers of their own.
+
+        With `since`, what came to be known from that number on.
+        """
+        return list(self.since(since)) if self._arrange is None else self._arrange(since)
 
     def revise(self, n: int, *, at: float | None = None, cause: int | None = None, **detail: Any) -> Record:
         """Correct a record by what became known later."""

@@ -71,7 +71,10 @@ class TestOneInvocation:
 
     def test_whose_init_phase_fails(self, journal, log):
         """The error comes before there is a request id."""
-        log.line(-1, "INIT_REPORT Init Duration: 900.00 ms\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError")
+        log.line(
+            -1,
+            "INIT_REPORT Init Duration: 900.00 ms\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError",
+        )
         log.invocation(ONE, report="Status: error\t")
 
         assert outcome_of(journal, runs(journal)[0]).detail["error_type"] == "Runtime.ImportModuleError"
@@ -104,7 +107,9 @@ class TestOneInvocation:
     def test_that_a_fault_struck(self, journal, log):
         """Our runtime's line is the `fault` record that a local stage writes."""
         line = {"source": "stagefright", "level": "warn", "action": "inject", "mode": "failure"}
-        log.invocation(ONE, json.dumps({**line, "fault": "failure", "settings": {"message": "down"}, "request_id": ONE}), ERROR)
+        log.invocation(
+            ONE, json.dumps({**line, "fault": "failure", "settings": {"message": "down"}, "request_id": ONE}), ERROR
+        )
 
         (fault,) = journal.of_kind("fault")
         assert (fault.resource, fault.cause) == ("Worker", runs(journal)[0].n)
