@@ -11,7 +11,7 @@ import json
 import time
 
 from stagefright.chaos.deliveries import is_delivery, never_delivered
-from stagefright.chaos.faults.fault import AnyFault, Reader, mode_of
+from stagefright.chaos.faults.fault import FUNCTIONS, AnyFault, Reader, mode_of
 from stagefright.chaos.plan import Plan
 from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import FaultNeverFired
@@ -40,7 +40,8 @@ class Gate:
             return
         self._since = time.time() - SKEW_S
         for name in self._plan.faults:
-            self._stage.observe(name, "logs")
+            if name in self._stage.resources and self._stage.resources[name].type in FUNCTIONS:
+                self._stage.observe(name, "logs")
 
     def prove(self) -> None:
         """Raise `FaultNeverFired` unless each planned fault struck; on a deployed stage, after having waited for the evidence."""

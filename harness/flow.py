@@ -129,6 +129,8 @@ class Flow:
         self.records = list(records.since(since) if isinstance(records, Journal) else records)
         self._known = known
         self._functions = functions
+        self.caveat: str | None = None
+        """What is to be known of how much it proves, if it is the flow of a deployed stage; it ends the text."""
         self._focus: Record | None = None
         self._by_n = {record.n: record for record in self.records}
         self._roots: list[Record] = []
@@ -249,9 +251,9 @@ class Flow:
         if lines_max is not None and len(lines) > lines_max:
             lines[lines_max:] = [f"... and {plural(len(lines) - lines_max, 'line')} more"]
         reasons = dict.fromkeys(str(r.detail[UNPROVED]) for r in self.records if UNPROVED in r.detail)
-        if lines and reasons:
-            lines.append(LEGEND + "; ".join(reasons))
-        return "\n".join(lines) or NOTHING_HAPPENED
+        legend = [LEGEND + "; ".join(reasons)] if lines and reasons else []
+        caveat = [] if self.caveat is None else [self.caveat]
+        return "\n".join([*(lines or [NOTHING_HAPPENED]), *legend, *caveat])
 
     # -- doubts ------------------------------------------------------------------------------------------------------
 

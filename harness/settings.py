@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stagefright.errors import SettingsError, UsageError, nearest
+from stagefright.spans import Span, parse_span
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
@@ -91,22 +92,20 @@ def _share(value: object) -> float:
     return float(value)
 
 
-def _span(value: object) -> str:
-    from stagefright.spans import parse_span
-
-    try:
-        seconds = parse_span(_text(value))
-    except UsageError as error:
-        raise _Refused(str(error)) from None
-    if not seconds:
-        raise _Refused("it is not above zero")
-    return str(value)
-
-
 def _path(value: object) -> Path:
     if isinstance(value, Path):
         return value
     return Path(_text(value))
+
+
+def _span(value: object) -> Span:
+    if not isinstance(value, str | int | float):
+        raise _Refused
+    try:
+        parse_span(value)
+    except UsageError:
+        raise _Refused from None
+    return value
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -186,6 +185,18 @@ def _from_word(value: object, wanted: type) -> object:
     return _switch_from_text(value) if wanted is bool else wanted(value)
 
 
+def _shared(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _Refused
+    # Imported here because a run that shares nothing should not pay for it.
+    from stagefright.shared.declaration import Malformed, SharedResource
+
+    try:
+        return {_text(name): SharedResource.read(name, table) for name, table in value.items()}
+    except Malformed as problem:
+        raise _Refused(f"shared.{problem}") from None
+
+
 def _executors(value: object) -> dict[str, str]:
     return _table({"*": value} if isinstance(value, str) else value)
 
@@ -226,17 +237,18 @@ def _executors_from_text(text: str) -> object:
 
 TEXT = Kind("text", _text)
 PATH = Kind("a path", _path)
+SPAN = Kind('a span of time such as "30s" or "5m"', _span)
 ACCOUNT = Kind("an account id: text of 12 digits", _account)
 TARGET = Kind(f"one of {', '.join(TARGETS)}", _target)
 SWITCH = Kind("true or false", _switch, _switch_from_text)
 SEED = Kind("a whole number", _seed, _seed_from_text)
 AMOUNT = Kind("a whole number above zero", _amount, _seed_from_text)
 SHARE = Kind("a number above 0, and 1 at most", _share, _share_from_text)
-SPAN_TEXT = Kind('a span of time such as "15m"', _span)
 TEXTS = Kind("a list of texts", _texts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
 ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
 AT_LEAST_ONCE = Kind(f"a table of {' and '.join(PROBABILITIES)}", _at_least_once, _table_from_text)
+SHARED = Kind("a table of name = { kind, url, ... } per shared server", _shared, _table_from_text)
 EXECUTORS = Kind("an executor's name, or a table of function = executor", _executors, _executors_from_text)
 
 
@@ -265,13 +277,15 @@ class Settings:
     """Where the stage lives."""
     service: str | None = _key(TEXT)
     """The system's name, part of a deployed stack's name."""
+    stack_name: str | None = _key(TEXT)
+    """The name of a stage's stack; `{service}` and `{stage}` are replaced. None: `{service}-{stage}`."""
     region: str = _key(TEXT, "us-east-1")
     account: str = _key(ACCOUNT, "123456789012")
     """The account id of a local stage."""
     profile: str | None = _key(TEXT)
     """The AWS profile of a deployed stage."""
     deploy: str | None = _key(TEXT)
-    """The command that deploys, instead of our own deployment; `{stage}` is replaced."""
+    """The command that deploys, instead of our own deployment; `{stage}`, `{service}`, `{region}` and `{profile}` are replaced."""
     remove: str | None = _key(TEXT)
     """The command that removes."""
     image: str | None = _key(TEXT)
@@ -286,14 +300,18 @@ class Settings:
     """The share of a stage's functions that chaos may hurt at once."""
     correlation_keys: tuple[str, ...] = _key(TEXTS, ())
     """More names, besides the usual ones, under which the functions of a deployed stage log and hand on a correlation id."""
-    chaos_lease: str = _key(SPAN_TEXT, "15m")
+    chaos_lease: Span = _key(SPAN, "15m")  # noqa: RUF009 (it only makes a field)
     """How long a flag on a deployed stage is good for, if nobody heals it."""
     accounts: tuple[str, ...] = _key(TEXTS, ())
     """The accounts that a deployed stage may live in; none named: any."""
     strict_template: bool = _key(SWITCH, False)
     """Whether a resource that the stage cannot stand up is an error instead of a warning."""
-    shared: bool = _key(SWITCH, False)
-    """Whether others use the deployed stage at the same time."""
+    shared: Mapping[str, Any] = _table_key(SHARED)
+    """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
+    quiet: Span | None = _key(SPAN)  # noqa: RUF009 (it only makes a field)
+    """How long nothing may move before a deployed stage counts as settled; None: 5 seconds on an emulator, 30 on AWS."""
+    settle_within: Span = _key(SPAN, "10m")  # noqa: RUF009 (it only makes a field)
+    """How long a deployed stage may take to settle."""
     seed: int = _key(SEED, 0)
     """What all chance depends on."""
     account_concurrency: int | None = _key(AMOUNT)

@@ -30,6 +30,7 @@ from stagefright.invoking import Invocation, event_bytes, read_invocation
 from stagefright.journal import Journal
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.settings import Settings, load_settings
+from stagefright.shared.tenancy import Tenancy, move_in
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.stack_names import stack_name
 from stagefright.templates import Template, find_template, load_template
@@ -57,13 +58,18 @@ class Stage:
     Made by `open_stage`; usable as a context manager, which closes it.
     """
 
+    is_deployed = False
+    """Its time is virtual, and it knows all that happens."""
+
     target = "local"
 
-    def __init__(self, name: str, settings: Settings, world: World, deployed: Deployed) -> None:
+    def __init__(self, name: str, settings: Settings, world: World, deployed: Deployed, shared: Tenancy) -> None:
         self.name = name
         self.settings = settings
         self.world = world
         self.deployed = deployed
+        self.shared = shared
+        """The stage's part of each server that the settings share, by name: `stage.shared["Orders"].url`."""
         self.http = StageSession(self._api_endpoints)
         """A `requests` session; a relative URL goes to the stage's API."""
         self._settled_at = 0
@@ -287,6 +293,7 @@ class Stage:
         """Go back to the freshly deployed state, in milliseconds; all chance depends on `seed` from here on."""
         refuse_travellers()
         self.world.reset(self.settings.seed if seed is None else seed)
+        self.shared.reset()
         self._settled_at = 0
 
     def step_aside(self) -> None:
@@ -297,7 +304,10 @@ class Stage:
         """Drop the stage."""
         if not self._closed:
             self._closed = True
-            self.world.close()
+            try:
+                self.world.close()
+            finally:
+                self.shared.close()
 
     def __repr__(self) -> str:
         return f"<stage {self.name!r} on {self.target}>"
@@ -347,7 +357,12 @@ class Stage:
 
 
 def open_stage(
-    name: str, *, settings: Settings | None = None, directory: str | Path | None = None, **overrides: Any
+    name: str,
+    *,
+    settings: Settings | None = None,
+    directory: str | Path | None = None,
+    copy: str = "",
+    **overrides: Any,
 ) -> Stage | DeployedStage:
     """
     Stand a stage up and return it.
@@ -355,6 +370,7 @@ def open_stage(
     Args:
         settings: where everything is set already; else they are read from `pyproject.toml` at or above `directory`
             (default: the current one), and `overrides` (`template=`, `parameters=`, ...) come on top.
+        copy: tells apart the processes of one run that each have the stage for themselves, such as the workers of pytest-xdist.
 
     Raises `SettingsError` and `TemplateError`.
     """
@@ -364,20 +380,28 @@ def open_stage(
         from stagefright.targets.opening import open_deployed
 
         return open_deployed(name, settings)
+    shared = move_in(name, settings, copy=copy)
+    try:
+        return _deploy(name, settings, _load(name, settings, shared.parameters), shared)
+    except BaseException:
+        shared.close()
+        raise
+
+
+def _load(name: str, settings: Settings, parameters: Mapping[str, str]) -> Template:
     path = settings.template or find_template(settings.directory)
-    template = load_template(
+    return load_template(
         path.resolve(),
-        parameters=settings.parameters,
+        parameters={**settings.parameters, **parameters},
         account=settings.account,
         region=settings.region,
         stack_name=stack_name(name, settings),
         exports=settings.exports,
         ssm=settings.ssm_parameters.get,
     )
-    return _deploy(name, settings, template)
 
 
-def _deploy(name: str, settings: Settings, template: Template) -> Stage:
+def _deploy(name: str, settings: Settings, template: Template, shared: Tenancy) -> Stage:
     world = World(
         account=settings.account,
         region=settings.region,
@@ -386,14 +410,14 @@ def _deploy(name: str, settings: Settings, template: Template) -> Stage:
         account_concurrency=settings.account_concurrency or ACCOUNT_CONCURRENCY,
         at_least_once=settings.at_least_once,
     )
-    world.allow_hosts = settings.allow_hosts
+    world.allow_hosts = (*settings.allow_hosts, *shared.hosts)
     world.open()
     try:
         _furnish(world, settings)
         deployed = deploy(world, template, stack_name=stack_name(name, settings), strict=settings.strict_template)
         _check_at_least_once(settings, deployed)
         world.mark_deployed()
-        stage = Stage(name, settings, world, deployed)
+        stage = Stage(name, settings, world, deployed, shared)
         stage.reset()
     except BaseException:
         world.close()

@@ -7,13 +7,16 @@ what its functions logged. Nothing in the account changes by looking.
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from stagefright.errors import ConditionNeverHeld, UnknownResource, UsageError, nearest
+from stagefright.errors import ConditionNeverHeld, OnlyLocal, StillMoving, UnknownResource, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
@@ -21,6 +24,8 @@ from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
+from stagefright.targets.api_endpoints import api_endpoints
+from stagefright.targets.arns import asked_arn
 from stagefright.targets.evidence.acts import note_acts
 from stagefright.targets.evidence.correlation import Arranged, arrange
 from stagefright.targets.evidence.log_reader import LogReader
@@ -28,8 +33,14 @@ from stagefright.targets.evidence.observed_journal import ObservedJournal
 from stagefright.targets.evidence.wiring import AccountWiring
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
+from stagefright.targets.taps.arming import make_tap
+from stagefright.targets.taps.ground import Ground
+from stagefright.targets.taps.log import Running
+from stagefright.targets.taps.motion import CAVEAT, Queues, quiet_s
+from stagefright.targets.taps.tap import Sighting
+from stagefright.targets.taps.taps import Taps
 from stagefright.targets.wall_clock import WallClock
-from stagefright.wording import name_of_condition
+from stagefright.wording import name_of_condition, plural
 
 if TYPE_CHECKING:
     from stagefright.event import Event
@@ -41,20 +52,49 @@ PAUSE_MAX_S = 2.0
 """How long, in real time, it waits between two looks: at first, and at most; each pause is half as long again as the one before."""
 
 FUNCTION_TYPE = "AWS::Lambda::Function"
+INVOCABLE_TYPES = (FUNCTION_TYPE, "AWS::Lambda::Alias", "AWS::Lambda::Version")
+
+LOCAL_ONLY = {
+    "deployed": "its resources are stage.resources.",
+    "has_parameter": "ask stage.client('ssm').",
+    "interference": "deliveries between services cannot be hurt from outside.",
+    "module": "its functions run in other processes. Hurt them with chaos flags, or change the data that they read.",
+    "on_arrival": "its functions run in other processes.",
+    "instrument": "its functions run in other processes.",
+    "ephemeral_storage_mb": "ask stage.client('lambda').",
+    "serve": "other processes reach it at any time; wait for them with stage.wait_until(...).",
+    "template": "what is deployed are stage.resources and stage.outputs.",
+    "world": "what is in the account is reached with stage.client(...).",
+}
+"""What a local stage has besides, and what to do on a deployed one instead."""
 
 
 class DeployedStage:
     """A system that is up in an account. Made by `open_stage`; usable as a context manager, which closes it."""
 
-    def __init__(self, name: str, settings: Settings, account: Account, stack: Stack, *, run: Run) -> None:
+    is_deployed = True
+    """Its time is real, and it knows no more than was observed."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        account: Account,
+        stack: Stack,
+        *,
+        run: Run,
+        ledger: Ledger | None = None,
+    ) -> None:
         self.name = name
         self.settings = settings
         self.target = settings.target
         self.account = account
         self.stack = stack
         self.run = run
-        self.ledger = Ledger(Path(settings.directory), run=run, stage=name, account=account)
+        self.ledger = ledger or Ledger(Path(settings.directory), run=run, stage=name, account=account)
         """Where everything is written down before it is made in the account."""
+        self.is_kept = True
+        """Whether its stack stays when the stage is closed: it was there before, or is to be kept."""
         self.clock = WallClock()
         self.journal = ObservedJournal(self.clock, lambda since: self._arranged().of_journal_since(since))
         """What was observed since the test began, in the order in which it was; `arranged()` puts it in the order of its causes."""
@@ -68,8 +108,16 @@ class DeployedStage:
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
+        self.ground = Ground(account, self.ledger, run, name)
+        self.taps = Taps()
+        """What observes its resources."""
+        self.began_at: float | None = None
+        """When the test began, by the account's clock; logs are read from there on."""
+        self._sighted = 0
+        self._running = Running()
         self._settled_at = 0
         self._is_here = True
+        self._endpoints: dict[str, str] | None = None
 
     # -- what it consists of -----------------------------------------------------------------------------------------
 
@@ -90,9 +138,10 @@ class DeployedStage:
     def arn(self, logical_id: str) -> str:
         """The ARN of a resource."""
         resource = self._resource(logical_id)
-        if resource.arn is None:
+        arn = resource.arn or asked_arn(self.account, resource.type, resource.physical_id)
+        if arn is None:
             raise UsageError(f"{logical_id} ({resource.type}) has no ARN; its physical id is {resource.physical_id!r}.")
-        return resource.arn
+        return arn
 
     def _resource(self, logical_id: str) -> StackResource:
         try:
@@ -111,15 +160,32 @@ class DeployedStage:
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def invoke(self, function: str, event: Any = None, *, qualifier: str | None = None) -> Invocation:
-        """Invoke a function, by logical id, and wait for its answer; see `Stage.invoke`."""
+        """Invoke a function, by logical id or name, and wait for its answer; see `Stage.invoke`."""
         given = {"Qualifier": qualifier} if qualifier else {}
         answer = self.client("lambda").invoke(
-            FunctionName=self.ref(function), Payload=event_bytes(function, event), LogType="Tail", **given
+            FunctionName=self._function_name(function),
+            Payload=event_bytes(function, event),
+            LogType="Tail",
+            **given,
         )
         return read_invocation(answer)
 
+    def _function_name(self, asked: str) -> str:
+        if any(asked in (one.physical_id, one.arn) for one in self.resources.values() if one.type in INVOCABLE_TYPES):
+            return asked
+        resource = self._resource(asked)
+        if resource.type not in INVOCABLE_TYPES:
+            raise UsageError(
+                f"{asked} is an {resource.type}; only functions can be invoked. Functions: {', '.join(self._functions()) or 'none'}."
+            )
+        return resource.physical_id
+
     def _api_endpoints(self) -> dict[str, str]:
-        return {}
+        """The URLs of the stage's APIs, by logical id; asked for once."""
+        if self._endpoints is None:
+            with self.account.explained("find the stage's APIs"):
+                self._endpoints = api_endpoints(self.account, self.resources)
+        return self._endpoints
 
     # -- observing ---------------------------------------------------------------------------------------------------
 
@@ -129,17 +195,52 @@ class DeployedStage:
         return bool(found.get("StreamSpecification", {}).get("StreamEnabled"))
 
     def observe(self, resource: str, verb: str, pattern: Mapping[str, Any] | None = None) -> None:
-        """Let the journal have, from now on, the events of a resource, as `listen.<verb>` sees them; at once, if it has them already."""
+        """
+        Let the journal have, from now on, the events of a resource, as `listen.<verb>` sees them.
+
+        Returns when what happens next will be seen. What that took in the account is taken away at the end of the test.
+        """
+        # What happened before is journaled before, so that a listener does not take it for news.
+        self.look()
+        key = (resource, verb, json.dumps(pattern, sort_keys=True))
+        self.taps.arm(key, f"listen.{verb}({resource!r})", lambda: make_tap(self, resource, verb, pattern))
+        if verb == "logs":
+            # A log can be read from the test's beginning on; its past is no news either.
+            self.look()
+
+    def tail(self) -> None:
+        """Let the journal have what all functions log, since the test began."""
+        for function in self._functions():
+            if (function, "logs", "null") not in self.taps:
+                self.observe(function, "logs")
 
     def look(self) -> None:
         """Take in what has been observed since the last look."""
+        for sighting in self.taps.poll():
+            self._sighted += 1
+            if sighting.kind == "log":
+                self._running.note(sighting.resource, sighting.detail["line"])
+            self._take_in(sighting)
         for watch in list(self.watchers):
             watch()
+
+    def _take_in(self, sighting: Sighting) -> None:
+        """Journal one thing that was observed, and what it proves."""
+        if sighting.kind == "log":
+            self.logs.take(sighting.at, sighting.resource, sighting.origin, sighting.detail["line"])
+        else:
+            self.journal.write_past(sighting.at, sighting.kind, sighting.resource, sighting.detail)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
-        """Let real time pass until `condition()` is true or the span is over; returns its last value."""
+        """
+        Let real time pass until `condition()` is true or the span is over; returns its last value.
+
+        A span without end is over when the stage is quiet; see `settle`.
+        """
+        if math.isinf(within_s):
+            return self._until_quiet(condition)
         until, pause_s = time.monotonic() + within_s, FIRST_PAUSE_S
         while True:
             self.look()
@@ -149,6 +250,44 @@ class DeployedStage:
                 return value
             time.sleep(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, PAUSE_MAX_S)
+
+    def _until_quiet(self, condition: Callable[[], T]) -> T:
+        """The same, until nothing was seen to move for a while; `StillMoving` if that does not come in time."""
+        self.tail()
+        queues, limit_s = Queues(self.ground, self.resources), parse_span(self.settings.settle_within)
+        began = quiet_since = time.monotonic()
+        pause_s = min(self._quiet_s / 4, PAUSE_MAX_S)
+        while True:
+            moving = self._moving(queues)
+            value, now = condition(), time.monotonic()
+            if moving:
+                quiet_since = now
+            if value or now - quiet_since >= self._quiet_s:
+                return value
+            if now - began > limit_s:
+                raise StillMoving(self._restless(moving, limit_s))
+            time.sleep(pause_s)
+
+    @property
+    def _quiet_s(self) -> float:
+        return quiet_s(self.settings.quiet, is_emulator=self.account.is_emulator)
+
+    def _moving(self, queues: Queues) -> list[str]:
+        """What was seen to move, in words."""
+        before = self._sighted
+        self.look()
+        news = [plural(self._sighted - before, "new observation")] if self._sighted > before else []
+        running = [f"{name} is running" for name in self._running.names]
+        behind = [f"{name} has more to read" for name in self.taps.behind]
+        return [*news, *running, *behind, *queues.moving()]
+
+    def _restless(self, moving: list[str], limit_s: float) -> str:
+        moves = "; ".join(moving) or f"it was never quiet for {format_span(self._quiet_s)}"
+        return (
+            f"{self.name} did not settle within {format_span(limit_s)} (settle_within): {moves}.\n{self._flow_since(0)}\n"
+            "Try next: a message that is never worked off needs a redrive policy; what recurs by itself (a schedule) never settles: use "
+            "wait_until(...) or expect(...) instead."
+        )
 
     def wait_until(self, condition: Callable[[], T], within: Span = "30s") -> T:
         """
@@ -165,12 +304,25 @@ class DeployedStage:
         )
 
     def settle(self) -> Flow:
-        """Wait until nothing moved for a while; returns the flow of what was observed since the test began or last settled."""
+        """
+        Wait until nothing was seen to move for a while; returns the flow of what was observed since the test began or last settled.
+
+        How long that while is, the setting `quiet` says. It proves less than on a local stage, as the flow's text says.
+        """
+        self._until_quiet(lambda: None)
         since, self._settled_at = self._settled_at, len(self.journal)
-        return self._flow_since(since)
+        flow = self._flow_since(since)
+        flow.caveat = CAVEAT.format(quiet=format_span(self._quiet_s))
+        return flow
 
     def flow(self, event: Event | int) -> Flow:
-        """The flow of one stimulus, as far as the evidence allows."""
+        """
+        The flow of one stimulus, as far as the evidence allows: what its functions logged, and what was observed.
+
+        An edge that is only likely has a "?" in the tree, and `unproved` lists it.
+        """
+        self.tail()
+        self.look()
         record = getattr(event, "record", event)
         assert isinstance(record, int)
         arranged = self._arranged()
@@ -195,21 +347,48 @@ class DeployedStage:
 
     def reset(self, seed: int | str | None = None) -> None:  # noqa: ARG002 - chance is AWS's own here
         """Begin a test: forget what was observed. What the account holds stays as it is."""
+        self.taps.close()
         self.journal.clear()
         self.logs.forget()
+        self.began_at = self.ground.now()
+        self._running = Running()
         self._settled_at = 0
 
     def step_aside(self) -> None:
-        """End a test: stop observing."""
+        """End a test: stop observing, and take away what observing took."""
+        self.taps.close()
 
     def close(self) -> None:
         """Let go of the stage, and take away what this run made, unless it is to be kept."""
         self._is_here = False
-        while self.closers:
-            self.closers.pop()()
+        with ExitStack() as closing:  # whatever goes wrong with one, the others have their turn
+            closing.callback(self.ledger.close)
+            while self.closers:
+                closing.callback(self.closers.pop(0))
+            closing.callback(self.taps.close)
+
+    # -- what only a local stage has ---------------------------------------------------------------------------------
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where other processes reach the emulator that the stage is in; on AWS itself there is no such thing to tell them."""
+        if self.account.endpoint_url is None:
+            raise OnlyLocal(
+                f"stage.endpoint_url: {self!r} is on AWS itself, where other processes find it without a URL: give them the region "
+                f"{self.account.region} and credentials (stage.account.environment())."
+            )
+        return self.account.endpoint_url
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in LOCAL_ONLY:
+            raise OnlyLocal(
+                f"stage.{name} is there on the target local only; {self!r} is deployed: {LOCAL_ONLY[name]} A test that needs it is marked "
+                '@pytest.mark.only_on("local").'
+            )
+        raise AttributeError(f"A stage has no {name!r}.")
 
     def __repr__(self) -> str:
-        return f"<stage {self.name!r} on {self.target}>"
+        return f"<stage {self.__dict__.get('name')!r} on {self.__dict__.get('target')}>"
 
     def __enter__(self) -> Self:
         return self
