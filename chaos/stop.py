@@ -20,6 +20,7 @@ from typing import Any
 from stagefright.chaos.checks.verdict import Check, Verdict
 from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import ChaosRefused, UnknownResource, UsageError
+from stagefright.journal import Record
 from stagefright.wording import name_of_condition
 
 Condition = str | Check | Callable[[], object]
@@ -90,16 +91,12 @@ class Watch:
         return self._reason
 
     def _judgement(self, condition: Any) -> str | None:
-        answer = condition(self._evidence()) if isinstance(condition, Check) else condition()
+        answer = condition(evidence_since(self._stage, self._begin)) if isinstance(condition, Check) else condition()
         if isinstance(answer, Verdict):
             return str(answer) if answer.broken else None
         if not answer:
             return None
         return answer if isinstance(answer, str) else f"{name_of_condition(condition)} returned {answer!r}"
-
-    def _evidence(self) -> Any:
-        journal: Any = self._stage.journal
-        return journal.arranged(self._begin) if hasattr(journal, "arranged") else list(journal.since(self._begin))
 
     def _keep_watching(self) -> None:
         assert self._alarms is not None
@@ -117,6 +114,12 @@ class Watch:
             if self._reason is None:
                 self._reason = reason
                 self._heal()
+
+
+def evidence_since(stage: StageFace, begin: int) -> list[Record]:
+    """What a check may judge: the records since number `begin` of the journal, in the order of their causes."""
+    journal: Any = stage.journal
+    return journal.arranged(begin) if hasattr(journal, "arranged") else list(journal.since(begin))
 
 
 class Alarms:

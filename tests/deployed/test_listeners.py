@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from stagefright.errors import ExpectationFailed, StillMoving, UnsupportedOperation, UsageError
-from stagefright.ledger.ledger import DIRECTORY
+from stagefright.ledger.files import DIRECTORY
 from stagefright.listeners import Listen
 from stagefright.settings import Settings
 from stagefright.targets.account import Account
