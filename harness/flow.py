@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from stagefright.errors import UnknownResource, UnprovedFlow, nearest
 from stagefright.event import Event, is_event
-from stagefright.journal import UNPROVED, Journal, Record
+from stagefright.journal import UNPROVED, UNSURE, Journal, Record
 from stagefright.wording import clip, neat, offset, plural, shorten
 
 LINES_MAX = 200
@@ -265,7 +265,8 @@ class Flow:
             while above is not None and above.n not in seen:
                 seen[above.n] = above
                 above = self._by_n.get(above.cause) if above.cause is not None else None
-        doubtful = [record for record in seen.values() if UNPROVED in record.detail]
+        # A record of which nobody knows where it came from stands at the top of the tree, so no answer rests on that.
+        doubtful = [record for record in seen.values() if UNPROVED in record.detail and record.cause in self._by_n]
         if doubtful:
             told = "; ".join(map(self._doubt, doubtful))
             warnings.warn(f"Flow.{what} rests on what is not proved: {told}.", UnprovedFlow, stacklevel=3)
@@ -410,7 +411,7 @@ class Flow:
         took = f"after {outcome.detail.get('duration_ms', 0):g} ms"
         if _failed(outcome):
             return f"failed {took} with {_error_type(outcome)}: {clip(outcome.detail.get('error_message') or '')}"
-        return f"ok {took}"
+        return f"ended {took}; {outcome.detail[UNSURE]}" if UNSURE in outcome.detail else f"ok {took}"
 
     def _retry_line(self, record: Record) -> str:
         due = record.detail.get("due")

@@ -98,12 +98,13 @@ class DeployedStage:
         self.clock = WallClock()
         self.journal = ObservedJournal(self.clock, lambda since: self._arranged().of_journal_since(since))
         """What was observed since the test began, in the order in which it was; `arranged()` puts it in the order of its causes."""
-        self.logs = LogReader(self.journal)
+        self.logs = LogReader(self.journal, self._runtime_of)
         """Makes records of what its functions log."""
         self.watchers: list[Callable[[], None]] = []
         """Called at each look, when the journal has what was observed."""
         self._wiring = AccountWiring(self)
         self._clients: dict[str, Any] = {}
+        self._runtimes: dict[str, str] = {}
         self.http = StageSession(self._api_endpoints)
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
@@ -230,6 +231,18 @@ class DeployedStage:
             self.logs.take(sighting.at, sighting.resource, sighting.origin, sighting.detail["line"])
         else:
             self.journal.write_past(sighting.at, sighting.kind, sighting.resource, sighting.detail)
+
+    def _runtime_of(self, function: str) -> str:
+        """The runtime of a function, such as `python3.12`; "" for an image, or if the account does not say."""
+        if function not in self._runtimes:
+            from botocore.exceptions import BotoCoreError, ClientError
+
+            try:
+                answer = self.account.client("lambda").get_function_configuration(FunctionName=self.ref(function))
+            except (BotoCoreError, ClientError):
+                answer = {}
+            self._runtimes[function] = answer.get("Runtime", "")
+        return self._runtimes[function]
 
     # -- time --------------------------------------------------------------------------------------------------------
 

@@ -26,11 +26,19 @@ class Wiring(Protocol):
         """The resources that a function gets events from, by logical id; None if that is not known."""
         ...
 
+    def reports_failures(self, function: str, source: str) -> bool | None:
+        """Whether the function's answer to a batch from there may name items that failed; None if that is not known."""
+        ...
+
 
 class Unwired:
     """Nothing is known."""
 
     def sources(self, function: str) -> frozenset[str] | None:  # noqa: ARG002 - of any function
+        """None."""
+        return None
+
+    def reports_failures(self, function: str, source: str) -> bool | None:  # noqa: ARG002 - of any function
         """None."""
         return None
 
@@ -130,8 +138,22 @@ class _Correlation:
         carried = self._of_names(node)
         if carried:
             return [carried[-1].record.n]
-        makers = [run for run in self._runs if name in run.clues.mentioned and _was_running(run, node.record.at)]
+        makers = [run for run in self._runs if name in run.clues.mentioned and self._may_have_made(run, node)]
         return [makers[0].record.n] if name and makers else []
+
+    def _may_have_made(self, run: _Node, event: _Node) -> bool:
+        """
+        Whether an event came to be while a function ran that had not been handed it.
+
+        Some services stamp whole seconds; then what feeds the function is not taken for what it made.
+        """
+        if str(event.record.detail.get("id", "")) in run.clues.received or event.record.at > run.ended + SKEW_S:
+            return False
+        if event.record.at >= run.record.at:
+            return True
+        sources = self._wiring.sources(run.record.resource)
+        is_blurred = event.record.at == int(event.record.at) and event.record.at + 1 > run.record.at
+        return is_blurred and sources is not None and event.record.resource not in sources
 
     def _given_up(self, event: Record) -> int | None:
         """The last outcome of the request that an event on a dead-letter queue or a destination tells of."""
@@ -189,11 +211,12 @@ class _Correlation:
     def _threaded_causes(self, node: _Node) -> list[int]:
         if not node.clues.threads:
             return []
+        if node.record.kind == "event":
+            makers = [run for run in self._runs if self._may_have_made(run, node) and _share(run, node)]
+            return [makers[0].record.n] if len(makers) == 1 else []
         running = [
             run for run in self._runs if run is not node and _was_running(run, node.record.at) and _share(run, node)
         ]
-        if node.record.kind == "event":
-            return [running[0].record.n] if len(running) == 1 else []
         sources = self._wiring.sources(node.record.resource)
         events = [
             event
@@ -215,13 +238,16 @@ class _Correlation:
 
     def _likely_causes(self, node: _Node) -> list[int]:
         if node.record.kind == "event":
-            running = [run for run in self._runs if _was_running(run, node.record.at)]
-            return [running[0].record.n] if len(running) == 1 else []
+            makers = [run for run in self._runs if self._may_have_made(run, node)]
+            return [makers[0].record.n] if len(makers) == 1 else []
         sources = self._wiring.sources(node.record.resource) or frozenset()
         waiting = [e for e in self._events if e.record.resource in sources and e.record.at <= node.record.at + SKEW_S]
         taken = {cause for run in self._runs if run.record.resource == node.record.resource for cause in run.causes}
         fresh = [event for event in waiting if event.record.n not in taken]
         return [(fresh[0] if fresh else waiting[-1]).record.n] if waiting else []
+
+    def _reports_failures(self, function: str, event: Record) -> bool | None:
+        return self._wiring.reports_failures(function, event.resource) if _is_of_mapping(event) else False
 
     # -- the order -----------------------------------------------------------------------------------------------------
 
@@ -274,12 +300,18 @@ class _Correlation:
             "source": parent.resource,
             "ids": [str(self._records[n].detail.get("id", n)) for n in causes],
             "attempt": record.detail["attempt"],
+            "reports_failures": self._reports_failures(record.resource, parent),
             OBSERVED: True,
             **({"causes": causes[1:]} if causes[1:] else {}),
         }
         delivery = Record(_delivery_number(record.n), record.at, "delivery", record.resource, causes[0], detail)
         event = {"event": None} if "event" not in record.detail else {}
         return [delivery, replace(record, cause=delivery.n, detail={**record.detail, **event})]
+
+
+def _is_of_mapping(event: Record) -> bool:
+    """Whether an event source mapping hands it over, and not the service that has it: those of queues, streams and tables."""
+    return any(part in event.detail for part in ("body", "data"))
 
 
 def _delivery_number(n: int) -> int:
@@ -315,7 +347,7 @@ def _when(node: _Node) -> tuple[float, int]:
 
 
 def _was_running(run: _Node, at: float) -> bool:
-    return run.record.at - SKEW_S <= at <= run.ended + SKEW_S
+    return run.record.at <= at <= run.ended
 
 
 def _share(one: _Node, other: _Node) -> bool:

@@ -8,15 +8,21 @@ The attempts of an asynchronous invocation share their request id, and each has 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from stagefright.journal import UNSURE
 from stagefright.targets.evidence.injections import read_injection
 from stagefright.targets.evidence.lines import EXITED, TIMED_OUT, Line, read_line
 from stagefright.targets.evidence.observed_journal import ObservedJournal
 
 SKEW_S = 0.05
 """How far the platform's stamps of one invocation may be apart from what its duration says."""
+
+
+TELLING_RUNTIMES = ("python", "nodejs")
+"""The runtimes whose way to log an exception is known."""
 
 
 @dataclass
@@ -52,8 +58,9 @@ class _Stream:
 class LogReader:
     """Reads the logs of a stage's functions into its journal."""
 
-    def __init__(self, journal: ObservedJournal) -> None:
+    def __init__(self, journal: ObservedJournal, runtime_of: Callable[[str], str] = lambda _: "python") -> None:
         self._journal = journal
+        self._runtime_of = runtime_of
         self._streams: dict[tuple[str, str], _Stream] = {}
         self._attempts: dict[tuple[str, str], list[_Attempt]] = {}
 
@@ -164,10 +171,17 @@ class LogReader:
             message = f"RequestId: {attempt.request_id} Error: Task timed out after {seconds:.2f} seconds"
             return {"error_type": TIMED_OUT, "error_message": message}
         if status == "success":
-            return attempt.error
+            return attempt.error or self._doubt(attempt.function)
         found = {"error_type": EXITED, "error_message": None, **place.init_error, **attempt.error, **told}
         place.init_error = {}
         return found
+
+    def _doubt(self, function: str) -> dict[str, Any]:
+        """An end without an error is a good one if the runtime logs each exception that leaves the handler in a way that is known."""
+        runtime = self._runtime_of(function)
+        if runtime.startswith(TELLING_RUNTIMES):
+            return {}
+        return {UNSURE: f"the log of a function on {runtime or 'an image of its own'} does not say whether it failed"}
 
     def _fail(self, attempt: _Attempt | None, line: Line) -> None:
         if attempt is None:

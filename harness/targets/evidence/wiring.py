@@ -32,12 +32,19 @@ class AccountWiring:
         self._stage = stage
         self._found: Mapping[str, frozenset[str]] | None = None
         self._is_unknown = False
+        self._reporting: dict[tuple[str, str], bool] = {}
 
     def sources(self, function: str) -> frozenset[str] | None:
         """The resources that a function gets events from, by logical id; None if that cannot be read."""
         if self._found is None and not self._is_unknown:
             self._found = self._read()
         return None if self._found is None else self._found.get(function, frozenset())
+
+    def reports_failures(self, function: str, source: str) -> bool | None:
+        """Whether the function's answer to a batch from there may name items that failed; None if that cannot be read."""
+        if self.sources(function) is None:
+            return None
+        return self._reporting.get((function, source))
 
     def _read(self) -> Mapping[str, frozenset[str]] | None:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -56,7 +63,9 @@ class AccountWiring:
             pages = self._stage.client("lambda").get_paginator("list_event_source_mappings")
             for page in pages.paginate(FunctionName=resource.physical_id):
                 for mapping in page["EventSourceMappings"]:
-                    yield self._name(_resource_in(mapping.get("EventSourceArn", ""))), function
+                    source = self._name(_resource_in(mapping.get("EventSourceArn", "")))
+                    self._reporting[function, source] = bool(mapping.get("FunctionResponseTypes"))
+                    yield source, function
 
     def _subscriptions(self) -> Iterator[tuple[str, str]]:
         for topic, resource in self._of_type("AWS::SNS::Topic"):
