@@ -104,6 +104,11 @@ class Observed(Protocol):
     """A stage, as far as a listener is concerned."""
 
     @property
+    def is_deployed(self) -> bool:
+        """Whether its time is real, so that waiting proves nothing of what may still come."""
+        ...
+
+    @property
     def journal(self) -> Journal:
         """What happened."""
         ...
@@ -132,7 +137,7 @@ class Observed(Protocol):
         ...
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
-        """Let time pass until the condition is true, nothing is due, or the span is over; its last value."""
+        """Let time pass until the condition is true, nothing is due (or moves), or the span is over; its last value."""
         ...
 
 
@@ -270,7 +275,7 @@ class Listener:
         until = self._stage.clock.now() + within_s
         event = self._stage.run_until(self._search(expectation).first, within_s)
         if event is None:
-            is_quiet = self._stage.clock.now() < until
+            is_quiet = not self._stage.is_deployed and self._stage.clock.now() < until
             raise ExpectationFailed(no_event(self._surroundings(), expectation, within_s, is_quiet=is_quiet))
         self._taken.add(event.id)
         return event
@@ -279,7 +284,8 @@ class Listener:
         """
         Run the stage until nothing is due, and fail if an event came that satisfied no expectation.
 
-        That is sound: in a quiet stage nothing more can happen.
+        That is sound on a local stage: in a quiet one nothing more can happen. A deployed stage is only seen not to move for a
+        while (the setting `quiet`).
         """
         self._refuse(Expectation(), math.inf, "")
 
@@ -341,6 +347,7 @@ class Listener:
             taken=frozenset(self._taken),
             only=self._only,
             filtered=self._filtered,
+            is_deployed=self._stage.is_deployed,
         )
 
     def __repr__(self) -> str:
