@@ -49,12 +49,14 @@ def sweep_tagged(
     `living` are the runs that are known to live; `known` are the things (kind and name) that a ledger has told of already.
     """
     troubles: list[str] = []
+    # A flag is a parameter to its tags.
+    told = {("parameter" if kind == "flag" else kind, name) for kind, name in known}
     found = find(account, troubles)
     parts = _parts_of_stacks(account, found, troubles)
     findings = []
     for thing in sorted(found, key=lambda one: (ORDER.index(one.kind), one.name)):
         lease = lease_of(thing.tags, TAG_PREFIX)
-        if lease is None or thing.name in parts or (thing.kind, thing.name) in set(known):
+        if lease is None or thing.name in parts or (thing.kind, thing.name) in told:
             continue
         if _is_due(lease, thing, wish, set(living)):
             findings.append(_treat(account, thing, lease, wish))

@@ -45,7 +45,9 @@ class System:
 
     def topic(self, logical_id, **attributes):
         suffix = ".fifo" if attributes.get("FifoTopic") else ""
-        arn = self.client("sns").create_topic(Name=f"{self.name}-{logical_id}{suffix}", Attributes=attributes)["TopicArn"]
+        arn = self.client("sns").create_topic(Name=f"{self.name}-{logical_id}{suffix}", Attributes=attributes)[
+            "TopicArn"
+        ]
         return self.add(logical_id, "AWS::SNS::Topic", arn, arn)
 
     def queue(self, logical_id, **attributes):
@@ -71,7 +73,9 @@ class System:
 
     def table(self, logical_id, stream=True):
         name = f"{self.name}-{logical_id}"
-        view = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}} if stream else {}
+        view = (
+            {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}} if stream else {}
+        )
         self.client("dynamodb").create_table(
             TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}], **view,
@@ -121,7 +125,9 @@ class System:
         queues = self.client("sqs").list_queues(QueueNamePrefix="stagefright-").get("QueueUrls", [])
         events = self.client("events")
         buses = ["default", *(one.physical_id for one in self.resources.values() if one.type.endswith("EventBus"))]
-        rules = [r["Name"] for b in buses for r in events.list_rules(EventBusName=b, NamePrefix="stagefright-")["Rules"]]
+        rules = [
+            r["Name"] for b in buses for r in events.list_rules(EventBusName=b, NamePrefix="stagefright-")["Rules"]
+        ]
         subscriptions = self.client("sns").list_subscriptions()["Subscriptions"]
         endpoints = [one["Endpoint"] for one in subscriptions if ":stagefright-" in one["Endpoint"]]
         return [*queues, *rules, *endpoints]
@@ -628,9 +634,13 @@ class TestSettling:
 def receive(system, queue):
     """All messages of a queue, hidden from now on."""
     found = {}
-    while messages := system.client("sqs").receive_message(
-        QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=600, MessageSystemAttributeNames=["All"]
-    ).get("Messages"):
+    while (
+        messages := system.client("sqs")
+        .receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=600, MessageSystemAttributeNames=["All"]
+        )
+        .get("Messages")
+    ):
         found |= {message["MessageId"]: message for message in messages}
     return list(found.values())
 
