@@ -95,7 +95,7 @@ def prepare(url: str, project: Path) -> None:
     (project / "passing.yaml").write_text(PASSING)
     stage = opening.open_deployed("standing", settings_at(url, project, "standing.yaml", "standing"), keep=True)
     for line in stage.ledger.open_entries():
-        stage.ledger.strike(line.number)
+        stage.ledger.strike(line)
     stage.ledger.close()
     fill(stage)
 
