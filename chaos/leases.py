@@ -143,7 +143,8 @@ class Leases:
 
     def _take(self, lease: _Lease, text: str) -> None:
         """Create the parameter, or take it over if what it holds may be."""
-        if self._created(lease, text):
+        # What a ledger has of a flag that was created must never be one that was refused, so it is looked first.
+        if (self._deployed is None or self._is_free(lease.name)) and self._created(lease, text):
             return
         found = self._value(lease.name)
         flag = parse(found)
@@ -181,15 +182,22 @@ class Leases:
             lease.strike = self._deployed.ledger.note(FLAG, lease.name, before=before, flag_run=self._run)
 
     def _is_ours(self, name: str) -> bool:
+        text = self._value_if_any(name)
+        flag = None if text is None else parse(text)
+        return flag is not None and (flag.owner, flag.run) == (self._owner, self._run)
+
+    def _is_free(self, name: str) -> bool:
+        return self._value_if_any(name) is None
+
+    def _value_if_any(self, name: str) -> str | None:
         from botocore.exceptions import ClientError
 
         try:
-            flag = parse(self._value(name))
+            return self._value(name)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ParameterNotFound":
                 raise
-            return False
-        return (flag.owner, flag.run) == (self._owner, self._run)
+            return None
 
     def _create(self, name: str, text: str) -> bool:
         from botocore.exceptions import ClientError
