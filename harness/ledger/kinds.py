@@ -23,7 +23,7 @@ a kind needs:
 | `code_object` | bucket's name | | | `key` | DeleteObject, unless another run used it since |
 | `code_bucket` | bucket's name | | | | never: all stages of an account share it |
 | `container` | container's name | | | `docker_host` (or None: the environment's) | removed, if it carries the run's tags as labels; what was in it is gone with it |
-| `schema` | schema's name | | | `url` (libpq's connection string) | DROP SCHEMA CASCADE, if its comment names the run (`stagefright:run=<id>`) |
+| `schema` | schema's name | | | `role` (its user), `url` or `url_variable` (the server's URL, or the variable that holds it) | DROP SCHEMA CASCADE and DROP ROLE, if its comment has the run's tags |
 
 An object that is there now although the run died before making it, or that another run made, is told by tags (`Run.tags`),
 labels or values, and left alone. A kind of your own is a class with the two methods of `Kind`, and is known once `register`

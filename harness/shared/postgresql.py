@@ -44,7 +44,7 @@ class PostgresqlSchema:
 
     def __init__(self, resource: SharedResource, *, service: str, stage: str, copy: str, run: Run) -> None:
         self.resource = resource
-        self._server = _Server(resource)
+        self._server = Server(resource)
         self._run = run
         self._stage = stage
         name = resource.schema.format(service=service, stage=stage) + (f"_{copy}" if copy else "")
@@ -120,7 +120,13 @@ class PostgresqlSchema:
             self._lock()
             self._drop_leftover()
             if note is not None:
-                self._strike = note("schema", self.schema, role=self.user, url_variable=self.resource.url_variable)
+                self._strike = note(
+                    "schema",
+                    self.schema,
+                    role=self.user,
+                    url=self.resource.url,
+                    url_variable=self.resource.url_variable,
+                )
             self._make()
             self._fill(directory)
             self._kept = self._tables_with_rows()
@@ -163,14 +169,14 @@ class PostgresqlSchema:
 
     @staticmethod
     def _told(comment: str | None) -> str:
-        tags = _tags(comment)
+        tags = tags_in(comment)
         return f" by {tags.get('stagefright:owner')} (run {tags.get('stagefright:run')})" if tags else ""
 
     def _drop_leftover(self) -> None:
         found = self._run_sql("SELECT oid FROM pg_namespace WHERE nspname = :name", name=self.schema)
         if not found:
             return
-        if _tags(self._server.comment_of(self.schema, self._connection)) is None:
+        if tags_in(self._server.comment_of(self.schema, self._connection)) is None:
             raise SharedResourceError(
                 f"{self.resource.name}: there is a schema {self.schema} on {self.host}, and Stagefright did not make it, so it is left "
                 'alone. Choose another stage (--stage=NAME), or another name: schema = "..." in the settings.'
@@ -178,6 +184,16 @@ class PostgresqlSchema:
         self._drop()
 
     def _make(self) -> None:
+        """All at once or not at all, so that what a killed run leaves says whose it is."""
+        self._run_sql("BEGIN")
+        try:
+            self._make_parts()
+        except SharedResourceError:
+            self._run_sql("ROLLBACK")
+            raise
+        self._run_sql("COMMIT")
+
+    def _make_parts(self) -> None:
         schema, user = _quoted(self.schema), _quoted(self.user)
         if self.resource.role:
             self._make_role(user)
@@ -264,10 +280,10 @@ class PostgresqlSchema:
             )
 
     def _run_sql(self, sql: str, *, hint: str = "", **values: str) -> Any:
-        return _asked(self.resource, self._connection, sql, hint, values)
+        return run_sql(self.resource, self._connection, sql, hint, values)
 
 
-class _Server:
+class Server:
     """Where the server is, and who we are there."""
 
     def __init__(self, resource: SharedResource) -> None:
@@ -315,7 +331,7 @@ class _Server:
         """The comment of a schema, or None."""
         asked = connection or self.connect()
         try:
-            rows = _asked(
+            rows = run_sql(
                 self._resource,
                 asked,
                 "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name",
@@ -328,7 +344,8 @@ class _Server:
         return None if not rows or rows[0][0] is None else str(rows[0][0])
 
 
-def _asked(resource: SharedResource, connection: Any, sql: str, hint: str, values: Mapping[str, str]) -> Any:
+def run_sql(resource: SharedResource, connection: Any, sql: str, hint: str, values: Mapping[str, str]) -> Any:
+    """Run a statement; what the server refuses is a `SharedResourceError` with its words."""
     from pg8000.exceptions import DatabaseError, InterfaceError
 
     try:
@@ -346,7 +363,8 @@ def _said(error: Exception) -> str:
     return str(details.get("M", details)) if isinstance(details, dict) else str(error)
 
 
-def _tags(comment: str | None) -> dict[str, str] | None:
+def tags_in(comment: str | None) -> dict[str, str] | None:
+    """The tags in the comment of a schema of ours; None if it is none of ours."""
     if comment is None or not comment.startswith(MARK):
         return None
     try:
