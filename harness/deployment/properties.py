@@ -65,6 +65,22 @@ PROPERTIES: dict[str, str] = {
         "AccessLogSettings ApiId AutoDeploy ClientCertificateId DefaultRouteSettings DeploymentId Description "
         "RouteSettings StageName StageVariables Tags"
     ),
+    "AWS::Cognito::UserPool": (
+        "AccountRecoverySetting AdminCreateUserConfig AliasAttributes AutoVerifiedAttributes DeletionProtection "
+        "DeviceConfiguration EmailAuthenticationMessage EmailAuthenticationSubject EmailConfiguration "
+        "EmailVerificationMessage EmailVerificationSubject EnabledMfas LambdaConfig MfaConfiguration Policies "
+        "Schema SmsAuthenticationMessage SmsConfiguration SmsVerificationMessage UserAttributeUpdateSettings "
+        "UserPoolAddOns UserPoolName UserPoolTags UserPoolTier UsernameAttributes UsernameConfiguration "
+        "VerificationMessageTemplate WebAuthnFactorConfiguration WebAuthnRelyingPartyID WebAuthnUserVerification"
+    ),
+    "AWS::Cognito::UserPoolClient": (
+        "AccessTokenValidity AllowedOAuthFlows AllowedOAuthFlowsUserPoolClient AllowedOAuthScopes "
+        "AnalyticsConfiguration AuthSessionValidity CallbackURLs ClientName DefaultRedirectURI "
+        "EnablePropagateAdditionalUserContextData EnableTokenRevocation ExplicitAuthFlows GenerateSecret "
+        "IdTokenValidity LogoutURLs PreventUserExistenceErrors ReadAttributes RefreshTokenRotation "
+        "RefreshTokenValidity SupportedIdentityProviders TokenValidityUnits UserPoolId WriteAttributes"
+    ),
+    "AWS::Cognito::UserPoolGroup": "Description GroupName Precedence RoleArn UserPoolId",
     "AWS::DynamoDB::Table": (
         "AttributeDefinitions BillingMode ContributorInsightsSpecification DeletionProtectionEnabled "
         "GlobalSecondaryIndexes ImportSourceSpecification KeySchema KinesisStreamSpecification "
