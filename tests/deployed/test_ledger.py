@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -671,6 +672,51 @@ class TestCommand:
 
         assert "failed: " in verb("--yes", code=1)
         assert "  forgotten" in verb("--yes", "--forget", "--run", "dead2")
+
+
+LEAKY = """
+def test_leaky(stage, data):
+    data.item("Items", {"id": "taken away"})
+    stage.ledger.note("item", stage.ref("Items"), wrote="x", key={"id": {"S": "left"}})
+    stage.client("dynamodb").put_item(TableName=stage.ref("Items"), Item={"id": {"S": "left"}})
+
+def test_tidy(stage, data):
+    data.item("Items", {"id": "taken away"})
+"""
+SYSTEM = """
+Resources:
+  Items:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+"""
+
+
+def test_a_run_tells_what_tests_left_and_what_dead_runs_left(pytester, account, way, monkeypatch):
+    """The first in the header, the other at the end; of its own ledgers nothing is left when it is over."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "STAGEFRIGHT_"))]:
+        monkeypatch.delenv(name)
+    settings = f'[tool.stagefright]\nendpoint_url = "{account.endpoint_url}"\nleak_scan = true\nservice = "shop"\n'
+    (pytester.path / "pyproject.toml").write_text(settings)
+    (pytester.path / "template.yaml").write_text(SYSTEM)
+    pytester.makepyfile(LEAKY)
+    dead = Ledger(pytester.path, run=Run.begin("dead1"), stage="other", account=way)
+    dead.note("queue", "stagefright-other-dead1-1")
+    dead.close()
+
+    done = pytester.runpytest_subprocess("--stage=my-feature", "--stage-target=aws", "-p", "no:cacheprovider")
+
+    done.assert_outcomes(passed=2)
+    done.stdout.fnmatch_lines(["stagefright: 1 thing left by run dead1 of *: stagefright sweep*"])
+    told = done.stdout.str().partition("Stagefright: left in the account")[2]
+    assert "test_leaky" in told
+    assert "id=left: still there" in told
+    assert "Items: 1 item more than before" in told
+    assert "test_tidy" not in told
+    assert [path.name.partition("-")[0] for path in files.ledgers_of(pytester.path)] == ["dead1"]
+    assert way.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
 def test_kills_at_random_moments_and_one_sweep():

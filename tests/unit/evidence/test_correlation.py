@@ -41,7 +41,9 @@ def call(journal, *ids, at=-0.1, **detail):
 
 
 def sqs_event(*ids, body="{}", **more):
-    return json.dumps({"Records": [{"eventSource": "aws:sqs", "messageId": name, "body": body, **more} for name in ids]})
+    return json.dumps(
+        {"Records": [{"eventSource": "aws:sqs", "messageId": name, "body": body, **more} for name in ids]}
+    )
 
 
 class TestNames:
@@ -171,7 +173,9 @@ class TestAttempts:
             body = json.dumps({"requestContext": {"requestId": ONE, "condition": condition}})
             event("Failures", f"{MESSAGE}{at}", at=at, body=body)
 
-        assert [(one.resource, one.condition) for one in flow(journal).dead_letters] == [("Failures", "RetriesExhausted")]
+        assert [(one.resource, one.condition) for one in flow(journal).dead_letters] == [
+            ("Failures", "RetriesExhausted")
+        ]
 
     def test_a_redrive(self, journal, log, event):
         """The message keeps its id when it is moved."""
@@ -180,7 +184,12 @@ class TestAttempts:
         event("Dead", MESSAGE, at=90, body="{}")
         (letter,) = flow(journal).dead_letters
 
-        assert (letter.resource, letter.source, letter.condition, letter.ids) == ("Dead", "Orders", "maxReceiveCount", [MESSAGE])
+        assert (letter.resource, letter.source, letter.condition, letter.ids) == (
+            "Dead",
+            "Orders",
+            "maxReceiveCount",
+            [MESSAGE],
+        )
 
 
 class TestThreads:
@@ -190,7 +199,10 @@ class TestThreads:
         ("carried", "logged"),
         [
             ({"attributes": {"x-correlation-id": {"Type": "String", "Value": "c-1"}}}, {"x-correlation-id": "c-1"}),
-            ({"data": json.dumps({"__context": {"x-correlation-id": "c-1"}})}, {"correlationIds": {"x-correlation-id": "c-1"}}),
+            (
+                {"data": json.dumps({"__context": {"x-correlation-id": "c-1"}})},
+                {"correlationIds": {"x-correlation-id": "c-1"}},
+            ),
             ({"detail": {"__context__": {"x-correlation-id": "c-1"}}}, {"correlation_id": "c-1"}),
             ({"body": "{}", "attributes": {"AWSTraceHeader": "Root=1-5f3b;Sampled=1"}}, {"xray_trace_id": "1-5f3b"}),
         ],
