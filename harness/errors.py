@@ -30,7 +30,10 @@ Every exception that Stagefright raises.
     ├── ExpectationFailed           an expected event never came, or one came that should not
     ├── ExperimentFailed            an experiment did not go as it says
     ├── FaultNeverFired             a planned fault struck nothing
-    └── ConditionNeverHeld          `wait_until` ran out of time
+    ├── ConditionNeverHeld          `wait_until` ran out of time
+    └── ChaosStopped                a stop condition ended the chaos
+
+    UnprovedFlow (UserWarning)      an answer rests on edges that the evidence of a deployed stage does not prove
 
 Each message has up to four parts: what was asked, what was received, what is available, what to try next.
 """
@@ -180,6 +183,14 @@ class FaultNeverFired(BrokenPromise):
 
 class ConditionNeverHeld(BrokenPromise):
     """The condition of `wait_until` did not hold within its span."""
+
+
+class ChaosStopped(BrokenPromise):
+    """A stop condition came true while faults held, so everything was healed and the test or experiment ended."""
+
+
+class UnprovedFlow(UserWarning):
+    """An answer about a flow rests on edges that are likely, and not proved by what was observed."""
 
 
 KNOWN_MAX = 20

@@ -24,6 +24,15 @@ IN_MEMORY_MAX = 8_192
 CURRENT = -1
 """As a cause: whatever the running task does now."""
 
+OBSERVED = "observed"
+"""The key in the detail of a record that was observed from outside, so that others like it may have gone unseen."""
+
+UNPROVED = "unproved"
+"""The key in the detail of a record whose cause is not known, or is only likely; its value says why."""
+
+UNSURE = "unsure"
+"""The key in the detail of an outcome of which it was seen that it came, and not whether it was a good one; its value says why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -97,6 +106,14 @@ class Journal:
         record.detail.update(detail)
         if record.n < self._on_disk:
             self._spilled.replace(record)
+
+    def _replace(self, record: Record) -> None:
+        """Put another record in the place of the one with its number."""
+        on_disk = len(self._spilled)
+        if record.n < on_disk:
+            self._spilled.replace(record)
+        else:
+            self._recent[record.n - on_disk] = record
 
     def meant(self, cause: int | None) -> int | None:
         """The record that a `cause` stands for: what the running task does, for `CURRENT`."""

@@ -301,12 +301,18 @@ class Settings:
     """Patterns of stage names, and of account ids, that are never hurt or deleted."""
     blast_radius: float = _key(SHARE, 1.0)
     """The share of a stage's functions that chaos may hurt at once."""
+    correlation_keys: tuple[str, ...] = _key(TEXTS, ())
+    """More names, besides the usual ones, under which the functions of a deployed stage log and hand on a correlation id."""
+    chaos_lease: Span = _key(SPAN, "15m")  # noqa: RUF009 (it only makes a field)
+    """How long a flag on a deployed stage is good for, if nobody heals it."""
     accounts: tuple[str, ...] = _key(TEXTS, ())
     """The accounts that a deployed stage may live in; none named: any."""
     strict_template: bool = _key(SWITCH, False)
     """Whether a resource that the stage cannot stand up is an error instead of a warning."""
     shared: Mapping[str, Any] = _table_key(SHARED)
     """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
+    leak_scan: bool = _key(SWITCH, False)
+    """Whether the items and objects of a deployed stage are counted before and after each test, to tell what the test left."""
     quiet: Span | None = _key(SPAN)  # noqa: RUF009 (it only makes a field)
     """How long nothing may move before a deployed stage counts as settled; None: 5 seconds on an emulator, 30 on AWS."""
     settle_within: Span = _key(SPAN, "10m")  # noqa: RUF009 (it only makes a field)

@@ -28,18 +28,22 @@ from stagefright.errors import (
 from stagefright.flow import Flow
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
-from stagefright.journal import Journal
 from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.api_endpoints import api_endpoints
 from stagefright.targets.arns import asked_arn
+from stagefright.targets.evidence.acts import note_acts
+from stagefright.targets.evidence.correlation import Arranged, arrange
+from stagefright.targets.evidence.log_reader import LogReader
+from stagefright.targets.evidence.observed_journal import ObservedJournal
+from stagefright.targets.evidence.wiring import AccountWiring
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
 from stagefright.targets.taps.arming import make_tap
 from stagefright.targets.taps.ground import Ground
-from stagefright.targets.taps.log import Running, is_of_platform
+from stagefright.targets.taps.log import Running
 from stagefright.targets.taps.motion import CAVEAT, Queues, quiet_s
 from stagefright.targets.taps.tap import Sighting
 from stagefright.targets.taps.taps import Taps
@@ -100,8 +104,15 @@ class DeployedStage:
         self.is_kept = True
         """Whether its stack stays when the stage is closed: it was there before, or is to be kept."""
         self.clock = WallClock()
-        self.journal = Journal(self.clock)
-        """What was observed since the test began."""
+        self.journal = ObservedJournal(self.clock, lambda since: self._arranged().of_journal_since(since))
+        """What was observed since the test began, in the order in which it was; `arranged()` puts it in the order of its causes."""
+        self.logs = LogReader(self.journal, self._runtime_of)
+        """Makes records of what its functions log."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called at each look, when the journal has what was observed."""
+        self._wiring = AccountWiring(self)
+        self._clients: dict[str, Any] = {}
+        self._runtimes: dict[str, str] = {}
         self.http = StageSession(self._api_endpoints)
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
@@ -155,8 +166,10 @@ class DeployedStage:
         return next((one.logical_id for one in self.resources.values() if one.written_as == spelling), spelling)
 
     def client(self, service: str) -> Any:
-        """A boto3 client for the stage's account and region."""
-        return self.account.client(service)
+        """A boto3 client for the stage's account and region; the journal has the calls through it that set something in motion."""
+        if service not in self._clients:
+            self._clients[service] = note_acts(self.account.client(service), self.journal)
+        return self._clients[service]
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
@@ -232,12 +245,27 @@ class DeployedStage:
             if sighting.kind == "log":
                 self._running.note(sighting.resource, sighting.detail["line"])
             self._take_in(sighting)
+        for watch in list(self.watchers):
+            watch()
 
     def _take_in(self, sighting: Sighting) -> None:
-        """Journal one thing that was observed."""
-        if sighting.kind == "log" and is_of_platform(sighting.detail["line"]):
-            return
-        self.journal.write_past(sighting.at, sighting.kind, sighting.resource, sighting.detail)
+        """Journal one thing that was observed, and what it proves."""
+        if sighting.kind == "log":
+            self.logs.take(sighting.at, sighting.resource, sighting.origin, sighting.detail["line"])
+        else:
+            self.journal.write_past(sighting.at, sighting.kind, sighting.resource, sighting.detail)
+
+    def _runtime_of(self, function: str) -> str:
+        """The runtime of a function, such as `python3.12`; "" for an image, or if the account does not say."""
+        if function not in self._runtimes:
+            from botocore.exceptions import BotoCoreError, ClientError
+
+            try:
+                answer = self.account.client("lambda").get_function_configuration(FunctionName=self.ref(function))
+            except (BotoCoreError, ClientError):
+                answer = {}
+            self._runtimes[function] = answer.get("Runtime", "")
+        return self._runtimes[function]
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -325,13 +353,24 @@ class DeployedStage:
         return flow
 
     def flow(self, event: Event | int) -> Flow:
-        """The flow of one stimulus, as far as the evidence allows."""
+        """
+        The flow of one stimulus, as far as the evidence allows: what its functions logged, and what was observed.
+
+        An edge that is only likely has a "?" in the tree, and `unproved` lists it.
+        """
+        self.tail()
+        self.look()
         record = getattr(event, "record", event)
         assert isinstance(record, int)
-        return Flow.of(self.journal, record, known=self.resources.keys(), functions=self._functions())
+        arranged = self._arranged()
+        return Flow.of(arranged, arranged.places[record], known=self.resources.keys(), functions=self._functions())
 
     def _flow_since(self, since: int) -> Flow:
-        return Flow(self.journal, since=since, known=self.resources.keys(), functions=self._functions())
+        records = self._arranged().of_journal_since(since)
+        return Flow(records, known=self.resources.keys(), functions=self._functions())
+
+    def _arranged(self) -> Arranged:
+        return arrange(list(self.journal), keys=self.settings.correlation_keys, wiring=self._wiring)
 
     def _functions(self) -> list[str]:
         return [name for name, resource in self.resources.items() if resource.type == FUNCTION_TYPE]
@@ -348,6 +387,7 @@ class DeployedStage:
         self._close_taps()
         self.journal.clear()
         self._began = time.time()
+        self.logs.forget()
         self._running = Running()
         self._settled_at = 0
 
