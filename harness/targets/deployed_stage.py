@@ -98,7 +98,7 @@ class DeployedStage:
         self.clock = WallClock()
         self.journal = ObservedJournal(self.clock, lambda since: self._arranged().of_journal_since(since))
         """What was observed since the test began, in the order in which it was; `arranged()` puts it in the order of its causes."""
-        self.logs = LogReader(self.journal, self._runtime_of)
+        self.logs = LogReader(self.journal, self._runtime_of, has_bare_tracebacks=account.is_emulator)
         """Makes records of what its functions log."""
         self.watchers: list[Callable[[], None]] = []
         """Called at each look, when the journal has what was observed."""

@@ -246,9 +246,6 @@ class _Correlation:
         fresh = [event for event in waiting if event.record.n not in taken]
         return [(fresh[0] if fresh else waiting[-1]).record.n] if waiting else []
 
-    def _reports_failures(self, function: str, event: Record) -> bool | None:
-        return self._wiring.reports_failures(function, event.resource) if _is_of_mapping(event) else False
-
     # -- the order -----------------------------------------------------------------------------------------------------
 
     def arranged(self) -> Arranged:
@@ -300,18 +297,13 @@ class _Correlation:
             "source": parent.resource,
             "ids": [str(self._records[n].detail.get("id", n)) for n in causes],
             "attempt": record.detail["attempt"],
-            "reports_failures": self._reports_failures(record.resource, parent),
+            "reports_failures": self._wiring.reports_failures(record.resource, parent.resource),
             OBSERVED: True,
             **({"causes": causes[1:]} if causes[1:] else {}),
         }
         delivery = Record(_delivery_number(record.n), record.at, "delivery", record.resource, causes[0], detail)
         event = {"event": None} if "event" not in record.detail else {}
         return [delivery, replace(record, cause=delivery.n, detail={**record.detail, **event})]
-
-
-def _is_of_mapping(event: Record) -> bool:
-    """Whether an event source mapping hands it over, and not the service that has it: those of queues, streams and tables."""
-    return any(part in event.detail for part in ("body", "data"))
 
 
 def _delivery_number(n: int) -> int:

@@ -28,7 +28,14 @@ from stagefright.targets.wall_clock import WallClock
 T0 = 1_795_200_000.0
 ERROR = "[ERROR] ValueError: down\nTraceback (most recent call last):\n"
 STRIKE = json.dumps(
-    {"source": "stagefright", "level": "warn", "action": "inject", "mode": "failure", "fault": "failure", "settings": {}}
+    {
+        "source": "stagefright",
+        "level": "warn",
+        "action": "inject",
+        "mode": "failure",
+        "fault": "failure",
+        "settings": {},
+    }
 )
 
 

@@ -11,7 +11,12 @@ from stagefright.errors import UnprovedFlow
 from stagefright.flow import Flow
 from stagefright.targets.evidence.correlation import Unwired, arrange
 
-from .conftest import ONE, T0, TWO
+T0 = 1_795_200_000.0
+"""When the evidence begins."""
+
+ONE = "8f5b0a3e-0000-4000-8000-000000000001"
+TWO = "8f5b0a3e-0000-4000-8000-000000000002"
+"""Request ids."""
 
 ERROR = "[ERROR] ValueError: down\nTraceback (most recent call last):\n"
 MESSAGE = "11111111-2222-4333-8444-555555555555"
@@ -41,7 +46,9 @@ def call(journal, *ids, at=-0.1, **detail):
 
 
 def sqs_event(*ids, body="{}", **more):
-    return json.dumps({"Records": [{"eventSource": "aws:sqs", "messageId": name, "body": body, **more} for name in ids]})
+    return json.dumps(
+        {"Records": [{"eventSource": "aws:sqs", "messageId": name, "body": body, **more} for name in ids]}
+    )
 
 
 class TestNames:
@@ -171,7 +178,9 @@ class TestAttempts:
             body = json.dumps({"requestContext": {"requestId": ONE, "condition": condition}})
             event("Failures", f"{MESSAGE}{at}", at=at, body=body)
 
-        assert [(one.resource, one.condition) for one in flow(journal).dead_letters] == [("Failures", "RetriesExhausted")]
+        assert [(one.resource, one.condition) for one in flow(journal).dead_letters] == [
+            ("Failures", "RetriesExhausted")
+        ]
 
     def test_a_redrive(self, journal, log, event):
         """The message keeps its id when it is moved."""
@@ -180,7 +189,12 @@ class TestAttempts:
         event("Dead", MESSAGE, at=90, body="{}")
         (letter,) = flow(journal).dead_letters
 
-        assert (letter.resource, letter.source, letter.condition, letter.ids) == ("Dead", "Orders", "maxReceiveCount", [MESSAGE])
+        assert (letter.resource, letter.source, letter.condition, letter.ids) == (
+            "Dead",
+            "Orders",
+            "maxReceiveCount",
+            [MESSAGE],
+        )
 
 
 class TestThreads:
@@ -190,7 +204,10 @@ class TestThreads:
         ("carried", "logged"),
         [
             ({"attributes": {"x-correlation-id": {"Type": "String", "Value": "c-1"}}}, {"x-correlation-id": "c-1"}),
-            ({"data": json.dumps({"__context": {"x-correlation-id": "c-1"}})}, {"correlationIds": {"x-correlation-id": "c-1"}}),
+            (
+                {"data": json.dumps({"__context": {"x-correlation-id": "c-1"}})},
+                {"correlationIds": {"x-correlation-id": "c-1"}},
+            ),
             ({"detail": {"__context__": {"x-correlation-id": "c-1"}}}, {"correlation_id": "c-1"}),
             ({"body": "{}", "attributes": {"AWSTraceHeader": "Root=1-5f3b;Sampled=1"}}, {"xray_trace_id": "1-5f3b"}),
         ],
