@@ -361,7 +361,7 @@ class TestStopConditions:
         quiet_system.add("HighErrors", "AWS::CloudWatch::Alarm", "high-errors")
         stage = quiet_system.open().stage
 
-        with (
+        with (  # noqa: PT012
             pytest.raises(ChaosStopped, match=r"high-errors is in ALARM.*too many") as stopped,
             held(quiet_system, stage, stop_when="HighErrors"),
         ):
@@ -375,7 +375,7 @@ class TestStopConditions:
         """At the latest, its end does."""
         deploy(quiet_system)
         quiet_system.alarm("high-errors")
-        with pytest.raises(ChaosStopped, match="too many"), held(quiet_system, stop_when=["high-errors"]):
+        with pytest.raises(ChaosStopped, match="too many"), held(quiet_system, stop_when=["high-errors"]):  # noqa: PT012
             quiet_system.alarm("high-errors", "ALARM", "too many")
             soon(lambda: not quiet_system.flags)
 
@@ -404,7 +404,7 @@ class TestStopConditions:
         stage = quiet_system.open().stage
         request = "8f5b0a3e-0000-4000-8000-000000000001"
 
-        with (
+        with (  # noqa: PT012
             pytest.raises(ChaosStopped, match="tried again 2 times, not 1"),
             held(quiet_system, stage, stop_when=retried("Worker", times=1)),
         ):

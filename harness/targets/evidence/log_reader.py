@@ -242,5 +242,5 @@ def _is_of_next(line: Line, at: float, latest: _Attempt) -> bool:
     return line.kind == "report" and latest.ended is not None and at > latest.ended + SKEW_S
 
 
-def _trace(line: Line) -> dict[str, str]:
+def _trace(line: Line) -> dict[str, Any]:
     return {"trace_id": line.detail["trace"]} if "trace" in line.detail else {}
