@@ -8,6 +8,7 @@ Every exception that Stagefright raises.
     │   │   └── UnknownExport       Fn::ImportValue names an export that nothing answers
     │   ├── ExperimentError         an experiment, or a file to import as one, is malformed
     │   ├── ChaosRefused            chaos on what is protected, or more of it than the settings allow
+    │   ├── EmulatorError           the container engine, the emulator's image or its container does not do
     │   ├── UnknownResource         a logical id that the template does not have
     │   ├── NotInWorld              a call from a thread, or to a host, that the stage does not own
     │   └── UnsupportedOperation    AWS has it, the local stage does not (yet)
@@ -68,6 +69,10 @@ class ExperimentError(UsageError):
 
 class ChaosRefused(UsageError):
     """Chaos was asked for on a protected stage or account, or on more functions at once than the settings allow."""
+
+
+class EmulatorError(UsageError):
+    """There is no container engine, or the emulator of a stage on `docker` cannot be had from it, or does not start."""
 
 
 class UnknownResource(UsageError):

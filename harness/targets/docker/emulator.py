@@ -1,0 +1,290 @@
+"""
+The emulator: a container of our own from start to removal, or one that runs already.
+
+A container has its name before it is there, made of the run and the stage. So it can be written down before it is made, and the first
+of a run's workers makes it while the others find it: the engine gives a name to one container only.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from stagefright.errors import EmulatorError, StagefrightWarning
+from stagefright.ledger.ledger import Ledger
+from stagefright.settings import Settings
+from stagefright.targets.account import Account
+from stagefright.targets.docker.engine import Engine, connect, import_docker
+from stagefright.targets.docker.image import TOKEN, Report, choose_image, is_localstack, port_of, provide_image
+from stagefright.targets.docker.workers import access_key_of
+from stagefright.targets.run import Run
+
+HEALTHY_WITHIN_S = 120.0
+"""How long an emulator may take, in real time, from its start to its first answer."""
+
+PAUSE_S = 0.1
+
+PROBE_TIMEOUT_S = 2.0
+
+LOG_LINES = 20
+"""How much of a container's log an error shows."""
+
+HEALTH_PATHS = ("/_ministack/health", "/_localstack/health")
+
+KIND = "container"
+"""What the ledger calls it."""
+
+
+class Emulator:
+    """An AWS emulator that answers at `endpoint_url`."""
+
+    def __init__(self, endpoint_url: str, *, container: str | None = None, remove: Callable[[], None] | None = None) -> None:
+        self.endpoint_url = endpoint_url
+        self.container = container
+        """The name of its container; None if it is not this run's."""
+        self._remove = remove
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process has started it, and so removes it."""
+        return self._remove is not None
+
+    def close(self) -> None:
+        """Remove the container, if this process has started it."""
+        remove, self._remove = self._remove, None
+        if remove is not None:
+            remove()
+
+    def leave(self) -> None:
+        """Let it run on when this process ends: another one of the run will remove it, with `remove_emulator`."""
+        atexit.unregister(self._remove)
+        self._remove = None
+
+
+def container_name(run: Run, stage: str) -> str:
+    """What the container of a stage is called."""
+    return f"stagefright-{stage}-{run.id}"
+
+
+def start_emulator(settings: Settings, run: Run, *, stage: str, report: Report = lambda line: None) -> Emulator:
+    """
+    The emulator of a stage: the one at the setting `endpoint_url`, else a container, started if no other worker of the run has done so.
+
+    Returns when it answers. Raises `EmulatorError`, and leaves nothing behind then.
+    """
+    if settings.endpoint_url:
+        return attach(settings.endpoint_url)
+    image = choose_image(settings.image, os.environ)
+    engine = connect(os.environ)
+    try:
+        found = provide_image(engine, image, report)
+        return _start(engine, settings, run, stage, image, found)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def attach(endpoint_url: str) -> Emulator:
+    """An emulator that runs already; raises `EmulatorError` if nothing answers."""
+    reason = _probe(endpoint_url)
+    if reason is not None:
+        raise EmulatorError(
+            f"endpoint_url = {endpoint_url!r}: no emulator answers there ({reason}).\n"
+            "Start it, or leave `endpoint_url` out: the target `docker` then starts one in a container of its own."
+        )
+    return Emulator(endpoint_url)
+
+
+def remove_emulator(run: Run, stage: str) -> bool:
+    """Remove the container that the workers of a run have shared; false if there was none."""
+    engine = connect(os.environ)
+    try:
+        return _remove(engine, container_name(run, stage))
+    finally:
+        engine.close()
+
+
+def remove_container(name: str, *, docker_host: str | None = None) -> bool:
+    """Remove a container by the name that a ledger has; false if there was none. Raises `EmulatorError` if its engine is not there."""
+    engine = connect({**os.environ, **({"DOCKER_HOST": docker_host} if docker_host else {})})
+    try:
+        return _remove(engine, name)
+    finally:
+        engine.close()
+
+
+# -- start -------------------------------------------------------------------------------------------------------------
+
+
+def _start(engine: Engine, settings: Settings, run: Run, stage: str, image: str, found: Any) -> Emulator:
+    docker = import_docker()
+    name, port = container_name(run, stage), port_of(found)
+    strike = _ledger(settings, run, stage).note(KIND, name, image=image, docker_host=engine.asked)
+    try:
+        container = engine.client.containers.create(found.id, name=name, **_options(engine, image, port, run.tags(stage)))
+    except docker.errors.APIError as error:
+        strike()
+        if error.status_code == 409:
+            return _join(engine, name, port, run)
+        raise EmulatorError(f"The container {name} of image {image!r} could not be made: {_said(error)}") from None
+    removal = _Removal(engine, name, strike)
+    atexit.register(removal)
+    try:
+        endpoint_url = _bring_up(engine, container, image, port)
+    except BaseException:
+        removal()
+        raise
+    return Emulator(endpoint_url, container=name, remove=removal)
+
+
+def _ledger(settings: Settings, run: Run, stage: str) -> Ledger:
+    """Where the container is written down; its address is not known before it is there."""
+    account = Account(region=settings.region, endpoint_url=f"http://{container_name(run, stage)}", access_key=access_key_of())
+    return Ledger(Path(settings.directory), run=run, stage=stage, account=account)
+
+
+def _options(engine: Engine, image: str, port: int, labels: dict[str, str]) -> dict[str, Any]:
+    """How the container is made: its port on loopback alone, unless the engine is on another machine; no credentials of anybody."""
+    is_here = engine.ports_at == "127.0.0.1"
+    options: dict[str, Any] = {
+        "labels": labels,
+        "detach": True,
+        "ports": {f"{port}/tcp": ("127.0.0.1", None) if is_here else None},
+    }
+    if is_localstack(image):
+        # LocalStack runs each function in a container beside its own.
+        options["volumes"] = {"/var/run/docker.sock": {"bind": "/var/run/docker.sock", "mode": "rw"}}
+        options["environment"] = {name: os.environ[name] for name in (TOKEN,) if name in os.environ}
+    return options
+
+
+def _join(engine: Engine, name: str, port: int, run: Run) -> Emulator:
+    """Another worker of the run was first."""
+    docker = import_docker()
+    try:
+        container = engine.client.containers.get(name)
+        if container.labels.get("stagefright:run") != run.id:
+            raise EmulatorError(f"There is a container {name} that is not of this run. Remove it: docker rm -f {name}")
+        endpoint_url = _bring_up(engine, container, name, port)
+    except docker.errors.NotFound:
+        raise EmulatorError(f"The container {name}, which another worker has started, is gone; see that worker's error.") from None
+    engine.close()
+    return Emulator(endpoint_url, container=name)
+
+
+def _bring_up(engine: Engine, container: Any, image: str, port: int) -> str:
+    """Start a container, and wait until the emulator in it answers; gives its address."""
+    docker = import_docker()
+    try:
+        container.start()
+    except docker.errors.APIError as error:
+        raise EmulatorError(f"The container {container.name} of image {image!r} did not start: {_said(error)}") from None
+    until = time.monotonic() + HEALTHY_WITHIN_S
+    reason: str | None = "it was not asked"
+    while time.monotonic() < until:
+        container.reload()
+        if container.status in ("exited", "dead"):
+            raise EmulatorError(_obituary(container, image, f"ended at once, with exit code {container.attrs['State']['ExitCode']}"))
+        for endpoint_url in _addresses(engine, container, port):
+            reason = _probe(endpoint_url)
+            if reason is None:
+                return endpoint_url
+        time.sleep(PAUSE_S)
+    raise EmulatorError(_obituary(container, image, f"did not answer on port {port} within {HEALTHY_WITHIN_S:.0f} s ({reason})"))
+
+
+def _addresses(engine: Engine, container: Any, port: int) -> Iterator[str]:
+    """Where the emulator may be reached: at its published port, or, from inside another container, at its own address."""
+    settings = container.attrs["NetworkSettings"]
+    for binding in (settings.get("Ports") or {}).get(f"{port}/tcp") or ():
+        yield f"http://{engine.ports_at}:{binding['HostPort']}"
+        break
+    if Path("/.dockerenv").exists():
+        for network in (settings.get("Networks") or {}).values():
+            if network.get("IPAddress"):
+                yield f"http://{network['IPAddress']}:{port}"
+
+
+def _probe(endpoint_url: str) -> str | None:
+    """None if an emulator answers at an address, else the reason why not."""
+    import requests
+
+    reason = "nothing was asked"
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy in the environment is not for this
+        for path in HEALTH_PATHS:
+            try:
+                status = session.get(endpoint_url.rstrip("/") + path, timeout=PROBE_TIMEOUT_S).status_code
+            except (requests.RequestException, ValueError) as error:
+                return _shortly(error)
+            if status < 500:
+                return None
+            reason = f"HTTP status {status}"
+    return reason
+
+
+def _shortly(error: Exception) -> str:
+    """The innermost reason of an error of HTTP clients, without their addresses of objects."""
+    text = str(error)
+    for known in ("Connection refused", "Name or service not known", "timed out", "Connection reset", "Remote end closed"):
+        if known.lower() in text.lower():
+            return known.lower()
+    return text
+
+
+def _obituary(container: Any, image: str, what: str) -> str:
+    lines = container.logs(tail=LOG_LINES).decode(errors="replace").rstrip()
+    log = f"The end of its log:\n{lines}" if lines else "It has logged nothing."
+    return (
+        f"The emulator's container {container.name} (image {image!r}) {what}.\n{log}\n"
+        f"Is the image an AWS emulator that listens on one port? `docker run --rm {image}` shows the whole log."
+    )
+
+
+def _said(error: Any) -> str:
+    return str(error.explanation or error).strip()
+
+
+# -- removal -----------------------------------------------------------------------------------------------------------
+
+
+class _Removal:
+    """Removes a container, also when the interpreter ends without having been asked to; then strikes it out of the ledger."""
+
+    def __init__(self, engine: Engine, name: str, strike: Callable[[], None]) -> None:
+        self._engine = engine
+        self._name = name
+        self._strike = strike
+
+    def __call__(self) -> None:
+        docker = import_docker()
+        atexit.unregister(self)
+        try:
+            _remove(self._engine, self._name)
+        except (docker.errors.DockerException, OSError) as error:
+            warnings.warn(
+                f"The container {self._name} could not be removed ({error}). Remove it: docker rm -f {self._name}",
+                StagefrightWarning,
+                stacklevel=3,
+            )
+            return
+        finally:
+            self._engine.close()
+        self._strike()
+
+
+def _remove(engine: Engine, name: str) -> bool:
+    docker = import_docker()
+    try:
+        engine.client.containers.get(name).remove(force=True, v=True)
+    except docker.errors.NotFound:
+        return False
+    except docker.errors.APIError as error:
+        if error.status_code != 409:  # somebody else removes it just now
+            raise
+    return True
