@@ -33,6 +33,11 @@ class Account:
         return self.endpoint_url is not None
 
     @property
+    def access_key(self) -> str:
+        """What an emulator is asked with; several keep an account of its own for each key of twelve digits."""
+        return self._access_key
+
+    @property
     def id(self) -> str:
         """The account's 12 digits, as the account itself says."""
         if self._id is None:
