@@ -204,7 +204,6 @@ def _import_image(client, name: str, layout: dict[str, str]) -> None:
     changes = [
         *(f"ENV {key}={value}" for key, value in environment.items()),
         f"CMD {json.dumps([layout['executable'], '-m', 'ministack'])}",
-        "EXPOSE 4566",
     ]
     with tempfile.TemporaryFile() as file:
         _write_root(file, layout)

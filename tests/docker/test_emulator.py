@@ -33,8 +33,20 @@ def shared(image, tmp_path_factory):
     started.close()
 
 
-def account_of(emulator, worker=None):
-    return Account(region="us-east-1", endpoint_url=emulator.endpoint_url, access_key=access_key_of(worker))
+@pytest.fixture
+def account_of():
+    """The account of a worker in an emulator; clients are closed at the end."""
+    made = []
+
+    def make(emulator, worker=None, **given):
+        key = {"access_key": access_key_of(worker), **given}
+        made.append(Account(region="us-east-1", endpoint_url=emulator.endpoint_url, **key))
+        return made[-1]
+
+    yield make
+    for account in made:
+        for client in account._clients.values():
+            client.close()
 
 
 def ledger_lines(directory):
@@ -42,7 +54,7 @@ def ledger_lines(directory):
 
 
 class TestLife:
-    def test_a_container_starts_answers_and_goes(self, settings, run, containers, engine):
+    def test_a_container_starts_answers_and_goes(self, settings, run, containers, engine, account_of):
         """On a port of loopback that the engine chose, with the run's tags as labels; after `close`, nothing of it is left."""
         started = start_emulator(settings(), run, stage="pr-7")
         try:
@@ -104,9 +116,13 @@ class TestLife:
         assert not remove_emulator(run, "pr-7")
 
     @pytest.mark.parametrize("end", ["return", "raise", "interrupt"])
-    def test_a_process_that_ends_without_closing_it_takes_it_along(self, settings, run, containers, tmp_path, image, end):
+    def test_a_process_that_ends_without_closing_it_takes_it_along(
+        self, settings, run, containers, tmp_path, image, end
+    ):
         """Whether its script ended, raised, or was interrupted with Ctrl-C."""
-        process = in_a_process(tmp_path, image, run, {"return": "pass", "raise": "1 / 0", "interrupt": "time.sleep(60)"}[end])
+        process = in_a_process(
+            tmp_path, image, run, {"return": "pass", "raise": "1 / 0", "interrupt": "time.sleep(60)"}[end]
+        )
         assert "up" == process.stdout.readline().strip()
         assert 1 == len(containers())
         if end == "interrupt":
@@ -124,7 +140,8 @@ class TestLife:
         assert 1 == len(containers())
 
         [noted] = [line for line in ledger_lines(tmp_path) if line.get("kind") == "container"]
-        assert remove_container(noted["name"], docker_host=noted["detail"]["docker_host"])
+        assert not remove_container(noted["name"], "another-run")
+        assert remove_container(noted["name"], run.id, docker_host=noted["detail"]["docker_host"])
         assert [] == containers()
 
     def test_an_interrupt_while_it_starts_leaves_nothing(self, settings, run, containers, monkeypatch):
@@ -159,7 +176,9 @@ def in_a_process(directory, image, run, then):
 
 
 class TestAttaching:
-    def test_an_emulator_that_runs_already_is_used_and_left(self, shared, settings, run, containers, monkeypatch):
+    def test_an_emulator_that_runs_already_is_used_and_left(
+        self, shared, settings, run, containers, monkeypatch, account_of
+    ):
         """No Docker is needed for it, and it still runs afterwards."""
         monkeypatch.setattr(emulator_module, "connect", lambda environ: pytest.fail("Docker was asked"))
         attached = start_emulator(settings(endpoint_url=shared.endpoint_url), run, stage="pr-7")
@@ -170,31 +189,34 @@ class TestAttaching:
 
     def test_nothing_there(self, settings, run):
         """The setting, the reason and the way out are named."""
-        with pytest.raises(EmulatorError, match=r"endpoint_url = 'http://127.0.0.1:1': .*connection refused.*\n.*leave `endpoint_url` out"):
+        with pytest.raises(
+            EmulatorError,
+            match=r"endpoint_url = 'http://127.0.0.1:1': .*connection refused.*\n.*leave `endpoint_url` out",
+        ):
             start_emulator(settings(endpoint_url="http://127.0.0.1:1"), run, stage="pr-7")
 
 
 class TestWorkers:
-    def test_workers_have_accounts_of_their_own_in_one_emulator(self, shared):
+    def test_workers_have_accounts_of_their_own_in_one_emulator(self, shared, account_of):
         """What one makes the other does not see, though the names are the same."""
         one, other = account_of(shared, "gw0"), account_of(shared, "gw1")
         one.client("sqs").create_queue(QueueName="orders")
 
         assert ("000000000001", "000000000002") == (one.id, other.id)
-        assert "QueueUrls" in one.client("sqs").list_queues()
-        assert "QueueUrls" not in other.client("sqs").list_queues()
+        assert 1 == len(one.client("sqs").list_queues()["QueueUrls"])
+        assert not other.client("sqs").list_queues().get("QueueUrls")
         check_accounts(one, "gw0")
 
-    def test_an_emulator_with_one_account_is_no_place_for_workers(self, shared):
+    def test_an_emulator_with_one_account_is_no_place_for_workers(self, shared, account_of):
         """One that does not take the key for the account would mix their stacks; it is refused, with the way out."""
-        everybody = Account(region="us-east-1", endpoint_url=shared.endpoint_url, access_key="test")
+        everybody = account_of(shared, access_key="test")
         check_accounts(everybody, None)
 
         with pytest.raises(EmulatorError, match="does not keep workers apart.*\n.*without `-n`"):
             check_accounts(everybody, "gw0")
 
 
-def test_python_functions_run_in_the_container(shared):
+def test_python_functions_run_in_the_container(shared, account_of):
     """Code that was uploaded runs there, and its own clients reach the emulator, in the worker's account."""
     account = account_of(shared, "gw5")
     code = """
@@ -291,7 +313,9 @@ class TestRefusals:
         with pytest.raises(EmulatorError) as refusal:
             start_emulator(settings(image="registry.invalid/nobody/nothing:1"), run, stage="pr-7", report=told.append)
 
-        assert "does not have the image 'registry.invalid/nobody/nothing:1', and could not pull it" in str(refusal.value)
+        assert "does not have the image 'registry.invalid/nobody/nothing:1', and could not pull it" in str(
+            refusal.value
+        )
         assert "Images that it has: " in str(refusal.value)
         assert "stagefright-tests/ministack" in str(refusal.value)
         assert ["Pulling the image registry.invalid/nobody/nothing:1 ..."] == told

@@ -22,10 +22,13 @@ from stagefright.targets.account import Account
 from stagefright.targets.docker.engine import Engine, connect, import_docker
 from stagefright.targets.docker.image import TOKEN, Report, choose_image, is_localstack, port_of, provide_image
 from stagefright.targets.docker.workers import access_key_of
-from stagefright.targets.run import Run
+from stagefright.targets.run import TAG_PREFIX, Run
 
 HEALTHY_WITHIN_S = 120.0
 """How long an emulator may take, in real time, from its start to its first answer."""
+
+MADE_WITHIN_S = 10.0
+"""How long the engine may take from the name of a container to the container."""
 
 PAUSE_S = 0.1
 
@@ -43,27 +46,28 @@ KIND = "container"
 class Emulator:
     """An AWS emulator that answers at `endpoint_url`."""
 
-    def __init__(self, endpoint_url: str, *, container: str | None = None, remove: Callable[[], None] | None = None) -> None:
+    def __init__(self, endpoint_url: str, *, container: str | None = None, removal: _Removal | None = None) -> None:
         self.endpoint_url = endpoint_url
         self.container = container
         """The name of its container; None if it is not this run's."""
-        self._remove = remove
+        self._removal = removal
 
     @property
     def is_ours(self) -> bool:
         """Whether this process has started it, and so removes it."""
-        return self._remove is not None
+        return self._removal is not None
 
     def close(self) -> None:
         """Remove the container, if this process has started it."""
-        remove, self._remove = self._remove, None
-        if remove is not None:
-            remove()
+        removal, self._removal = self._removal, None
+        if removal is not None:
+            removal()
 
     def leave(self) -> None:
         """Let it run on when this process ends: another one of the run will remove it, with `remove_emulator`."""
-        atexit.unregister(self._remove)
-        self._remove = None
+        removal, self._removal = self._removal, None
+        if removal is not None:
+            removal.leave()
 
 
 def container_name(run: Run, stage: str) -> str:
@@ -104,16 +108,20 @@ def remove_emulator(run: Run, stage: str) -> bool:
     """Remove the container that the workers of a run have shared; false if there was none."""
     engine = connect(os.environ)
     try:
-        return _remove(engine, container_name(run, stage))
+        return _remove(engine, container_name(run, stage), run.id)
     finally:
         engine.close()
 
 
-def remove_container(name: str, *, docker_host: str | None = None) -> bool:
-    """Remove a container by the name that a ledger has; false if there was none. Raises `EmulatorError` if its engine is not there."""
+def remove_container(name: str, run_id: str, *, docker_host: str | None = None) -> bool:
+    """
+    Remove a container by what a ledger has of it; false if there is none of that run.
+
+    Raises `EmulatorError` if its engine is not there.
+    """
     engine = connect({**os.environ, **({"DOCKER_HOST": docker_host} if docker_host else {})})
     try:
-        return _remove(engine, name)
+        return _remove(engine, name, run_id)
     finally:
         engine.close()
 
@@ -122,29 +130,38 @@ def remove_container(name: str, *, docker_host: str | None = None) -> bool:
 
 
 def _start(engine: Engine, settings: Settings, run: Run, stage: str, image: str, found: Any) -> Emulator:
-    docker = import_docker()
     name, port = container_name(run, stage), port_of(found)
-    strike = _ledger(settings, run, stage).note(KIND, name, image=image, docker_host=engine.asked)
+    ledger = _ledger(settings, run, stage)
+    strike = ledger.note(KIND, name, image=image, docker_host=engine.asked)
+    removal = _Removal(engine, name, run.id, strike, ledger)
     try:
-        container = engine.client.containers.create(found.id, name=name, **_options(engine, image, port, run.tags(stage)))
-    except docker.errors.APIError as error:
-        strike()
-        if error.status_code == 409:
-            return _join(engine, name, port, run)
-        raise EmulatorError(f"The container {name} of image {image!r} could not be made: {_said(error)}") from None
-    removal = _Removal(engine, name, strike)
-    atexit.register(removal)
-    try:
-        endpoint_url = _bring_up(engine, container, image, port)
+        container = _create(engine, name, found, _options(engine, image, port, run.tags(stage)))
+        endpoint_url = "" if container is None else _bring_up(engine, container, image, port)
     except BaseException:
         removal()
         raise
-    return Emulator(endpoint_url, container=name, remove=removal)
+    if container is None:
+        removal.is_not_ours()
+        return _join(engine, name, port, run)
+    return Emulator(endpoint_url, container=name, removal=removal)
+
+
+def _create(engine: Engine, name: str, image: Any, options: dict[str, Any]) -> Any:
+    """A new container, or None if there is one of that name."""
+    docker = import_docker()
+    try:
+        return engine.client.containers.create(image.id, name=name, **options)
+    except docker.errors.APIError as error:
+        if error.status_code == 409:
+            return None
+        raise EmulatorError(f"The container {name} of image {image.tags} could not be made: {_said(error)}") from None
 
 
 def _ledger(settings: Settings, run: Run, stage: str) -> Ledger:
     """Where the container is written down; its address is not known before it is there."""
-    account = Account(region=settings.region, endpoint_url=f"http://{container_name(run, stage)}", access_key=access_key_of())
+    account = Account(
+        region=settings.region, endpoint_url=f"http://{container_name(run, stage)}", access_key=access_key_of()
+    )
     return Ledger(Path(settings.directory), run=run, stage=stage, account=account)
 
 
@@ -167,14 +184,29 @@ def _join(engine: Engine, name: str, port: int, run: Run) -> Emulator:
     """Another worker of the run was first."""
     docker = import_docker()
     try:
-        container = engine.client.containers.get(name)
-        if container.labels.get("stagefright:run") != run.id:
+        container = _wait_for(engine, name)
+        if container.labels.get(f"{TAG_PREFIX}run") != run.id:
             raise EmulatorError(f"There is a container {name} that is not of this run. Remove it: docker rm -f {name}")
         endpoint_url = _bring_up(engine, container, name, port)
     except docker.errors.NotFound:
-        raise EmulatorError(f"The container {name}, which another worker has started, is gone; see that worker's error.") from None
+        raise EmulatorError(
+            f"The container {name}, which another worker of the run had made, is gone; that worker's error says why."
+        ) from None
     engine.close()
     return Emulator(endpoint_url, container=name)
+
+
+def _wait_for(engine: Engine, name: str) -> Any:
+    """A container whose name is taken: the engine takes it a moment before it has the container."""
+    docker = import_docker()
+    until = time.monotonic() + MADE_WITHIN_S
+    while True:
+        try:
+            return engine.client.containers.get(name)
+        except docker.errors.NotFound:
+            if time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_S)
 
 
 def _bring_up(engine: Engine, container: Any, image: str, port: int) -> str:
@@ -183,19 +215,25 @@ def _bring_up(engine: Engine, container: Any, image: str, port: int) -> str:
     try:
         container.start()
     except docker.errors.APIError as error:
-        raise EmulatorError(f"The container {container.name} of image {image!r} did not start: {_said(error)}") from None
+        raise EmulatorError(
+            f"The container {container.name} of image {image!r} did not start: {_said(error)}"
+        ) from None
     until = time.monotonic() + HEALTHY_WITHIN_S
     reason: str | None = "it was not asked"
     while time.monotonic() < until:
         container.reload()
         if container.status in ("exited", "dead"):
-            raise EmulatorError(_obituary(container, image, f"ended at once, with exit code {container.attrs['State']['ExitCode']}"))
+            raise EmulatorError(
+                _obituary(container, image, f"ended at once, with exit code {container.attrs['State']['ExitCode']}")
+            )
         for endpoint_url in _addresses(engine, container, port):
             reason = _probe(endpoint_url)
             if reason is None:
                 return endpoint_url
         time.sleep(PAUSE_S)
-    raise EmulatorError(_obituary(container, image, f"did not answer on port {port} within {HEALTHY_WITHIN_S:.0f} s ({reason})"))
+    raise EmulatorError(
+        _obituary(container, image, f"did not answer on port {port} within {HEALTHY_WITHIN_S:.0f} s ({reason})")
+    )
 
 
 def _addresses(engine: Engine, container: Any, port: int) -> Iterator[str]:
@@ -231,7 +269,13 @@ def _probe(endpoint_url: str) -> str | None:
 def _shortly(error: Exception) -> str:
     """The innermost reason of an error of HTTP clients, without their addresses of objects."""
     text = str(error)
-    for known in ("Connection refused", "Name or service not known", "timed out", "Connection reset", "Remote end closed"):
+    for known in (
+        "Connection refused",
+        "Name or service not known",
+        "timed out",
+        "Connection reset",
+        "Remote end closed",
+    ):
         if known.lower() in text.lower():
             return known.lower()
     return text
@@ -256,32 +300,52 @@ def _said(error: Any) -> str:
 class _Removal:
     """Removes a container, also when the interpreter ends without having been asked to; then strikes it out of the ledger."""
 
-    def __init__(self, engine: Engine, name: str, strike: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, name: str, run_id: str, strike: Callable[[], None], ledger: Ledger) -> None:
         self._engine = engine
         self._name = name
+        self._run_id = run_id
         self._strike = strike
+        self._ledger = ledger
+        atexit.register(self)
 
     def __call__(self) -> None:
         docker = import_docker()
         atexit.unregister(self)
         try:
-            _remove(self._engine, self._name)
+            _remove(self._engine, self._name, self._run_id)
+            self._strike()
         except (docker.errors.DockerException, OSError) as error:
             warnings.warn(
                 f"The container {self._name} could not be removed ({error}). Remove it: docker rm -f {self._name}",
                 StagefrightWarning,
                 stacklevel=3,
             )
-            return
-        finally:
-            self._engine.close()
+        self._let_go()
+
+    def leave(self) -> None:
+        """Remove nothing: somebody else will. It still stands in the ledger, in case that nobody does."""
+        atexit.unregister(self)
+        self._let_go()
+
+    def is_not_ours(self) -> None:
+        """It was never made here."""
+        atexit.unregister(self)
         self._strike()
+        self._ledger.close()
+
+    def _let_go(self) -> None:
+        self._ledger.close()
+        self._engine.close()
 
 
-def _remove(engine: Engine, name: str) -> bool:
+def _remove(engine: Engine, name: str, run_id: str) -> bool:
+    """Remove the container of that name, if it is of that run."""
     docker = import_docker()
     try:
-        engine.client.containers.get(name).remove(force=True, v=True)
+        container = engine.client.containers.get(name)
+        if container.labels.get(f"{TAG_PREFIX}run") != run_id:
+            return False
+        container.remove(force=True, v=True)
     except docker.errors.NotFound:
         return False
     except docker.errors.APIError as error:

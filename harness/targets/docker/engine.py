@@ -73,7 +73,9 @@ def import_docker() -> Any:
         docker = None  # type: ignore[assignment]
     # A folder of that name in the project is taken for a (namespace) package where the real one is missing.
     if not hasattr(docker, "from_env"):
-        raise EmulatorError(f"The target `docker` needs the package docker, which is not installed: {INSTALL}\n{ATTACH}")
+        raise EmulatorError(
+            f"The target `docker` needs the package docker, which is not installed: {INSTALL}\n{ATTACH}"
+        )
     return docker
 
 
