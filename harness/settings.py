@@ -252,13 +252,15 @@ class Settings:
     """Where the stage lives."""
     service: str | None = _key(TEXT)
     """The system's name, part of a deployed stack's name."""
+    stack_name: str | None = _key(TEXT)
+    """The name of a stage's stack; `{service}` and `{stage}` are replaced. None: `{service}-{stage}`."""
     region: str = _key(TEXT, "us-east-1")
     account: str = _key(ACCOUNT, "123456789012")
     """The account id of a local stage."""
     profile: str | None = _key(TEXT)
     """The AWS profile of a deployed stage."""
     deploy: str | None = _key(TEXT)
-    """The command that deploys, instead of our own deployment; `{stage}` is replaced."""
+    """The command that deploys, instead of our own deployment; `{stage}`, `{service}`, `{region}` and `{profile}` are replaced."""
     remove: str | None = _key(TEXT)
     """The command that removes."""
     image: str | None = _key(TEXT)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from stagefright.errors import ConditionNeverHeld, UnknownResource, UsageError, nearest
+from stagefright.errors import ConditionNeverHeld, OnlyLocal, UnknownResource, UsageError, nearest
 from stagefright.flow import Flow
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
@@ -22,6 +23,8 @@ from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
+from stagefright.targets.api_endpoints import api_endpoints
+from stagefright.targets.arns import asked_arn
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
 from stagefright.targets.wall_clock import WallClock
@@ -37,20 +40,46 @@ PAUSE_MAX_S = 2.0
 """How long, in real time, it waits between two looks: at first, and at most; each pause is half as long again as the one before."""
 
 FUNCTION_TYPE = "AWS::Lambda::Function"
+INVOCABLE_TYPES = (FUNCTION_TYPE, "AWS::Lambda::Alias", "AWS::Lambda::Version")
+
+LOCAL_ONLY = {
+    "deployed": "its resources are stage.resources.",
+    "has_parameter": "ask stage.client('ssm').",
+    "interference": "deliveries between services cannot be hurt from outside.",
+    "module": "its functions run in other processes. Hurt them with chaos flags, or change the data that they read.",
+    "on_arrival": "its functions run in other processes.",
+    "instrument": "its functions run in other processes.",
+    "ephemeral_storage_mb": "ask stage.client('lambda').",
+    "serve": "other processes reach it at any time; wait for them with stage.wait_until(...).",
+    "template": "what is deployed are stage.resources and stage.outputs.",
+    "world": "what is in the account is reached with stage.client(...).",
+}
+"""What a local stage has besides, and what to do on a deployed one instead."""
 
 
 class DeployedStage:
     """A system that is up in an account. Made by `open_stage`; usable as a context manager, which closes it."""
 
-    def __init__(self, name: str, settings: Settings, account: Account, stack: Stack, *, run: Run) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        account: Account,
+        stack: Stack,
+        *,
+        run: Run,
+        ledger: Ledger | None = None,
+    ) -> None:
         self.name = name
         self.settings = settings
         self.target = settings.target
         self.account = account
         self.stack = stack
         self.run = run
-        self.ledger = Ledger(Path(settings.directory), run=run, stage=name, account=account)
+        self.ledger = ledger or Ledger(Path(settings.directory), run=run, stage=name, account=account)
         """Where everything is written down before it is made in the account."""
+        self.is_kept = True
+        """Whether its stack stays when the stage is closed: it was there before, or is to be kept."""
         self.clock = WallClock()
         self.journal = Journal(self.clock)
         """What was observed since the test began."""
@@ -60,6 +89,7 @@ class DeployedStage:
         """What is to be done when the stage is closed, the last first."""
         self._settled_at = 0
         self._is_here = True
+        self._endpoints: dict[str, str] | None = None
 
     # -- what it consists of -----------------------------------------------------------------------------------------
 
@@ -80,9 +110,10 @@ class DeployedStage:
     def arn(self, logical_id: str) -> str:
         """The ARN of a resource."""
         resource = self._resource(logical_id)
-        if resource.arn is None:
+        arn = resource.arn or asked_arn(self.account, resource.type, resource.physical_id)
+        if arn is None:
             raise UsageError(f"{logical_id} ({resource.type}) has no ARN; its physical id is {resource.physical_id!r}.")
-        return resource.arn
+        return arn
 
     def _resource(self, logical_id: str) -> StackResource:
         try:
@@ -99,15 +130,32 @@ class DeployedStage:
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def invoke(self, function: str, event: Any = None, *, qualifier: str | None = None) -> Invocation:
-        """Invoke a function, by logical id, and wait for its answer; see `Stage.invoke`."""
+        """Invoke a function, by logical id or name, and wait for its answer; see `Stage.invoke`."""
         given = {"Qualifier": qualifier} if qualifier else {}
         answer = self.client("lambda").invoke(
-            FunctionName=self.ref(function), Payload=event_bytes(function, event), LogType="Tail", **given
+            FunctionName=self._function_name(function),
+            Payload=event_bytes(function, event),
+            LogType="Tail",
+            **given,
         )
         return read_invocation(answer)
 
+    def _function_name(self, asked: str) -> str:
+        if any(asked in (one.physical_id, one.arn) for one in self.resources.values() if one.type in INVOCABLE_TYPES):
+            return asked
+        resource = self._resource(asked)
+        if resource.type not in INVOCABLE_TYPES:
+            raise UsageError(
+                f"{asked} is an {resource.type}; only functions can be invoked. Functions: {', '.join(self._functions()) or 'none'}."
+            )
+        return resource.physical_id
+
     def _api_endpoints(self) -> dict[str, str]:
-        return {}
+        """The URLs of the stage's APIs, by logical id; asked for once."""
+        if self._endpoints is None:
+            with self.account.explained("find the stage's APIs"):
+                self._endpoints = api_endpoints(self.account, self.resources)
+        return self._endpoints
 
     # -- observing ---------------------------------------------------------------------------------------------------
 
@@ -185,11 +233,32 @@ class DeployedStage:
     def close(self) -> None:
         """Let go of the stage, and take away what this run made, unless it is to be kept."""
         self._is_here = False
-        while self.closers:
-            self.closers.pop()()
+        with ExitStack() as closing:  # whatever goes wrong with one, the others have their turn
+            while self.closers:
+                closing.callback(self.closers.pop(0))
+
+    # -- what only a local stage has ---------------------------------------------------------------------------------
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where other processes reach the emulator that the stage is in; on AWS itself there is no such thing to tell them."""
+        if self.account.endpoint_url is None:
+            raise OnlyLocal(
+                f"stage.endpoint_url: {self!r} is on AWS itself, where other processes find it without a URL: give them the region "
+                f"{self.account.region} and credentials (stage.account.environment())."
+            )
+        return self.account.endpoint_url
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in LOCAL_ONLY:
+            raise OnlyLocal(
+                f"stage.{name} is there on the target local only; {self!r} is deployed: {LOCAL_ONLY[name]} A test that needs it is marked "
+                '@pytest.mark.only_on("local").'
+            )
+        raise AttributeError(f"A stage has no {name!r}.")
 
     def __repr__(self) -> str:
-        return f"<stage {self.name!r} on {self.target}>"
+        return f"<stage {self.__dict__.get('name')!r} on {self.__dict__.get('target')}>"
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,8 @@ import time
 from typing import NoReturn
 
 from stagefright.clock import Clock
-from stagefright.errors import UsageError
+from stagefright.errors import UnsupportedOperation, UsageError
+from stagefright.spans import Span
 
 
 class WallClock(Clock):
@@ -23,6 +24,13 @@ class WallClock(Clock):
     def now_ms(self) -> int:
         """Whole milliseconds since 1970."""
         return time.time_ns() // 1_000_000
+
+    def advance(self, span: Span) -> NoReturn:
+        """Refuse: real time cannot be hurried."""
+        raise UnsupportedOperation(
+            f"clock.advance({span!r}) is there on the target local only, where time is virtual. On a deployed stage wait for what should "
+            'happen: stage.wait_until(..., within=...). A test that needs virtual time is marked @pytest.mark.only_on("local").'
+        )
 
     def move_to(self, when: float) -> NoReturn:
         """Refuse: real time passes by itself."""

@@ -212,7 +212,7 @@ class TestWorkers:
         everybody = account_of(shared, access_key="test")
         check_accounts(everybody, None)
 
-        with pytest.raises(EmulatorError, match="does not keep workers apart.*\n.*without `-n`"):
+        with pytest.raises(EmulatorError, match=r"does not keep workers apart.*\n.*without `-n`"):
             check_accounts(everybody, "gw0")
 
 
@@ -311,7 +311,7 @@ class TestRefusals:
         """What the engine has is listed."""
         told = []
         with pytest.raises(EmulatorError) as refusal:
-            start_emulator(settings(image="registry.invalid/nobody/nothing:1"), run, stage="pr-7", report=told.append)
+            start_emulator(settings(image="registry.invalid/nobody/nothing:1"), run, stage="pr-7", progress=told.append)
 
         assert "does not have the image 'registry.invalid/nobody/nothing:1', and could not pull it" in str(
             refusal.value

@@ -11,16 +11,17 @@ import atexit
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from stagefright.errors import EmulatorError, StagefrightWarning
-from stagefright.ledger.ledger import Ledger
+from stagefright.ledger.ledger import Ledger, Line
 from stagefright.settings import Settings
 from stagefright.targets.account import Account
+from stagefright.targets.deploying.stack_events import Progress, silent
 from stagefright.targets.docker.engine import Engine, connect, import_docker
-from stagefright.targets.docker.image import TOKEN, Report, choose_image, is_localstack, port_of, provide_image
+from stagefright.targets.docker.image import TOKEN, choose_image, is_localstack, port_of, provide_image
 from stagefright.targets.docker.workers import access_key_of
 from stagefright.targets.run import TAG_PREFIX, Run
 
@@ -69,13 +70,19 @@ class Emulator:
         if removal is not None:
             removal.leave()
 
+    def keep(self) -> None:
+        """Let it run on after the run: no sweep is offered for it while the run's lease lasts."""
+        if self._removal is not None:
+            self._removal.keep()
+        self.leave()
+
 
 def container_name(run: Run, stage: str) -> str:
     """What the container of a stage is called."""
     return f"stagefright-{stage}-{run.id}"
 
 
-def start_emulator(settings: Settings, run: Run, *, stage: str, report: Report = lambda line: None) -> Emulator:
+def start_emulator(settings: Settings, run: Run, *, stage: str, progress: Progress = silent) -> Emulator:
     """
     The emulator of a stage: the one at the setting `endpoint_url`, else a container, started if no other worker of the run has done so.
 
@@ -86,7 +93,7 @@ def start_emulator(settings: Settings, run: Run, *, stage: str, report: Report =
     image = choose_image(settings.image, os.environ)
     engine = connect(os.environ)
     try:
-        found = provide_image(engine, image, report)
+        found = provide_image(engine, image, progress)
         return _start(engine, settings, run, stage, image, found)
     except BaseException:
         engine.close()
@@ -132,8 +139,8 @@ def remove_container(name: str, run_id: str, *, docker_host: str | None = None) 
 def _start(engine: Engine, settings: Settings, run: Run, stage: str, image: str, found: Any) -> Emulator:
     name, port = container_name(run, stage), port_of(found)
     ledger = _ledger(settings, run, stage)
-    strike = ledger.note(KIND, name, image=image, docker_host=engine.asked)
-    removal = _Removal(engine, name, run.id, strike, ledger)
+    line = ledger.note(KIND, name, image=image, docker_host=engine.asked)
+    removal = _Removal(engine, name, run.id, line, ledger)
     try:
         container = _create(engine, name, found, _options(engine, image, port, run.tags(stage)))
         endpoint_url = "" if container is None else _bring_up(engine, container, image, port)
@@ -300,11 +307,11 @@ def _said(error: Any) -> str:
 class _Removal:
     """Removes a container, also when the interpreter ends without having been asked to; then strikes it out of the ledger."""
 
-    def __init__(self, engine: Engine, name: str, run_id: str, strike: Callable[[], None], ledger: Ledger) -> None:
+    def __init__(self, engine: Engine, name: str, run_id: str, line: Line, ledger: Ledger) -> None:
         self._engine = engine
         self._name = name
         self._run_id = run_id
-        self._strike = strike
+        self._line = line
         self._ledger = ledger
         atexit.register(self)
 
@@ -313,7 +320,7 @@ class _Removal:
         atexit.unregister(self)
         try:
             _remove(self._engine, self._name, self._run_id)
-            self._strike()
+            self._line()
         except (docker.errors.DockerException, OSError) as error:
             warnings.warn(
                 f"The container {self._name} could not be removed ({error}). Remove it: docker rm -f {self._name}",
@@ -327,10 +334,14 @@ class _Removal:
         atexit.unregister(self)
         self._let_go()
 
+    def keep(self) -> None:
+        """The container is left on purpose."""
+        self._line.keep()
+
     def is_not_ours(self) -> None:
         """It was never made here."""
         atexit.unregister(self)
-        self._strike()
+        self._line()
         self._ledger.close()
 
     def _let_go(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stagefright.errors import EmulatorError
+from stagefright.targets.deploying.stack_events import Progress
 from stagefright.targets.docker.engine import Engine, import_docker
 
 DEFAULT_IMAGE = "ministackorg/ministack"
@@ -19,8 +20,6 @@ REPORT_EVERY_S = 5.0
 """How often the progress of a pull is told."""
 
 TOKEN = "LOCALSTACK_AUTH_TOKEN"  # noqa: S105 - the name of a variable
-
-Report = Callable[[str], None]
 
 
 def choose_image(asked: str | None, environ: Mapping[str, str]) -> str:
@@ -55,7 +54,7 @@ def needs_token(image: str) -> bool:
     return name.startswith("localstack-pro") or re.match(r"[0-4](\.|-|$)", tag) is None
 
 
-def provide_image(engine: Engine, image: str, report: Report) -> Any:
+def provide_image(engine: Engine, image: str, report: Progress) -> Any:
     """The image as the engine has it; pulled if it is not there. Raises `EmulatorError`."""
     docker = import_docker()
     try:
@@ -73,7 +72,7 @@ def provide_image(engine: Engine, image: str, report: Report) -> Any:
     return found
 
 
-def _pull(engine: Engine, image: str, report: Report) -> None:
+def _pull(engine: Engine, image: str, report: Progress) -> None:
     docker = import_docker()
     repository, tag = docker.utils.parse_repository_tag(image)
     lines = engine.client.api.pull(repository, tag=tag or "latest", stream=True, decode=True)
