@@ -43,6 +43,10 @@ def open_deployed(
 
     What was deployed is removed when the stage is closed, unless it is to be kept. Raises `TargetError`.
     """
+    if account is None and settings.target == "docker":
+        from stagefright.targets.docker.opening import open_in_docker
+
+        return open_in_docker(name, settings, run=run, keep=keep, progress=progress)
     run, account = run or Run.begin(), account or account_of(settings)
     if is_there(name, settings, account):
         return attach(name, settings, run=run, account=account)
