@@ -168,8 +168,9 @@ def test_every_package_is_in_the_wheel():
 
 
 def test_every_third_party_import_is_declared():
-    """What the package imports comes with it: as a dependency, or as part of one."""
-    declared = {re.split(r"[\[<>=~! ]", line)[0].lower() for line in PROJECT["project"]["dependencies"]}
+    """What the package imports comes with it: as a dependency, as part of one, or with an extra for users."""
+    extras = [line for name, lines in PROJECT["project"]["optional-dependencies"].items() if name != "dev" for line in lines]
+    declared = {re.split(r"[\[<>=~! ]", line)[0].lower() for line in PROJECT["project"]["dependencies"] + extras}
     comes_along = {
         "botocore": "boto3",
         "_pytest": "pytest",
