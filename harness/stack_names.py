@@ -17,7 +17,9 @@ def stack_name(stage: str, settings: Settings) -> str:
     """The setting `stack_name`, else `<service>-<stage>`; the service is the setting, else the name of the template's directory."""
     if settings.stack_name is None:
         return f"{service_name(settings)}-{stage}".replace("_", "-")
-    name = filled(settings.stack_name, "stack_name", {"stage": lambda: stage, "service": lambda: service_name(settings)})
+    name = filled(
+        settings.stack_name, "stack_name", {"stage": lambda: stage, "service": lambda: service_name(settings)}
+    )
     return checked(name, "stack_name")
 
 

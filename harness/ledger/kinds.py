@@ -11,10 +11,10 @@ a kind needs:
 | kind | name | before | wrote | detail | undone by |
 |---|---|---|---|---|---|
 | `item` | table's name | the item, DynamoDB's typed JSON | `fingerprint(item)` | `key` (typed JSON) | PutItem or DeleteItem, if nobody changed it |
-| `object` | bucket's name | `Body` (bytes or a stream) and what else PutObject takes | SHA-256 of the body | `key`, `version` (newest version's id, in a bucket with versions) | PutObject, DeleteObject, or deleting the versions that were written |
+| `object` | bucket's name | `Body` (bytes or a stream) and what else PutObject takes | SHA-256 of the body | `key`; where a put leaves what was there: `is_versioned=True`, `version` (the id of what was there, or None) | PutObject, DeleteObject, or deleting the versions that were written |
 | `parameter` | SSM name | what PutParameter takes: `Value`, `Type`, ... | `fingerprint(value)` | | PutParameter or DeleteParameter |
 | `secret` | name or ARN | `SecretString` or `SecretBinary` | `fingerprint(value)` | | PutSecretValue or DeleteSecret without recovery |
-| `user` | user name | `attributes` (mapping), `groups` (list) | | `pool` (id) | AdminDeleteUser, or attributes and groups as they were |
+| `user` | user name | `attributes` (mapping), `groups` (list) | | `pool` (id), `attributes`, `groups` (as written) | AdminDeleteUser, or attributes and groups as they were |
 | `flag` | SSM name | the text, if a foreign flag at rest was there | | `flag_run` (the run in the flag's own text) | see `chaos/sweep.py` |
 | `queue` | queue's name | | | | DeleteQueue, if the queue carries the run's tags |
 | `subscription` | topic's ARN | | | `endpoint` (ARN of the queue) | Unsubscribe of all of that endpoint |
@@ -37,13 +37,12 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stagefright.errors import UsageError
 
 if TYPE_CHECKING:
     from stagefright.ledger.reading import Entry
-    from stagefright.targets.account import Account
 
 ENTRY_POINTS = "stagefright.ledger_kinds"
 """The group of entry points by which other packages add kinds."""
@@ -74,14 +73,22 @@ class State:
     reason: str = ""
 
 
+class Clients(Protocol):
+    """A way to the account: a stage, or `Account`."""
+
+    def client(self, service: str) -> Any:
+        """A boto3 client."""
+        ...
+
+
 class Kind(Protocol):
     """How things of one kind are looked at and undone."""
 
-    def look(self, entry: Entry, account: Account) -> State:
+    def look(self, entry: Entry, account: Clients) -> State:
         """How the thing stands; reads only."""
         ...
 
-    def undo(self, entry: Entry, account: Account) -> None:
+    def undo(self, entry: Entry, account: Clients) -> None:
         """Bring it back to `entry.before`, or delete it; one that is gone is fine."""
         ...
 

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from stagefright.ledger import files
 from stagefright.ledger.reading import Entry, Head
-from stagefright.ledger.values import pack, side_files
+from stagefright.ledger.values import pack, side_files, unpack
 from stagefright.targets.account import Account
 from stagefright.targets.run import Run
 
@@ -41,6 +41,24 @@ class Line:
     def keep(self) -> None:
         """The thing is left on purpose (`--keep-stage`): nobody is offered to sweep it while its lease runs."""
         self._ledger.keep(self.entry.number)
+
+
+class Unwritten:
+    """What stands in place of a line on a stage that has no ledger."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+    @classmethod
+    def of(cls, kind: str, name: str, before: Any, wrote: str | None, detail: Mapping[str, Any]) -> Unwritten:
+        """A line that nobody reads but who takes the thing away again; large bodies are kept in memory."""
+        kept = before
+        if isinstance(before, Mapping) and hasattr(before.get("Body"), "read"):
+            kept = {**before, "Body": before["Body"].read()}
+        return cls(Entry(0, kind, name, "", 0.0, kept, wrote, detail))
+
+    def __call__(self) -> None:
+        """Nothing."""
 
 
 class Ledger:
@@ -77,7 +95,8 @@ class Ledger:
             entry = Entry(self.count, kind, name, self._stage, time.time(), before, wrote, detail, self._run.id)
             row = self._row(entry)
             self._append(row)
-            entry = replace(entry, before=None)  # it may be large, and is on the disk now
+            # What was large lies on the disk now, and a stream was read: the entry has it from there.
+            entry = replace(entry, before=unpack(row["before"], self._path_now().parent))
             self._open[entry.number] = entry
             self._beside[entry.number] = list(side_files(row))
             return Line(self, entry)

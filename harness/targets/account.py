@@ -52,6 +52,11 @@ class Account:
         return self._access_key
 
     @property
+    def has_answered(self) -> bool:
+        """Whether it has said who it is, so that it can be taken for what it should be."""
+        return self._id is not None
+
+    @property
     def id(self) -> str:
         """The account's 12 digits, as the account itself says."""
         if self._id is None:
@@ -103,7 +108,9 @@ class Account:
                 known = session.get_available_services()
                 raise UsageError(f"boto3 has no service {service!r}. {nearest(service, known)}") from None
             except ValueError as error:  # a URL or a region that botocore cannot use
-                raise UsageError(f"{way_in_words(self)} cannot be asked in the region {self.region!r}: {error}") from None
+                raise UsageError(
+                    f"{way_in_words(self)} cannot be asked in the region {self.region!r}: {error}"
+                ) from None
 
     def _config(self, service: str) -> Any:
         from botocore.config import Config

@@ -25,6 +25,8 @@ from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.api_endpoints import api_endpoints
 from stagefright.targets.arns import asked_arn
+from stagefright.targets.escape_guard import EscapeGuard
+from stagefright.targets.presence import Presence
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
 from stagefright.targets.wall_clock import WallClock
@@ -83,6 +85,8 @@ class DeployedStage:
         self.clock = WallClock()
         self.journal = Journal(self.clock)
         """What was observed since the test began."""
+        self.presence = Presence(account, EscapeGuard(name, settings.allow_hosts, self.journal))
+        """What holds in this process while the stage is here."""
         self.http = StageSession(self._api_endpoints)
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
@@ -223,19 +227,23 @@ class DeployedStage:
         return self._is_here
 
     def reset(self, seed: int | str | None = None) -> None:  # noqa: ARG002 - chance is AWS's own here
-        """Begin a test: forget what was observed. What the account holds stays as it is."""
+        """Begin a test: forget what was observed, and be where SDK clients lead. What the account holds stays as it is."""
+        self.presence.begin()
         self.journal.clear()
         self._settled_at = 0
 
     def step_aside(self) -> None:
-        """End a test: stop observing."""
+        """End a test: stop observing, and let the environment be what it was."""
+        self.presence.end()
 
     def close(self) -> None:
         """Let go of the stage, and take away what this run made, unless it is to be kept."""
         self._is_here = False
+        self.presence.end()
         with ExitStack() as closing:  # whatever goes wrong with one, the others have their turn
             while self.closers:
                 closing.callback(self.closers.pop(0))
+        self.ledger.close()
 
     # -- what only a local stage has ---------------------------------------------------------------------------------
 

@@ -66,8 +66,7 @@ def enter(account: Account) -> Callable[[], None]:
     leave_session = _forget_default_session()
 
     def leave() -> None:
-        # What the test itself has set meanwhile (and not taken back) is not ours to undo.
-        _set({name: value for name, value in before.items() if os.environ.get(name) == wanted[name]})
+        _set(before)
         leave_session()
 
     return leave

@@ -3,6 +3,7 @@ The escape guard of a stage in an emulator: no call reaches the real AWS by acci
 
 A client that was made before the stage was there, or that names its own endpoint, would go to AWS with whatever credentials it has
 found. An SDK call is refused before it is signed; any other client when it looks the host up. Child processes are out of reach.
+Threads of a local stage that is open at the same time have a guard of their own (`virtual/network.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from stagefright.call_site import call_site
 from stagefright.errors import NotInWorld
 from stagefright.hosts import may_reach, normal_host
 from stagefright.journal import Journal
+from stagefright.tasks import current_actor
 from stagefright.virtual.patching import Patches
 
 AWS_SUFFIXES = (
@@ -76,7 +78,7 @@ class EscapeGuard:
         @functools.wraps(native)
         def make_request(endpoint: Any, operation_model: Any, request: Any) -> Any:
             parts = urlsplit(request["url"])
-            if self._refuses(parts.hostname or "", parts.port or 443):
+            if current_actor() is None and self._refuses(parts.hostname or "", parts.port or 443):
                 service = operation_model.service_model.service_name
                 self._refuse(
                     f"The SDK call {service} {operation_model.name} would have gone to {parts.hostname}, the real AWS, and not to the stage "
@@ -94,7 +96,7 @@ class EscapeGuard:
         def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
             asked = host.decode() if isinstance(host, bytes) else str(host or "")
             port = args[0] if args else kwargs.get("port")
-            if self._refuses(asked, port if isinstance(port, int) else None):
+            if current_actor() is None and self._refuses(asked, port if isinstance(port, int) else None):
                 self._refuse(
                     f"A connection would have been made to {asked}, the real AWS, and not to the stage {self._stage!r}.",
                     "Use stage.client(...) or stage.http.",

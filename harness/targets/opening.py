@@ -59,7 +59,7 @@ def open_deployed(
             deployer.remove()
         raise
     stage.is_kept = keep or outcome != CREATED
-    stage.closers.append(lambda: None if stage.is_kept else deployer.remove())
+    stage.closers.append(lambda: deployer.keep() if stage.is_kept else deployer.remove())
     return stage
 
 
@@ -68,9 +68,7 @@ def is_there(name: str, settings: Settings, account: Account) -> bool:
     return described(account, _stack(name, settings)) is not None
 
 
-def attach(
-    name: str, settings: Settings, *, run: Run, account: Account, ledger: Ledger | None = None
-) -> DeployedStage:
+def attach(name: str, settings: Settings, *, run: Run, account: Account, ledger: Ledger | None = None) -> DeployedStage:
     """The stage of a stack that is there; closing it leaves the stack alone. Raises `TargetError` if it cannot be tested."""
     stack = _stack(name, settings)
     description = described(account, stack)
@@ -81,7 +79,9 @@ def attach(
         )
     check_state(account, description)
     ledger = ledger or ledger_of(name, settings, run=run, account=account)
-    return DeployedStage(name, settings, account, read_stack(account, stack, description), run=run, ledger=ledger)
+    stage = DeployedStage(name, settings, account, read_stack(account, stack, description), run=run, ledger=ledger)
+    stage.presence.begin()
+    return stage
 
 
 def deployer_of(name: str, settings: Settings, *, run: Run, account: Account, progress: Progress = silent) -> Deployer:
@@ -94,7 +94,9 @@ def deployer_of(name: str, settings: Settings, *, run: Run, account: Account, pr
     return Deployer(name, settings, account, run, ledger, progress)
 
 
-def remove(name: str, settings: Settings, *, account: Account, run: Run | None = None, progress: Progress = silent) -> bool:
+def remove(
+    name: str, settings: Settings, *, account: Account, run: Run | None = None, progress: Progress = silent
+) -> bool:
     """
     Remove a stage that Stagefright deployed, or only if that run did; whether there was one.
 

@@ -77,6 +77,9 @@ class Way(Protocol):
     @property
     def endpoint_url(self) -> str | None: ...
 
+    @property
+    def has_answered(self) -> bool: ...
+
 
 @contextmanager
 def explained(way: Way, act: str) -> Iterator[None]:
@@ -154,7 +157,9 @@ def _denied(error: Any, said: str) -> str:
     where = f" on {resource.rstrip('.')}" if resource else ""
     whose = who or "these credentials"
     denied = "an explicit deny forbids it" if "explicit deny" in said else "no policy allows it"
-    return f"What is missing is {wanted}{where}; {denied} to {whose}. Add it to their policy, or choose another profile."
+    return (
+        f"What is missing is {wanted}{where}; {denied} to {whose}. Add it to their policy, or choose another profile."
+    )
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
@@ -245,6 +250,8 @@ def _no_trust(error: Exception, way: Way) -> _Reason:
 
 
 def _not_aws(error: Exception, way: Way) -> _Reason:
+    if way.has_answered:
+        return TargetError, f"{way_in_words(way)} failed inside, which its own log explains: {clip(str(error), SHOWN_MAX)}"
     return Unreachable, _stranger(way, clip(str(error), SHOWN_MAX))
 
 

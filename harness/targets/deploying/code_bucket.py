@@ -52,7 +52,7 @@ class CodeBucket:
         with self._account.explained(f"put {key} into the bucket {self.name}"):
             self._make_ready()
             if key not in self._strikes:
-                self._strikes[key] = self._ledger.note("code_object", key, bucket=self.name)
+                self._strikes[key] = self._ledger.note("code_object", self.name, key=key)
                 self._put(key, content)
 
     def clear(self) -> None:

@@ -26,7 +26,9 @@ def command_line(setting: str, text: str, stage: str, settings: Settings) -> str
 
     def profile() -> str:
         if settings.profile is None:
-            raise SettingsError(f"{setting}: {text!r} asks for {{profile}}, but no profile is set ([tool.stagefright] profile).")
+            raise SettingsError(
+                f"{setting}: {text!r} asks for {{profile}}, but no profile is set ([tool.stagefright] profile)."
+            )
         return shlex.quote(settings.profile)
 
     values = {
@@ -47,9 +49,9 @@ def run_command(setting: str, command: str, settings: Settings, account: Account
     """
     progress(f"$ {command}")
     last: deque[str] = deque(maxlen=LINES_SHOWN)
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S602 (a command line of the user's own settings)
         command,
-        shell=True,  # noqa: S602 (a command line of the user's own settings)
+        shell=True,
         cwd=settings.directory,
         env=_environment(account),
         stdin=subprocess.DEVNULL,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from stagefright.errors import AccountRefused, SettingsError, TargetError
-from stagefright.ledger.ledger import Ledger
+from stagefright.ledger.ledger import Ledger, Line
 from stagefright.settings import Settings
 from stagefright.stack_names import checked, stack_name
 from stagefright.targets.account import Account
@@ -46,7 +46,7 @@ class Deployer:
     def __post_init__(self) -> None:
         self.stack = checked(stack_name(self.name, self.settings), "the stage's stack name")
         self._bucket = CodeBucket(self.account, run=self.run, stage=self.name, ledger=self.ledger)
-        self._strike: Callable[[], None] | None = None
+        self._line: Line | None = None
 
     def deploy(self) -> str:
         """Deploy, whatever is there: `created`, `updated` or `unchanged`. Raises `TargetError`."""
@@ -67,8 +67,13 @@ class Deployer:
         else:
             remove_stack(self.account, self.stack, progress=self.progress)
         self._bucket.clear()
-        if self._strike is not None:
-            self._strike()
+        if self._line is not None:
+            self._line()
+
+    def keep(self) -> None:
+        """Leave what `deploy` created, on purpose: its line in the ledger says so."""
+        if self._line is not None:
+            self._line.keep()
 
     # -- by CloudFormation -------------------------------------------------------------------------------------------
 
@@ -102,7 +107,15 @@ class Deployer:
         parameters = stack_parameters(source.template, given, known_before=known, file=source.file)
         template = Packaging(self.account, self._bucket, self._transform()).request(source)
         tags = self.run.tags(self.name) if is_new else self._renewed(tags_of(there))
-        return Order(self.stack, is_new, template, parameters, tags, token=f"stagefright-{self.run.id}")
+        return Order(
+            self.stack,
+            is_new,
+            template,
+            parameters,
+            tags,
+            has_outputs=bool(source.template.get("Outputs")),
+            token=f"stagefright-{self.run.id}",
+        )
 
     def _transform(self) -> Any:
         if not self.account.is_emulator:
@@ -134,11 +147,11 @@ class Deployer:
         except TargetError as problem:
             failure.args = (f"{failure}\nNor could it be taken back. {problem}",)
         else:
-            assert self._strike is not None
-            self._strike()
+            assert self._line is not None
+            self._line()
 
     def _note(self, **detail: Any) -> None:
-        self._strike = self.ledger.note("stack", self.stack, **detail)
+        self._line = self.ledger.note("stack", self.stack, **detail)
 
     # -- by a command ------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,8 @@ class Expansion:
         return Scope(
             str(file),
             self.region,
-            pseudo_parameters(self.account, self.region, self.stack_name) | parameter_values(known, given, file=str(file)),
+            pseudo_parameters(self.account, self.region, self.stack_name)
+            | parameter_values(known, given, file=str(file)),
             mappings=document.get("Mappings", {}),
             conditions=document.get("Conditions", {}),
             resources=dict.fromkeys(document.get("Resources", {})),

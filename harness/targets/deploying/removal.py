@@ -101,7 +101,9 @@ def _delete_log_group(account: Account, group: str, *, not_before_ms: int) -> No
     from botocore.exceptions import ClientError
 
     logs = account.client("logs")
-    found = [one for one in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] if one["logGroupName"] == group]
+    found = [
+        one for one in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] if one["logGroupName"] == group
+    ]
     if not found or found[0].get("creationTime", not_before_ms) < not_before_ms:
         return
     try:

@@ -76,7 +76,9 @@ def _missing(directory: Path) -> list[str]:
     file = directory / "requirements.txt"
     if not file.is_file():
         return []
-    named = [found[1] for line in file.read_text("utf-8", "replace").splitlines() if (found := _REQUIREMENT.match(line))]
+    named = [
+        found[1] for line in file.read_text("utf-8", "replace").splitlines() if (found := _REQUIREMENT.match(line))
+    ]
     there = {_normal(entry.name.split("-")[0].removesuffix(".py")) for entry in directory.iterdir()}
     return [name for name in named if _normal(name) not in there | {_normal(one) for one in AT_HAND}]
 

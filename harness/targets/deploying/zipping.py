@@ -49,7 +49,9 @@ def files_of(directory: Path) -> Iterator[tuple[str, Path]]:
     found: list[tuple[str, Path]] = []
     for where, directories, names in os.walk(directory, followlinks=True):
         here = Path(where)
-        directories[:] = [one for one in directories if one not in LEFT_OUT and not (here / one / ENVIRONMENT_MARK).is_file()]
+        directories[:] = [
+            one for one in directories if one not in LEFT_OUT and not (here / one / ENVIRONMENT_MARK).is_file()
+        ]
         for name in names:
             path = here / name
             if name not in LEFT_OUT and not name.endswith((".pyc", ".pyo")) and path.is_file():
