@@ -8,6 +8,7 @@ Threads of a local stage that is open at the same time have a guard of their own
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import socket
 from collections.abc import Callable
@@ -72,6 +73,10 @@ class EscapeGuard:
         self._patches.set(Endpoint, "make_request", self._guard_call(Endpoint.make_request))
         for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
             self._patches.set(socket, name, self._guard_lookup(getattr(socket, name)))
+        loop = asyncio.BaseEventLoop
+        self._patches.set(loop, "getaddrinfo", self._guard_loop(loop.getaddrinfo))
+        for name in ("connect", "connect_ex"):
+            self._patches.set(socket.socket, name, self._guard_connection(getattr(socket.socket, name)))
         return self._patches.restore
 
     def _guard_call(self, native: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,17 +99,40 @@ class EscapeGuard:
     def _guard_lookup(self, native: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(native)
         def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
-            asked = host.decode() if isinstance(host, bytes) else str(host or "")
-            port = args[0] if args else kwargs.get("port")
-            if current_actor() is None and self._refuses(asked, port if isinstance(port, int) else None):
-                self._refuse(
-                    f"A connection would have been made to {asked}, the real AWS, and not to the stage {self._stage!r}.",
-                    "Use stage.client(...) or stage.http.",
-                    asked,
-                )
+            self._check(host, args[0] if args else kwargs.get("port"))
             return native(host, *args, **kwargs)
 
         return look_up
+
+    def _guard_loop(self, native: Callable[..., Any]) -> Callable[..., Any]:
+        """asyncio has another thread look hosts up, where it is not seen who asks."""
+
+        @functools.wraps(native)
+        async def getaddrinfo(loop: Any, host: Any, port: Any, **kwargs: Any) -> Any:
+            self._check(host, port)
+            return await native(loop, host, port, **kwargs)
+
+        return getaddrinfo
+
+    def _guard_connection(self, native: Callable[..., Any]) -> Callable[..., Any]:
+        """Credentials are given at addresses that nobody needs to look up."""
+
+        @functools.wraps(native)
+        def connect(sock: socket.socket, address: Any) -> Any:
+            if sock.family in (socket.AF_INET, socket.AF_INET6):
+                self._check(address[0], address[1])
+            return native(sock, address)
+
+        return connect
+
+    def _check(self, host: Any, port: Any) -> None:
+        asked = host.decode() if isinstance(host, bytes) else str(host or "")
+        if current_actor() is None and self._refuses(asked, int(port) if str(port).isdigit() else None):
+            self._refuse(
+                f"A connection would have been made to {asked}, the real AWS, and not to the stage {self._stage!r}.",
+                "Use stage.client(...) or stage.http.",
+                asked,
+            )
 
     def _refuses(self, host: str, port: int | None) -> bool:
         return is_aws(host) and not may_reach(self._allowed, host, port)

@@ -15,9 +15,11 @@ import zipfile
 import pytest
 
 from stagefright.errors import EmulatorError
+from stagefright.ledger.kinds import Fate, kind_named
+from stagefright.ledger.reading import Entry
 from stagefright.targets.account import Account
 from stagefright.targets.docker import emulator as emulator_module
-from stagefright.targets.docker.emulator import container_name, remove_container, remove_emulator, start_emulator
+from stagefright.targets.docker.emulator import container_name, remove_emulator, start_emulator
 from stagefright.targets.docker.workers import access_key_of, check_accounts
 
 
@@ -140,8 +142,9 @@ class TestLife:
         assert 1 == len(containers())
 
         [noted] = [line for line in ledger_lines(tmp_path) if line.get("kind") == "container"]
-        assert not remove_container(noted["name"], "another-run")
-        assert remove_container(noted["name"], run.id, docker_host=noted["detail"]["docker_host"])
+        entry = Entry(1, noted["kind"], noted["name"], "pr-7", 0.0, detail=noted["detail"], run=run.id)
+        assert Fate.DELETE == kind_named("container").look(entry, None).fate
+        kind_named("container").undo(entry, None)
         assert [] == containers()
 
     def test_an_interrupt_while_it_starts_leaves_nothing(self, settings, run, containers, monkeypatch):

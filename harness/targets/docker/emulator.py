@@ -120,19 +120,6 @@ def remove_emulator(run: Run, stage: str) -> bool:
         engine.close()
 
 
-def remove_container(name: str, run_id: str, *, docker_host: str | None = None) -> bool:
-    """
-    Remove a container by what a ledger has of it; false if there is none of that run.
-
-    Raises `EmulatorError` if its engine is not there.
-    """
-    engine = connect({**os.environ, **({"DOCKER_HOST": docker_host} if docker_host else {})})
-    try:
-        return _remove(engine, name, run_id)
-    finally:
-        engine.close()
-
-
 # -- start -------------------------------------------------------------------------------------------------------------
 
 
