@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from stagefright.errors import SettingsError, nearest
-from stagefright.hosts import AllowedHost
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
@@ -105,6 +104,9 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _hosts(value: object) -> tuple[str, ...]:
+    # Imported here because most runs allow none.
+    from stagefright.hosts import AllowedHost
+
     entries = _texts(value)
     for entry in entries:
         try:

@@ -14,6 +14,8 @@ from stagefright.errors import EmulatorError
 
 INSTALL = "pip install 'stagefright[docker]'"
 
+UNIX = "unix://"
+
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
 LOOPBACK = (None, "localhost", "127.0.0.1", "::1")
@@ -57,11 +59,14 @@ def connect(environ: Mapping[str, str]) -> Engine:
     Raises `EmulatorError`, which says why there is none, and what to do.
     """
     docker = import_docker()
+    host = environ.get("DOCKER_HOST") or _host_of_context(environ)
+    if host.startswith(UNIX):
+        _check_socket(host, environ)
     try:
         client = docker.from_env(environment=dict(environ), timeout=ANSWER_WITHIN_S, use_ssh_client=True)
         client.ping()
     except (docker.errors.DockerException, OSError, ValueError) as error:
-        raise EmulatorError(_why_not(error, environ)) from None
+        raise EmulatorError(_why_not(error, host, environ)) from None
     return Engine(client, environ.get("DOCKER_HOST"))
 
 
@@ -79,13 +84,46 @@ def import_docker() -> Any:
     return docker
 
 
-def _why_not(error: Exception, environ: Mapping[str, str]) -> str:
-    asked = environ.get("DOCKER_HOST")
-    host = asked or DEFAULT_HOST
-    origin = f"DOCKER_HOST={asked}" if asked else host
+def _host_of_context(environ: Mapping[str, str]) -> str:
+    """Where the Docker command line would look: Docker Desktop and others have contexts of their own."""
+    from docker.context import ContextAPI
+    from docker.errors import DockerException
+
+    try:
+        return str(ContextAPI.kwargs_from_context(environment=environ).get("base_url") or DEFAULT_HOST)
+    except (DockerException, OSError, ValueError):
+        return DEFAULT_HOST
+
+
+def _said(host: str, environ: Mapping[str, str]) -> str:
+    return f"DOCKER_HOST={host}" if environ.get("DOCKER_HOST") else host
+
+
+def _check_socket(host: str, environ: Mapping[str, str]) -> None:
+    """Raise unless somebody listens on the socket, and we may talk to them."""
+    path = Path(host.removeprefix(UNIX))
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(ANSWER_WITHIN_S)
+            probe.connect(str(path))
+    except PermissionError:
+        group = group_of(path)
+        raise EmulatorError(
+            f"You may not use the Docker engine at {_said(host, environ)}: its socket belongs to the group {group!r}, which you are not in.\n"
+            f"Join it with `sudo usermod -aG {group} $USER`, and log in again; or use a rootless engine and set DOCKER_HOST to its "
+            f"socket.\n{ATTACH}"
+        ) from None
+    except OSError as error:
+        reasons = {errno.ENOENT: "there is no such socket", errno.ECONNREFUSED: "nobody listens on it"}
+        reason = reasons.get(error.errno or 0, str(error))
+        raise EmulatorError(
+            f"No Docker engine runs at {_said(host, environ)}: {reason}.\nStart it (`sudo systemctl start docker`, or Docker Desktop), or set "
+            f"DOCKER_HOST to where yours is (`docker context ls`).\n{ATTACH}"
+        ) from None
+
+
+def _why_not(error: Exception, host: str, environ: Mapping[str, str]) -> str:
     cause = _system_error(error)
-    if host.startswith("unix://"):
-        return f"{_why_not_socket(Path(host.removeprefix('unix://')), origin, cause, error)}\n{ATTACH}"
     if isinstance(cause, socket.gaierror):
         reason = "the name of its host is unknown"
     elif isinstance(cause, ConnectionRefusedError):
@@ -95,30 +133,8 @@ def _why_not(error: Exception, environ: Mapping[str, str]) -> str:
     else:
         reason = f"{error}"
     return (
-        f"There is no Docker engine at {origin}: {reason}.\n"
+        f"There is no Docker engine at {_said(host, environ)}: {reason}.\n"
         f"DOCKER_HOST is unix:///path/to/docker.sock, tcp://host:port or ssh://user@host; unset, it is {DEFAULT_HOST}.\n{ATTACH}"
-    )
-
-
-def _why_not_socket(path: Path, origin: str, cause: OSError | None, error: Exception) -> str:
-    number = cause.errno if cause is not None else None
-    if number in (errno.EACCES, errno.EPERM):
-        group = group_of(path)
-        return (
-            f"You may not use the Docker engine at {origin}: its socket belongs to the group {group!r}, which you are not in.\n"
-            f"Join it with `sudo usermod -aG {group} $USER`, and log in again; or use a rootless engine and set DOCKER_HOST to its socket."
-        )
-    if number == errno.ENOENT:
-        reason = "there is no such socket"
-    elif number == errno.ECONNREFUSED:
-        reason = "its socket is there, but nobody listens"
-    elif number == errno.ENOTSOCK or path.is_dir():
-        reason = "that is no socket"
-    else:
-        reason = str(error)
-    return (
-        f"No Docker engine runs at {origin}: {reason}.\n"
-        "Start it (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to where yours is (`docker context ls`)."
     )
 
 
