@@ -22,6 +22,7 @@ from stagefright.chaos.stage_face import LocalStageFace, StageFace
 from stagefright.delivery.at_least_once import DEFAULT_BUS
 from stagefright.errors import FaultNeverFired, HarnessError, UnknownResource, UsageError, nearest
 from stagefright.journal import Record
+from stagefright.naming import name_of
 
 LOCAL_LEASE_S = 10 * 366 * 86_400.0
 """
@@ -77,7 +78,7 @@ class Chaos:
 
     def inject(self, plan: Plan) -> Injection:
         """The block in which a plan holds."""
-        return Injection(self, self._stage, plan)
+        return Injection(self, self._stage, plan.renamed(lambda name: name_of(self._stage, name)))
 
     def preview(self, plans: Sequence[Plan]) -> None:
         """Check plans, one by one, before the first of them begins; a dry run ends here."""

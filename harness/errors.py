@@ -6,6 +6,7 @@ Every exception that Stagefright raises.
     │   ├── SettingsError           a setting or option is unknown or malformed
     │   ├── TemplateError           the template cannot be read or is wrong
     │   │   └── UnknownExport       Fn::ImportValue names an export that nothing answers
+    │   ├── SharedResourceError     a server that stages share cannot be used as the settings say
     │   ├── ExperimentError         an experiment, or a file to import as one, is malformed
     │   ├── ChaosRefused            chaos on what is protected, or more of it than the settings allow
     │   ├── UnknownResource         a logical id that the template does not have
@@ -68,6 +69,10 @@ class TemplateError(UsageError):
 
 class UnknownExport(TemplateError):
     """`Fn::ImportValue` names an export that neither the template nor the settings know."""
+
+
+class SharedResourceError(UsageError):
+    """A server that stages share cannot be reached, or does not let the stage have its part."""
 
 
 class ExperimentError(UsageError):

@@ -7,7 +7,7 @@ hangs under the first, and belongs to the flow of each.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -101,7 +101,7 @@ class Flow:
 
     Made of a journal (from record number `since` on), or of some records. `known` are the logical ids of the stage, and
     `functions` those of its functions; with them, asking for a name that does not exist is an error, and asking for a function
-    that never ran gives no attempts.
+    that never ran gives no attempts. `name_of` understands other spellings of them.
     """
 
     def __init__(
@@ -111,10 +111,12 @@ class Flow:
         since: int = 0,
         known: Collection[str] = (),
         functions: Collection[str] = (),
+        name_of: Callable[[str], str] = str,
     ) -> None:
         self.records = list(records.since(since) if isinstance(records, Journal) else records)
         self._known = known
         self._functions = functions
+        self._name_of = name_of
         self._focus: Record | None = None
         self._by_n = {record.n: record for record in self.records}
         self._roots: list[Record] = []
@@ -126,12 +128,20 @@ class Flow:
             self._index(record)
 
     @classmethod
-    def of(cls, journal: Journal, n: int, *, known: Collection[str] = (), functions: Collection[str] = ()) -> Flow:
+    def of(
+        cls,
+        journal: Journal,
+        n: int,
+        *,
+        known: Collection[str] = (),
+        functions: Collection[str] = (),
+        name_of: Callable[[str], str] = str,
+    ) -> Flow:
         """The whole flow that record number `n` belongs to, from its stimulus on; its `path` is the way of that record."""
         root = journal[n]
         while root.cause is not None:
             root = journal[root.cause]
-        flow = cls(_descendants(journal, root), known=known, functions=functions)
+        flow = cls(_descendants(journal, root), known=known, functions=functions, name_of=name_of)
         flow._focus = flow._by_n.get(n)
         return flow
 
@@ -159,6 +169,7 @@ class Flow:
 
     def attempts(self, function: str) -> Attempts:
         """The invocations of a function in this flow."""
+        function = self._name_of(function)
         runs = [record for record in self._of("invocation") if record.resource == function]
         known = self._functions or self._known
         if not runs and function not in known:
@@ -169,6 +180,7 @@ class Flow:
 
     def reached(self, resource: str) -> bool:
         """Whether an event came as far as a resource: accepted there, delivered to it, or kept by it as a dead letter."""
+        resource = self._name_of(resource)
         found = any(
             record.resource == resource for record in self._of("event", "delivery", "invocation", "dead_letter")
         )

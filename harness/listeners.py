@@ -18,6 +18,7 @@ from stagefright.event import ENVELOPE, PAYLOADS, Event, is_event
 from stagefright.journal import Journal, Record
 from stagefright.matching import Expectation, check_roots
 from stagefright.misses import Surroundings, no_event, unexpected_events
+from stagefright.naming import name_of
 from stagefright.settings import Settings
 from stagefright.spans import Span, parse_span
 
@@ -212,7 +213,10 @@ class Listen:
             if name in (logical_id, resource.physical_id, resource.arn):
                 return logical_id
         kind = asked.types[0]
-        other = self._stage.resources.get(name)
+        meant = name_of(self._stage, name)
+        if meant in fitting:
+            return meant
+        other = self._stage.resources.get(meant)
         if other is not None:
             raise UsageError(
                 f"{name} is an {other.type}, and this listener is for an {kind}. {_verb_for(other.type)}"

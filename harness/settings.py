@@ -190,6 +190,18 @@ def _from_word(value: object, wanted: type) -> object:
     return _switch_from_text(value) if wanted is bool else wanted(value)
 
 
+def _shared(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _Refused
+    # Imported here because a run that shares nothing should not pay for it.
+    from stagefright.shared.declaration import Malformed, SharedResource
+
+    try:
+        return {_text(name): SharedResource.read(name, table) for name, table in value.items()}
+    except Malformed as problem:
+        raise _Refused(f"shared.{problem}") from None
+
+
 def _executors(value: object) -> dict[str, str]:
     return _table({"*": value} if isinstance(value, str) else value)
 
@@ -241,6 +253,7 @@ HOSTS = Kind("a list of texts", _hosts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
 ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
 AT_LEAST_ONCE = Kind(f"a table of {' and '.join(PROBABILITIES)}", _at_least_once, _table_from_text)
+SHARED = Kind("a table of name = { kind, url, ... } per shared server", _shared, _table_from_text)
 EXECUTORS = Kind("an executor's name, or a table of function = executor", _executors, _executors_from_text)
 
 
@@ -262,7 +275,9 @@ class Settings:
     """
 
     template: Path | None = _key(PATH)  # noqa: RUF009 (it only makes a field)
-    """The template; None: the one found in `directory`."""
+    """The template, or the directory that a tool wrote (`.serverless`, `cdk.out`); None: the one found in `directory`."""
+    stack: str | None = _key(TEXT)
+    """Which stack of a cloud assembly; several with commas, `*` for all. What they depend on comes along."""
     parameters: Mapping[str, str] = _table_key(TABLE)
     """Values of the template's parameters."""
     target: str = _key(TARGET, TARGETS[0])
@@ -294,8 +309,8 @@ class Settings:
     """The accounts that a deployed stage may live in; none named: any."""
     strict_template: bool = _key(SWITCH, False)
     """Whether a resource that the stage cannot stand up is an error instead of a warning."""
-    shared: bool = _key(SWITCH, False)
-    """Whether others use the deployed stage at the same time."""
+    shared: Mapping[str, Any] = _table_key(SHARED)
+    """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
     seed: int = _key(SEED, 0)
     """What all chance depends on."""
     account_concurrency: int | None = _key(AMOUNT)

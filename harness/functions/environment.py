@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import codecs
 import os
+import socket
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from stagefright.functions import output
@@ -42,6 +45,7 @@ class Environment:
         name: str,
         *,
         roots: tuple[Path, ...],
+        sources: Mapping[str, str] = MappingProxyType({}),
         shown_as: Mapping[str, str],
         environ: Mapping[str, str],
         log: FunctionLog,
@@ -50,7 +54,7 @@ class Environment:
     ) -> None:
         self.name = name
         self.environ = dict(environ)
-        self.modules = ModuleSpace(roots)
+        self.modules = ModuleSpace(roots, sources)
         self._loggers = LoggingSpace(self.modules.owns, level=log.settings.get("ApplicationLogLevel"))
         self._process = ProcessState()
         self.shown_as = shown_as
@@ -74,6 +78,8 @@ class Environment:
         """Threads that the handler started; frozen between invocations."""
         self.loops: list[asyncio.BaseEventLoop] = []
         """Event loops that its code made."""
+        self.sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        """Real connections that its code opened: to allowed hosts, and to this machine."""
         self._partial_line: list[str] = []
         self._partial_length = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -120,6 +126,9 @@ class Environment:
         if self._thread.ident is not None:
             self._kernel.abandon(self.actor)
         end_loops(self.loops)
+        # Its process would end, and with it the connections: a database gives back the locks that they held.
+        for connection in list(self.sockets):
+            connection.close()
 
     def _live(self) -> None:
         self.actor.adopt_current_thread()

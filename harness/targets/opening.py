@@ -6,6 +6,7 @@ A run of one process needs `open_deployed` alone. Where several share a stage, o
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from stagefright.errors import TargetError
@@ -50,15 +51,14 @@ def open_deployed(
     run, account = run or Run.begin(), account or account_of(settings)
     if is_there(name, settings, account):
         return attach(name, settings, run=run, account=account)
-    deployer = deployer_of(name, settings, run=run, account=account, progress=progress)
-    outcome = deployer.deploy()
-    try:
+    with ExitStack() as undoing:
+        deployer = deployer_of(name, settings, run=run, account=account, progress=progress)
+        undoing.callback(deployer.close)
+        if deployer.deploy() == CREATED and not keep:
+            undoing.callback(deployer.remove)
         stage = attach(name, settings, run=run, account=account, ledger=deployer.ledger)
-    except TargetError:
-        if outcome == CREATED and not keep:
-            deployer.remove()
-        raise
-    stage.is_kept = keep or outcome != CREATED
+        undoing.pop_all()  # it is up; from here on its own end does all this
+    stage.is_kept = keep
     stage.closers.append(lambda: deployer.keep() if stage.is_kept else deployer.remove())
     return stage
 
@@ -114,7 +114,8 @@ def remove(
             f"The stack {stack} ({account.region}) was not deployed by Stagefright: it has no tag {TAG_PREFIX}stage={name}. It was left "
             f"alone. Remove it with what made it, or: aws cloudformation delete-stack --stack-name {stack} --region {account.region}"
         )
-    deployer_of(name, settings, run=run or Run.begin(), account=account, progress=progress).remove()
+    with closing(deployer_of(name, settings, run=run or Run.begin(), account=account, progress=progress)) as deployer:
+        deployer.remove()
     return True
 
 

@@ -251,7 +251,10 @@ def _no_trust(error: Exception, way: Way) -> _Reason:
 
 def _not_aws(error: Exception, way: Way) -> _Reason:
     if way.has_answered:
-        return TargetError, f"{way_in_words(way)} failed inside, which its own log explains: {clip(str(error), SHOWN_MAX)}"
+        return (
+            TargetError,
+            f"{way_in_words(way)} failed inside, which its own log explains: {clip(str(error), SHOWN_MAX)}",
+        )
     return Unreachable, _stranger(way, clip(str(error), SHOWN_MAX))
 
 

@@ -70,7 +70,8 @@ def read_stack(account: Account, name: str, description: Mapping[str, Any] | Non
     said = description or described(account, name)
     assert said is not None, f"the stack {name} is looked for before it is read"
     with account.explained(f"list the resources of the stack {name}"):
-        resources = {resource.logical_id: resource for resource in _resources(account, said["StackId"], "")}
+        place = Place.of_stack(said["StackId"])
+        resources = {one.logical_id: one for one in _resources(account, said["StackId"], place, "")}
     return Stack(
         name=said["StackName"],
         id=said["StackId"],
@@ -87,8 +88,7 @@ def tags_of(description: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in description.get("Tags", ())}
 
 
-def _resources(account: Account, stack_id: str, prefix: str) -> Iterator[StackResource]:
-    place = Place.of_stack(stack_id)
+def _resources(account: Account, stack_id: str, place: Place, prefix: str) -> Iterator[StackResource]:
     pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_id)
     for one in [summary for page in pages for summary in page["StackResourceSummaries"]]:
         physical_id, kind = one.get("PhysicalResourceId"), one.get("ResourceType", "")
@@ -98,4 +98,4 @@ def _resources(account: Account, stack_id: str, prefix: str) -> Iterator[StackRe
         logical_id = prefix + one["LogicalResourceId"]
         yield StackResource(logical_id, kind, physical_id, arn_of(kind, physical_id, place))
         if kind == NESTED_TYPE:
-            yield from _resources(account, physical_id, f"{logical_id}.")
+            yield from _resources(account, physical_id, place, f"{logical_id}.")

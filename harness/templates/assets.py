@@ -30,6 +30,8 @@ class Assets:
     """What is in the key of every asset, if the tool has such a thing."""
     sources: Path | None = None
     """The project that the assets were made of."""
+    mirrors: bool = False
+    """Whether the files in a zip have the names that they have in the project."""
 
     def find(self, value: Any, resource: Mapping[str, Any], property_name: str) -> Path | None:
         """The asset that a property of a resource names, whether it is there or not; None if it names none."""

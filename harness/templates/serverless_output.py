@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def read(path: Path) -> Project:
     state = _state(directory)
     service = _service(state)
     stack = read_stack(file, name=service or directory.parent.name, assets=_assets(directory, state))
-    return Project(SERVERLESS, directory, (stack,))
+    region = _mapping(state, "service", "provider").get("region")
+    return Project(SERVERLESS, directory, (replace(stack, region=region if isinstance(region, str) else None),))
 
 
 def _state(directory: Path) -> Mapping[str, Any]:
@@ -80,7 +82,8 @@ def _assets(directory: Path, state: Mapping[str, Any]) -> Assets:
         # A state that was written on another machine names paths of that machine.
         if path.is_file():
             by_key.setdefault(path.name, path.resolve())
-    return Assets(directory, COMMAND, by_key, prefix if isinstance(prefix, str) else None, project)
+    known_prefix = prefix if isinstance(prefix, str) else None
+    return Assets(directory, COMMAND, by_key, known_prefix, project, mirrors=True)
 
 
 def _own_artifacts(state: Mapping[str, Any]) -> Iterator[str]:

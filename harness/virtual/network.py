@@ -157,6 +157,9 @@ def _guard_connection(native: Callable[[socket.socket, Any], Any]) -> Callable[[
     @functools.wraps(native)
     def connect(sock: socket.socket, address: Any) -> Any:
         _check(sock, address)
+        actor = current_actor()
+        if actor is not None and actor.owner is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            actor.owner.sockets.add(sock)
         return native(sock, address)
 
     return connect

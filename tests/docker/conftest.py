@@ -63,7 +63,7 @@ def settings(tmp_path, image):
     """Settings of a stage in the image."""
 
     def make(**given):
-        return Settings(target="docker", directory=tmp_path, **{"image": image, **given})
+        return Settings(**{"target": "docker", "directory": tmp_path, "image": image, **given})
 
     return make
 

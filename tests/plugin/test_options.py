@@ -65,7 +65,7 @@ def test_keeping_a_local_stage_is_said_to_be_pointless(project):
     [
         (["--stage=My_Feature"], ["A stage cannot be called 'My_Feature'", "Try 'my-feature'."]),
         (["--stage-target=moon"], ["--stage-target: target is one of local, docker, aws; received 'moon'"]),
-        (["--stage-target=aws"], ["Stage 'local' asks for the target 'aws'"]),
+        (["--stage-target=aws"], ["there are no AWS credentials", "--stage-target=local"]),
         (["--chaos-seed=many"], ["--chaos-seed", "'many'"]),
     ],
 )
@@ -160,6 +160,15 @@ class TestMarks:
 
         result.assert_outcomes(skipped=1)
         result.stdout.fnmatch_lines(["SKIPPED * only on docker or aws; this stage's target is local"])
+
+    def test_the_reason_of_the_mark_is_told(self, project):
+        """A reader of the skipped tests learns why the others cannot run there."""
+        project.makepyfile(
+            "import pytest\n@pytest.mark.only_on('aws', reason='IAM is enforced there')\ndef test_it(stage): pass"
+        )
+
+        lines = project.runpytest("-rs").stdout
+        lines.fnmatch_lines(["SKIPPED * only on aws; this stage's target is local: IAM is enforced there"])
 
     def test_what_this_target_can_do_runs(self, project):
         """`only_on('local')` is no reason to skip here."""

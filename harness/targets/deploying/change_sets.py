@@ -32,7 +32,8 @@ class Order:
     """`TemplateBody` or `TemplateURL`."""
     parameters: list[dict[str, Any]]
     tags: Mapping[str, str]
-    has_outputs: bool
+    outputs: frozenset[str]
+    """The outputs that the stack is going to have for sure."""
     token: str
     """Names the change set; it tells this run's apart."""
 
@@ -74,7 +75,7 @@ class ChangeSet:
         from botocore.exceptions import ClientError
 
         said = self._cloudformation.describe_stacks(StackName=self.stack_id)["Stacks"][0]
-        if not self._order.has_outputs or said.get("Outputs"):
+        if self._order.outputs <= {one["OutputKey"] for one in said.get("Outputs", ())}:
             return
         template = self._cloudformation.get_template(StackName=self.stack_id)["TemplateBody"]
         with suppress(ClientError):

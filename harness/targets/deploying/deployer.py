@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from stagefright.targets.deploying.packaging import Packaging, as_it_is, stack_p
 from stagefright.targets.deploying.removal import abandon_stack, remove_stack
 from stagefright.targets.deploying.sam_build import built
 from stagefright.targets.deploying.stack_events import Progress
-from stagefright.targets.run import TAG_PREFIX, Run
+from stagefright.targets.run import TAG_PREFIX, Run, iso
 from stagefright.targets.stack import described, tags_of
 from stagefright.targets.stack_states import check_state
 from stagefright.templates import StackSource, find_template, read_project
@@ -45,7 +46,9 @@ class Deployer:
 
     def __post_init__(self) -> None:
         self.stack = checked(stack_name(self.name, self.settings), "the stage's stack name")
-        self._bucket = CodeBucket(self.account, run=self.run, stage=self.name, ledger=self.ledger)
+        self._bucket = CodeBucket(
+            self.account, run=self.run, stage=self.name, stack=self.stack, ledger=self.ledger
+        )
         self._line: Line | None = None
 
     def deploy(self) -> str:
@@ -70,6 +73,10 @@ class Deployer:
         if self._line is not None:
             self._line()
 
+    def close(self) -> None:
+        """Let go of the ledger; what stands in it is a sweep's."""
+        self.ledger.close()
+
     def keep(self) -> None:
         """Leave what `deploy` created, on purpose: its line in the ledger says so."""
         if self._line is not None:
@@ -80,13 +87,14 @@ class Deployer:
     def _source(self) -> StackSource:
         path = self.settings.template or find_template(self.settings.directory)
         project = built(read_project(path))
-        if len(project.stacks) > 1:
+        stacks = project.stacks if self.settings.stack is None else project.chosen(self.settings.stack)
+        if len(stacks) > 1:
             raise SettingsError(
-                f"{project.path} holds {len(project.stacks)} stacks ({', '.join(stack.name for stack in project.stacks)}); only one can be "
+                f"{project.path} holds {len(stacks)} stacks ({', '.join(stack.name for stack in stacks)}); only one can be "
                 "deployed by Stagefright itself. Name the template of one ([tool.stagefright] template), or let the tool that made them "
                 'deploy all: [tool.stagefright] deploy = "cdk deploy --all ...", and stack_name says which one the tests are for.'
             )
-        return project.stacks[0]
+        return stacks[0]
 
     def _deploy(self, source: StackSource) -> str:
         there = described(self.account, self.stack)
@@ -113,8 +121,10 @@ class Deployer:
             template,
             parameters,
             tags,
-            has_outputs=bool(source.template.get("Outputs")),
-            token=f"stagefright-{self.run.id}",
+            outputs=frozenset(
+                name for name, one in source.template.get("Outputs", {}).items() if "Condition" not in one
+            ),
+            token=f"stagefright-{self.run.id}-{time.time_ns():x}",
         )
 
     def _transform(self) -> Any:
@@ -123,9 +133,14 @@ class Deployer:
         return Expansion(self.account.id, self.account.region, self.stack, self.settings.parameters)
 
     def _renewed(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """A stack stays whose it is: the tags of one that we made only get a later end, and one that we did not make gets none."""
-        ends, mine = f"{TAG_PREFIX}expires", self.run.tags(self.name)
-        return {**tags, ends: max(tags[ends], mine[ends])} if ends in tags else dict(tags)
+        """
+        A stack stays whose it is: the tags of one that we made only get a later end, and one that we did not make gets none.
+
+        New tags are a change to every resource, so they wait until less than half of a lease is left.
+        """
+        ends = f"{TAG_PREFIX}expires"
+        half = iso(self.run.created + (self.run.expires - self.run.created) / 2)
+        return {**tags, ends: iso(self.run.expires)} if tags.get(ends, half) < half else dict(tags)
 
     def _create(self, order: Order) -> None:
         try:

@@ -146,6 +146,7 @@ class TestServerlessFramework:
         (stack,) = project.stacks
         assert (project.kind, stack.name) == ("serverless", "gallery")
         assert {key[0]: path.name for key, path in content(stack).items()} == {
+            "CustomDashresourceDashexistingDashs3LambdaFunction": "custom-resources.zip",
             "ListLambdaFunction": "list.zip",
             "NightlyLambdaFunction": "nightly.zip",
             "ViewedLambdaFunction": "viewed.zip",
