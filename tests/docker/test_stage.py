@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from stagefright import open_stage
-from stagefright.errors import NotInWorld, TargetError
+from stagefright.errors import NotInWorld, UsageError
 from stagefright.targets.docker.emulator import container_name, remove_emulator
 from stagefright.targets.docker.opening import open_in_docker
 from stagefright.targets.run import Run
@@ -103,11 +103,10 @@ def test_workers_share_the_container_and_nothing_in_it(project, image, engine, s
 
 
 def test_a_stage_that_cannot_be_deployed_leaves_no_container(project, image, engine):
-    """The error is CloudFormation's; what was started for it is gone."""
-    broken = {**TEMPLATE["Resources"], "Odd": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Ref": "Nothing"}}}}
-    (project / "template.json").write_text(json.dumps({**TEMPLATE, "Resources": broken}))
+    """Its code is not where the template says; what was started for it is gone."""
+    (project / "template.json").write_text(json.dumps(TEMPLATE).replace('"src"', '"nowhere"'))
 
-    with pytest.raises(TargetError):
+    with pytest.raises(UsageError, match="nowhere"):
         open_stage("broken", directory=project, template=project / "template.json", target="docker", image=image)
 
     assert [] == leftovers(engine, "broken")
