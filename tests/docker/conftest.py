@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from stagefright.errors import EmulatorError
 from stagefright.settings import Settings
+from stagefright.targets.docker.engine import connect
 from stagefright.targets.run import Run
 
 SCRIPT = Path(__file__).with_name("engine.py")
@@ -31,14 +33,12 @@ def unavailable(reason):
 @pytest.fixture(scope="session")
 def engine():
     """A client of the engine."""
-    docker = pytest.importorskip("docker")
     try:
-        client = docker.from_env(timeout=120)
-        client.ping()
-    except Exception as error:
-        unavailable(f"no Docker engine answers ({error})")
-    yield client
-    client.close()
+        found = connect(os.environ)
+    except EmulatorError as error:
+        unavailable(str(error).partition("\n")[0])
+    yield found.client
+    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,12 @@ MADE_WITHIN_S = 10.0
 
 PAUSE_S = 0.1
 
+IN_A_CONTAINER = Path("/.dockerenv")
+"""It is there where we run in a container ourselves; the loopback of the engine's machine is not ours then."""
+
+OWN_ADDRESS_AFTER_S = 10.0
+"""How long only the published port is asked."""
+
 PROBE_TIMEOUT_S = 2.0
 
 LOG_LINES = 20
@@ -212,7 +218,8 @@ def _bring_up(engine: Engine, container: Any, image: str, port: int) -> str:
         raise EmulatorError(
             f"The container {container.name} of image {image!r} did not start: {_said(error)}"
         ) from None
-    until = time.monotonic() + HEALTHY_WITHIN_S
+    began = time.monotonic()
+    until = began + HEALTHY_WITHIN_S
     reason: str | None = "it was not asked"
     while time.monotonic() < until:
         container.reload()
@@ -220,7 +227,8 @@ def _bring_up(engine: Engine, container: Any, image: str, port: int) -> str:
             raise EmulatorError(
                 _obituary(container, image, f"ended at once, with exit code {container.attrs['State']['ExitCode']}")
             )
-        for endpoint_url in _addresses(engine, container, port):
+        is_late = time.monotonic() - began > OWN_ADDRESS_AFTER_S
+        for endpoint_url in _addresses(engine, container, port, own_too=is_late):
             reason = _probe(endpoint_url)
             if reason is None:
                 return endpoint_url
@@ -230,13 +238,13 @@ def _bring_up(engine: Engine, container: Any, image: str, port: int) -> str:
     )
 
 
-def _addresses(engine: Engine, container: Any, port: int) -> Iterator[str]:
-    """Where the emulator may be reached: at its published port, or, from inside another container, at its own address."""
+def _addresses(engine: Engine, container: Any, port: int, *, own_too: bool) -> Iterator[str]:
+    """Where the emulator may be reached: at its published port; or, if we are in a container beside it, at its own address."""
     settings = container.attrs["NetworkSettings"]
     for binding in (settings.get("Ports") or {}).get(f"{port}/tcp") or ():
         yield f"http://{engine.ports_at}:{binding['HostPort']}"
         break
-    if Path("/.dockerenv").exists():
+    if own_too and IN_A_CONTAINER.exists():
         for network in (settings.get("Networks") or {}).values():
             if network.get("IPAddress"):
                 yield f"http://{network['IPAddress']}:{port}"
