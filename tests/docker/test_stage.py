@@ -63,7 +63,9 @@ def test_a_stage_in_a_container_of_its_own(project, image, engine):
     """Deployed with its code, reached by `stage.client` and by a client that says nothing; afterwards nothing of it is left."""
     before = dict(os.environ)
     early = boto3.client("sqs", region_name="us-east-1", aws_access_key_id="real", aws_secret_access_key="real")
-    with open_stage("whole", directory=project, template=project / "template.json", target="docker", image=image) as stage:
+    with open_stage(
+        "whole", directory=project, template=project / "template.json", target="docker", image=image
+    ) as stage:
         assert {"account": "000000000000", "said": "hello"} == stage.invoke("Sender", {"text": "hello"}).payload
         assert ["hello"] == stage.wait_until(lambda: texts(stage))
 
@@ -122,7 +124,9 @@ def test_a_stage_that_is_kept_can_be_attached_to(project, image, engine, setting
         assert [container_name(run, "kept")] == leftovers(engine, "kept")
         [line] = [line for line in told if "The emulator stays at" in line]
         url = line.split()[4]
-        with open_stage("kept", directory=project, template=project / "template.json", target="docker", endpoint_url=url) as stage:
+        with open_stage(
+            "kept", directory=project, template=project / "template.json", target="docker", endpoint_url=url
+        ) as stage:
             assert "hello" == stage.invoke("Sender", {"text": "hello"}).payload["said"]
         assert [container_name(run, "kept")] == leftovers(engine, "kept")
     finally:

@@ -134,10 +134,15 @@ class TestImage:
         assert "ministackorg/ministack" == DEFAULT_IMAGE == choose_image(None, {})
         assert "mine/emulator:3" == choose_image("mine/emulator:3", {})
 
-    @pytest.mark.parametrize("image", ["localstack/localstack", "localstack/localstack:latest", "docker.io/localstack/localstack-pro:4"])
+    @pytest.mark.parametrize(
+        "image", ["localstack/localstack", "localstack/localstack:latest", "docker.io/localstack/localstack-pro:4"]
+    )
     def test_localstack_without_its_token_is_refused(self, image):
         """The reason, and two ways out; with the token it is taken."""
-        with pytest.raises(EmulatorError, match=r"(?s)does not start without a token, and LOCALSTACK_AUTH_TOKEN is not set.*leave `image` out"):
+        with pytest.raises(
+            EmulatorError,
+            match=r"(?s)does not start without a token, and LOCALSTACK_AUTH_TOKEN is not set.*leave `image` out",
+        ):
             choose_image(image, {})
 
         assert image == choose_image(image, {"LOCALSTACK_AUTH_TOKEN": "ls-1"})
@@ -148,7 +153,13 @@ class TestImage:
 
     @pytest.mark.parametrize(
         ("exposed", "port"),
-        [(None, 4566), ({}, 4566), ({"4510/tcp": {}, "4566/tcp": {}}, 4566), ({"5000/tcp": {}}, 5000), ({"53/udp": {}}, 4566)],
+        [
+            (None, 4566),
+            ({}, 4566),
+            ({"4510/tcp": {}, "4566/tcp": {}}, 4566),
+            ({"5000/tcp": {}}, 5000),
+            ({"53/udp": {}}, 4566),
+        ],
     )
     def test_the_port_is_the_usual_one_unless_the_image_has_others_only(self, exposed, port):
         """MiniStack's and LocalStack's; moto's server has another."""

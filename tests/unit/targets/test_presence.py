@@ -66,9 +66,7 @@ def stage(emulator):
     made = []
 
     def make(*, allowed=(), **given):
-        account = Account(
-            **{"region": "eu-west-1", "endpoint_url": emulator, "access_key": "000000000007", **given}
-        )
+        account = Account(**{"region": "eu-west-1", "endpoint_url": emulator, "access_key": "000000000007", **given})
         presence = Presence(account, EscapeGuard("pr-7", allowed, Journal(Clock())))
         made.append(presence)
         presence.begin()
@@ -105,7 +103,9 @@ class TestEnvironment:
 
     def test_real_credentials_are_neither_read_nor_sent(self, stage, sqs, monkeypatch, tmp_path):
         """Keys, a profile, files, roles and tokens of the developer: the emulator never hears of them, and they are there afterwards."""
-        (tmp_path / "credentials").write_text("[prod]\naws_access_key_id = REALFILE\naws_secret_access_key = REALFILE\n")
+        (tmp_path / "credentials").write_text(
+            "[prod]\naws_access_key_id = REALFILE\naws_secret_access_key = REALFILE\n"
+        )
         (tmp_path / "config").write_text("[profile prod]\nregion = us-gov-west-1\nendpoint_url = http://127.0.0.1:1\n")
         theirs = {
             "AWS_ACCESS_KEY_ID": "REALKEY",
@@ -207,8 +207,12 @@ class TestGuard:
 
         assert [NotInWorld] == [type(error) for error in found]
 
-    @pytest.mark.parametrize("host", ["sts.amazonaws.com", "s3.cn-north-1.amazonaws.com.cn", "sqs.us-east-1.api.aws", "169.254.169.254"])
-    @pytest.mark.parametrize("way", ["requests", "urllib3", "urllib", "http.client", "httpx", "aiohttp", "asyncio", "socket"])
+    @pytest.mark.parametrize(
+        "host", ["sts.amazonaws.com", "s3.cn-north-1.amazonaws.com.cn", "sqs.us-east-1.api.aws", "169.254.169.254"]
+    )
+    @pytest.mark.parametrize(
+        "way", ["requests", "urllib3", "urllib", "http.client", "httpx", "aiohttp", "asyncio", "socket"]
+    )
     def test_other_clients_are_refused_when_they_look_the_host_up(self, stage, way, host):
         """With the call site, unless the client asks on a thread of its own."""
         stage()

@@ -80,7 +80,9 @@ def with_ipv6(port):
 
 
 def with_botocore(port):
-    client = boto3.client("sqs", endpoint_url=f"http://{HOST}:{port}", config=botocore.config.Config(retries={"max_attempts": 0}))
+    client = boto3.client(
+        "sqs", endpoint_url=f"http://{HOST}:{port}", config=botocore.config.Config(retries={"max_attempts": 0})
+    )
     try:
         client.list_queues()
     finally:
@@ -331,7 +333,9 @@ class TestCredentials:
         monkeypatch.setattr(SigV4Auth, "add_auth", add_auth)
         return seen
 
-    @pytest.mark.parametrize("way", ["keys", "default profile", "AWS_PROFILE", "a profile that is not there", "none of both"])
+    @pytest.mark.parametrize(
+        "way", ["keys", "default profile", "AWS_PROFILE", "a profile that is not there", "none of both"]
+    )
     def test_a_client_of_the_test_uses_none_of_them(self, shell, systems, signed_with, way):
         """Neither to services that are ours nor to those that moto keeps, and whether or not they could be used."""
         if way == "keys":
