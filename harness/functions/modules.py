@@ -117,8 +117,8 @@ class ModuleSpace:
             return None
         if spec is not None:
             self._names.add(name)
-            return self._at_source(spec)
-@@@            if type(spec.loader) is importlib.machinery.SourceFileLoader:
+            spec = self._at_source(spec)
+            if type(spec.loader) is SourceFileLoader:
                 spec.loader = _CompilingOnce(spec.loader.name, spec.loader.path)
         return spec
 
@@ -163,7 +163,9 @@ def _twin(file: str, sources: Mapping[str, str]) -> str | None:
             candidate = source + file[len(root) :]
             return candidate if os.path.isfile(candidate) and filecmp.cmp(file, candidate, shallow=False) else None  # noqa: PTH113
     return None
-@@@class _CompilingOnce(importlib.machinery.SourceFileLoader):
+
+
+class _CompilingOnce(SourceFileLoader):
     """
     Loads a module anew for each environment, but compiles its source once for all of them.
 

@@ -75,7 +75,7 @@ def import_docker() -> Any:
     try:
         import docker
     except ImportError:
-        docker = None  # type: ignore[assignment]
+        docker = None
     # A folder of that name in the project is taken for a (namespace) package where the real one is missing.
     if not hasattr(docker, "from_env"):
         raise EmulatorError(

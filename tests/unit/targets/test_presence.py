@@ -11,6 +11,7 @@ import socket
 import threading
 import urllib.request
 from pathlib import Path
+from typing import ClassVar
 
 import aiohttp
 import boto3
@@ -31,7 +32,7 @@ from stagefright.targets.presence import Presence
 class _Emulator(http.server.BaseHTTPRequestHandler):
     """Answers every call of SQS, and keeps with what credentials it was asked."""
 
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -14,6 +14,7 @@ import os
 import socket
 import threading
 import urllib.request
+from typing import ClassVar
 
 import aiohttp
 import boto3
@@ -263,13 +264,17 @@ class TestAllowed:
 class _Trap(http.server.BaseHTTPRequestHandler):
     """Stands where credentials would be given, or taken."""
 
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self):
         self.asked.append(f"{self.command} {self.path} {dict(self.headers)}")
         self.send_error(500)
 
-    do_POST = do_PUT = do_GET
+    def do_PUT(self):
+        self.do_GET()
+
+    def do_POST(self):
+        self.do_GET()
 
     def log_message(self, *_):
         pass
@@ -291,7 +296,11 @@ def trap():
 class TestCredentials:
     """What the developer's shell, files and machine have of credentials is neither read nor sent."""
 
-    KEYS = {"AWS_ACCESS_KEY_ID": "REALKEY", "AWS_SECRET_ACCESS_KEY": "REALSECRET", "AWS_SESSION_TOKEN": "REALTOKEN"}
+    KEYS: ClassVar = {
+        "AWS_ACCESS_KEY_ID": "REALKEY",
+        "AWS_SECRET_ACCESS_KEY": "REALSECRET",
+        "AWS_SESSION_TOKEN": "REALTOKEN",
+    }
 
     @pytest.fixture
     def shell(self, monkeypatch, trap, tmp_path):
@@ -387,7 +396,7 @@ class TestCredentials:
         for name, value in self.KEYS.items():
             shell.setenv(name, value)
         shell.setenv("AWS_PROFILE", "prod")
-        stage, ask = systems.function(
+        _, ask = systems.function(
             """
             import os, boto3
             def handler(event, context):
