@@ -7,7 +7,8 @@ While a function with such faults runs, these methods are replaced:
     HTTPConnection.putrequest   method and path are known: here the faults are asked
     HTTPConnection.getresponse  here an answer comes late, slowly or not at all
 
-SDK calls go the same way and are left alone: they have faults of their own.
+SDK calls go the same way and are left alone: they have faults of their own. What does not stand on `http.client` is replaced
+elsewhere: stubs of requests (`http_stubs`), httpx (`httpx_requests`), aiohttp (`aiohttp_requests`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any, Self
 
 from stagefright.chaos.faults import http_stubs
 from stagefright.chaos.faults.points import Answer, FunctionPoint, Reach
+from stagefright.late_imports import LateImports
 
 EXCHANGE = "stagefright_exchange"
 """The attribute of a connection that holds the exchange that is under way."""
@@ -84,12 +86,15 @@ class HttpRequest(FunctionPoint):
     @classmethod
     @contextmanager
     def watch(cls, reach: Reach) -> Iterator[None]:
-        """Ask `reach` at each request that anything in this process makes by `http.client`."""
+        """Ask `reach` at each HTTP request that anything in this process makes."""
         _reaches.append(reach)
+        imports = LateImports(dict.fromkeys(("httpx", "aiohttp", "requests"), _hook))
         try:
             _hook()
+            imports.start()
             yield
         finally:
+            imports.stop()
             _reaches.remove(reach)
             if not _reaches:
                 _unhook()
@@ -125,6 +130,14 @@ def _targets() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
     sessions = sys.modules.get("requests.sessions")
     if sessions is not None:
         yield sessions.Session, "get_adapter", http_stubs.seeing_stubs
+    yield from _of_other_clients()
+
+
+def _of_other_clients() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    from stagefright.chaos.faults import aiohttp_requests, httpx_requests
+
+    yield from httpx_requests.targets()
+    yield from aiohttp_requests.targets()
 
 
 def _hook() -> None:
