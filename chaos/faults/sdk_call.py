@@ -31,9 +31,12 @@ class Attempt:
     def __init__(
         self, send: Callable[..., Any], endpoint: Any, request: Any, operation_model: Any, context: Any
     ) -> None:
+        self.endpoint = endpoint
         self.request = request
         self.operation_model = operation_model
         self.config = context.get("client_config")
+        self.prepared: Any = None
+        """What a fault has found out when it decided, and needs when it strikes."""
         self._read_timeout_s = context.get("read_timeout")
         self._make: Callable[[], Any] = lambda: send(endpoint, request, operation_model, context)
         self._made: Any = None

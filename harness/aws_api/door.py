@@ -320,25 +320,33 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
             raise _in_place_of_sending(call)
         from botocore.awsrequest import AWSResponse
         from moto.core.botocore_stubber import MockRawResponse
-        from moto.core.models import botocore_stubber
 
-        _leave_the_endpoint(actor.kernel, endpoint, request)
-        request.url = ACCOUNT_HOST.sub(lambda host: ACCOUNT_HOSTS[host[1]], request.url)
-        moto_hooks.tell_account(actor.kernel.world, request.headers)
-        with actor.kernel.blame(actor.call):
-            answer = botocore_stubber.process_request(request)
-        if answer is None:
-            raise NotInWorld(
-                f"{actor.name} sent an SDK call to {request.url}, which is not an AWS endpoint that the stage answers for. "
-                "Leave endpoint_url unset in tests, or set it to stage.endpoint_url; the stage answers for AWS's own endpoints."
-            )
-        status, headers, body = answer
-        if status == 404 and body == "Not yet implemented":
-            raise UnsupportedOperation(f"The local stage does not answer for {request.url} ({request.method}).")
-        raw = MockRawResponse(body if isinstance(body, bytes) else body.encode())
-        return AWSResponse(request.url, status, headers, raw)
+        status, headers, body = ask_moto(endpoint, request)
+        return AWSResponse(request.url, status, headers, MockRawResponse(body))
 
     return send
+
+
+def ask_moto(endpoint: Any, request: Any) -> tuple[int, Any, bytes]:
+    """moto's answer to a request that botocore has prepared in a thread of the world: status, headers and body."""
+    from moto.core.models import botocore_stubber
+
+    actor = current_actor()
+    assert actor is not None
+    _leave_the_endpoint(actor.kernel, endpoint, request)
+    request.url = ACCOUNT_HOST.sub(lambda host: ACCOUNT_HOSTS[host[1]], request.url)
+    moto_hooks.tell_account(actor.kernel.world, request.headers)
+    with actor.kernel.blame(actor.call):
+        answer = botocore_stubber.process_request(request)
+    if answer is None:
+        raise NotInWorld(
+            f"{actor.name} sent an SDK call to {request.url}, which is not an AWS endpoint that the stage answers for. "
+            "Leave endpoint_url unset in tests, or set it to stage.endpoint_url; the stage answers for AWS's own endpoints."
+        )
+    status, headers, body = answer
+    if status == 404 and body == "Not yet implemented":
+        raise UnsupportedOperation(f"The local stage does not answer for {request.url} ({request.method}).")
+    return status, headers, body if isinstance(body, bytes) else body.encode()
 
 
 def _leave_the_endpoint(kernel: Kernel, endpoint: Any, request: Any) -> None:

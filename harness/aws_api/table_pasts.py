@@ -39,6 +39,14 @@ class TablePasts:
         identity = "" if found is None else self._identity(found, key)
         return (name, identity) in self._before, self._before.get((name, identity))
 
+    def earlier_items(self, table: str) -> list[Item]:
+        """The items of a table that were something else before their last write, as they were."""
+        return [item for (name, _), item in self._before.items() if name == _name(table) and item is not None]
+
+    def table(self, name: str) -> Any:
+        """moto's table of this name or ARN, or None."""
+        return self._table(_name(name))
+
     def clear(self) -> None:
         """Forget everything."""
         self._before.clear()

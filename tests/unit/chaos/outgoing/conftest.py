@@ -27,6 +27,8 @@ CALLER = textwrap.dedent("""
             answer = getattr(client, method)(**params)
             said["retries"] = answer["ResponseMetadata"]["RetryAttempts"]
             said["item"] = answer.get("Item")
+            if client.meta.service_model.service_name == "dynamodb":
+                said["answer"] = answer
         except Exception as error:
             said["error"] = type(error).__name__
             said["text"] = str(error)
