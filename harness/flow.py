@@ -135,6 +135,10 @@ class Flow:
         flow._focus = flow._by_n.get(n)
         return flow
 
+    def names(self) -> frozenset[str]:
+        """What records may be about, if it is known."""
+        return frozenset(self._known)
+
     def _index(self, record: Record) -> None:
         parent = next((cause for cause in _causes(record) if cause in self._by_n), None)
         if parent is None:
