@@ -100,7 +100,8 @@ def merge(
     """
     numbered = sorted(zip(faults, chain(blocks, repeat(0))), key=lambda pair: turn_of(pair[0]))  # noqa: B905
     ordered = [fault for fault, _ in numbered]
-    refused = refusals(ordered)
+    must_drive = tuple(must_drive)
+    refused = refusals(ordered, must_drive)
     problems = [f"{reader}: {refused[reader]}" for reader in must_drive if reader in refused]
     if not (owner and run):
         problems.append("a flag needs an owner and a run, or nobody could tell whose it is")
@@ -114,8 +115,8 @@ def merge(
     return text
 
 
-def refusals(faults: Sequence[AnyFault]) -> dict[Reader, str]:
-    """The readers that cannot be told `faults`, each with the reason."""
+def refusals(faults: Sequence[AnyFault], must_drive: Sequence[Reader] = ()) -> dict[Reader, str]:
+    """The readers that cannot be told `faults`, each with the reason; of two that exclude each other, one in `must_drive` goes first."""
     found = {}
     for reader in Reader:
         unknown = [fault for fault in faults if reader not in fault.translations()]
@@ -124,7 +125,16 @@ def refusals(faults: Sequence[AnyFault]) -> dict[Reader, str]:
             found[reader] = f"it does not know {', '.join(map(repr, unknown))}"
         elif len(said) > _room(reader, said):
             found[reader] = f"it holds one fault {_per(reader)}, not {', '.join(map(repr, said))}"
+    old, new = Reader.FAILURE_LAMBDA_0X, Reader.FAILURE_LAMBDA_1X
+    shared = {key for one in faults for key in one.translations().get(old, {}).keys() & _modes(faults)}
+    if shared and old not in found and new not in found:
+        last, first = (new, old) if old in must_drive and new not in must_drive else (old, new)
+        found[last] = f"{first} reads the same key ({', '.join(sorted(shared))}) in another form"
     return found
+
+
+def _modes(faults: Sequence[AnyFault]) -> set[str]:
+    return {mode for fault in faults for mode in fault.translations().get(Reader.FAILURE_LAMBDA_1X, {})}
 
 
 def _marks(refused: Iterable[Reader]) -> dict[str, bool]:
