@@ -21,10 +21,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 from stagefright.chaos.faults.catalogue import Unreadable, decode, encode
 from stagefright.chaos.faults.fault import AnyFault, Reader, refuse, turn_of
@@ -48,8 +47,7 @@ AT_REST = json.dumps({"rate": 1, **_SILENT_0X, **_SILENT_1X, **_SILENT_CHAOS_LAM
 """A flag that injects nothing, whoever reads it, and that is nobody's: the proven off state of failure-lambda 1.x included."""
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(NamedTuple):
     """
     What a parameter told our runtime: the faults of a function, and whose they are until when.
 
@@ -273,8 +271,8 @@ def _instant(value: object) -> float:
 
 def _judged(flag: Flag, now: float) -> Flag:
     if flag.expires <= now:
-        return replace(flag, reason=f"its lease (owner {flag.owner}, run {flag.run}) ended at {_iso(flag.expires)}")
-    return flag if flag.faults else replace(flag, reason="it has no faults")
+        return flag._replace(reason=f"its lease (owner {flag.owner}, run {flag.run}) ended at {_iso(flag.expires)}")
+    return flag if flag.faults else flag._replace(reason="it has no faults")
 
 
 def _iso(when: float) -> str:

@@ -14,14 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Self
 
 from stagefright.chaos.faults.points import FunctionPoint, Outcome, Reach
 from stagefright.late_imports import LateImports
 
 
-@dataclass(frozen=True, kw_only=True)
 class Connection(FunctionPoint):
     """A host that the function is about to connect to."""
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
@@ -55,7 +55,6 @@ class Reader(StrEnum):
     CHAOS_LAMBDA = "chaos_lambda"
 
 
-@dataclass(frozen=True, repr=False)
 class Fault(ABC, Generic[Point]):
     """One kind of harm with its settings; wrong settings are refused at construction, all of them at once."""
 

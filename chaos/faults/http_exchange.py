@@ -20,11 +20,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from stagefright.chaos.faults import http_stubs
-from stagefright.chaos.faults.points import Answer, FunctionPoint, Reach
+from stagefright.chaos.faults.points import Answer, FunctionPoint, Reach, fresh
 from stagefright.late_imports import LateImports
 
 EXCHANGE = "stagefright_exchange"
@@ -53,15 +52,13 @@ class Exchange:
         return error
 
 
-@dataclass(frozen=True)
-class Canned:
+class Canned(NamedTuple):
     """What the client reads in place of a response: bytes, or an error."""
 
     content: bytes = b""
     error: OSError | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class HttpRequest(FunctionPoint):
     """One HTTP request that the function makes, about to be sent."""
 
@@ -71,7 +68,7 @@ class HttpRequest(FunctionPoint):
     request: int = 0
     """How many requests of this method to this host the invocation has made before."""
 
-    exchange: Exchange = field(default_factory=Exchange, compare=False, repr=False)
+    exchange: Exchange = fresh(default_factory=Exchange)
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -134,10 +131,15 @@ def _targets() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
 
 
 def _of_other_clients() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
-    from stagefright.chaos.faults import aiohttp_requests, httpx_requests
+    # Imported if they are of use: asyncio alone costs 30 ms.
+    if "httpx" in sys.modules:
+        from stagefright.chaos.faults import httpx_requests
 
-    yield from httpx_requests.targets()
-    yield from aiohttp_requests.targets()
+        yield from httpx_requests.targets()
+    if "aiohttp" in sys.modules:
+        from stagefright.chaos.faults import aiohttp_requests
+
+        yield from aiohttp_requests.targets()
 
 
 def _hook() -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from stagefright.chaos.faults.points import Answer, FunctionPoint, Outcome, Reach
@@ -58,7 +57,6 @@ class Attempt:
         return self._made
 
 
-@dataclass(frozen=True, kw_only=True)
 class SdkCall(FunctionPoint):
     """One attempt of an SDK call that the function makes, about to be sent."""
 
@@ -69,7 +67,7 @@ class SdkCall(FunctionPoint):
     call: int = 0
     """How many attempts at this operation the invocation has made before."""
 
-    attempt: Any = field(default=None, compare=False, repr=False)
+    attempt: Any = None
 
     @property
     def identity(self) -> tuple[object, ...]:
