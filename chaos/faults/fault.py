@@ -58,6 +58,9 @@ class Reader(StrEnum):
 class Fault(ABC, Generic[Point]):
     """One kind of harm with its settings; wrong settings are refused at construction, all of them at once."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    """Every subclass is a dataclass; this one is not, since it has no settings, and a cold start pays for each."""
+
     kind: ClassVar[str]
     """The name of the fault in flags, logs and the journal."""
 

@@ -73,10 +73,10 @@ def fresh(*, default_factory: Callable[[], Any]) -> Any:
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(fresh,))
-class FaultPoint(ABC):
-    """One place that a fault could strike: a frozen value, whose fields are given by name."""
+class _Value(ABC):
+    """A frozen value, whose fields are given by name; what a dataclass would be, without the code that is compiled for each."""
 
-    _made: ClassVar[dict[str, Callable[[], Any]]] = {"memory": Memory}
+    _made: ClassVar[dict[str, Callable[[], Any]]] = {}
     """How to make the fields that have no fixed default."""
 
     def __init_subclass__(cls) -> None:
@@ -90,11 +90,15 @@ class FaultPoint(ABC):
         self.__dict__.update({name: make() for name, make in self._made.items() if name not in given}, **given)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError(f"cannot assign to field {name!r}: a fault point is a value")
+        raise AttributeError(f"cannot assign to field {name!r}: {type(self).__name__} is a value")
 
     def but(self, **changes: Any) -> Self:
-        """The same point with other values in some fields."""
+        """The same value with others in some fields."""
         return type(self)(**self.__dict__ | changes)
+
+
+class FaultPoint(_Value):
+    """One place that a fault could strike."""
 
     seed: int | str = 0
 
