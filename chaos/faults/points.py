@@ -73,7 +73,7 @@ def fresh(*, default_factory: Callable[[], Any]) -> Any:
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(fresh,))
-class _Value(ABC):
+class _Value:
     """A frozen value, whose fields are given by name; what a dataclass would be, without the code that is compiled for each."""
 
     _made: ClassVar[dict[str, Callable[[], Any]]] = {}
@@ -97,7 +97,7 @@ class _Value(ABC):
         return type(self)(**self.__dict__ | changes)
 
 
-class FaultPoint(_Value):
+class FaultPoint(_Value, ABC):
     """One place that a fault could strike."""
 
     seed: int | str = 0
