@@ -322,6 +322,38 @@ class TestIdempotent:
         assert idempotent("Worker", "dynamodb.PutItem")(system.journal).unknown
 
 
+class TestHasEffect:
+    """What succeeded has had its effect."""
+
+    def test_holds_when_each_event_had_it(self, system):
+        """Each of two, the second in its second attempt."""
+        system.up(mapping={"BatchSize": 1}).send({"writes": 1}, {"writes": 1, "fails": 1}).settle()
+
+        assert has_effect("Worker", "dynamodb.PutItem")(system.journal).holds
+
+    def test_is_broken_by_an_event_without_it(self, system):
+        """The evidence is the run that succeeded all the same."""
+        system.up(mapping={"BatchSize": 1}).send({"writes": 1}, {"writes": 0}).settle()
+
+        verdict = has_effect("Worker", "dynamodb.PutItem")(system.journal)
+
+        assert verdict.broken
+        assert "1 event done, with 0 effects" in verdict.reason
+        assert [(record.kind, record.resource) for record in verdict.evidence] == [("outcome", "Worker")]
+
+    def test_two_effects_of_one_event_do_not_stand_for_another(self, system):
+        """Two runs of one event each: one wrote twice, the other not at all."""
+        system.up(mapping={"BatchSize": 1}).send({"writes": 2}, {"writes": 0}).settle()
+
+        assert has_effect("Worker", "dynamodb.PutItem")(system.journal).broken
+
+    def test_is_unknown_if_it_never_succeeded(self, system):
+        """Nothing was done, so nothing is missing."""
+        system.up().publish({"fails": 9}).settle()
+
+        assert has_effect("Worker", "dynamodb.PutItem")(system.journal).unknown
+
+
 class TestInOrder:
     """Events of one key are finished in the order in which they came."""
 
