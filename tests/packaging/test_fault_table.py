@@ -47,7 +47,7 @@ def row_of(kind: type) -> dict[str, str]:
 
 def _is_of(kind: type, row: dict[str, str]) -> bool:
     name = next(iter(row.values())).strip("`")
-    if "fault" in row:
+    if kind not in WRAPPERS:
         return name == kind.__name__
     return name.startswith(f"{kind.__name__}(") or f".{kind.kind}(" in name
 
