@@ -1,12 +1,14 @@
 """
-Test data: puts items, objects, parameters, secrets and messages into a stage, and takes them away again.
+Test data: puts items, objects, parameters, secrets, users and messages into a stage, and takes them away again.
 
-What was there before is remembered and comes back; what was not there is deleted; the last first.
+What was there before is remembered and comes back; what was not there is deleted; the last first. On a deployed stage everything
+stands in the stage's ledger before it is made, so that a run that is killed leaves nothing that cannot be undone.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -14,8 +16,15 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from stagefright.cognito_user import NewUser
 from stagefright.errors import StagefrightError, UsageError
-from stagefright.wording import plural, shorten
+from stagefright.item_values import check_key, serialized
+from stagefright.ledger.kinds import kind_named
+from stagefright.ledger.ledger import Line, Unwritten
+from stagefright.ledger.undo import objects, parameters, secrets
+from stagefright.ledger.undo.answers import found, is_refusal
+from stagefright.ledger.values import fingerprint
+from stagefright.wording import plural
 
 
 class Resource(Protocol):
@@ -45,6 +54,11 @@ class Store(Protocol):
         """Whether it can be reached; false once it was closed or left."""
         ...
 
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        ...
+
     def ref(self, logical_id: str) -> str:
         """The physical id of a resource."""
         ...
@@ -64,7 +78,7 @@ class Data:
 
     def __init__(self, stage: Store) -> None:
         self._stage = stage
-        self._undo: list[tuple[str, Callable[[], Any]]] = []
+        self._undo: list[tuple[str, Line | Unwritten]] = []
         self._keys: dict[str, dict[str, str]] = {}
 
     def item(self, table: str, item: Mapping[str, Any]) -> None:
@@ -74,16 +88,18 @@ class Data:
         An item without the whole of the table's key, or with a key of another type, is a `UsageError`.
         """
         name, dynamodb = self._stage.ref(table), self._stage.client("dynamodb")
-        stored = {key: _serialized(table, key, value) for key, value in item.items()}
+        stored = {key: serialized(table, key, value) for key, value in item.items()}
         schema = self._key_of(name)
-        _check_key(table, schema, item, stored)
+        check_key(table, schema, item, stored)
         key = {attribute: stored[attribute] for attribute in schema}
-        before = dynamodb.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item")
-        dynamodb.put_item(TableName=name, Item=stored)
-        if before is None:
-            self._later(f"item {dict(item)} of {table}", lambda: dynamodb.delete_item(TableName=name, Key=key))
-        else:
-            self._later(f"item {dict(item)} of {table}", lambda: dynamodb.put_item(TableName=name, Item=before))
+        line = self._note(
+            "item",
+            name,
+            before=dynamodb.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item"),
+            wrote=fingerprint(stored),
+            key=key,
+        )
+        self._make(f"item {dict(item)} of {table}", line, lambda: dynamodb.put_item(TableName=name, Item=stored))
 
     def items(self, table: str, items: Iterable[Mapping[str, Any]]) -> None:
         """Put several items into a table."""
@@ -95,38 +111,47 @@ class Data:
         name, s3 = self._stage.ref(bucket), self._stage.client("s3")
         if bucket in self._stage.resources and (kind := self._stage.resources[bucket].type) != "AWS::S3::Bucket":
             raise UsageError(f"{bucket} is an {kind}, and an object is put into an AWS::S3::Bucket.")
-        before = _found(lambda: s3.get_object(Bucket=name, Key=key), s3.exceptions.NoSuchKey)
-        s3.put_object(Bucket=name, Key=key, Body=body if isinstance(body, bytes) else _as_text(body).encode())
-        if before is None:
-            self._later(f"object {key} of {bucket}", lambda: s3.delete_object(Bucket=name, Key=key))
-        else:
-            old = before["Body"].read()
-            self._later(f"object {key} of {bucket}", lambda: s3.put_object(Bucket=name, Key=key, Body=old))
+        content = body if isinstance(body, bytes) else _as_text(body).encode()
+        now = found(lambda: s3.get_object(Bucket=name, Key=key), "NoSuchKey")
+        latest = None if now is None else now.get("VersionId", objects.NULL_VERSION)
+        is_versioned = objects.keeps_versions(s3, name, latest)
+        if now is not None and is_versioned:
+            now["Body"].close()
+        line = self._note(
+            "object",
+            name,
+            before=None if now is None or is_versioned else objects.kept_of(s3, name, key, now),
+            wrote=hashlib.sha256(content).hexdigest(),
+            key=key,
+            **({"is_versioned": True, "version": latest} if is_versioned else {}),
+        )
+        self._make(f"object {key} of {bucket}", line, lambda: s3.put_object(Bucket=name, Key=key, Body=content))
 
     def parameter(self, name: str, value: str | float, *, secure: bool = False) -> None:
         """
         Set an SSM parameter, by its name or the logical id of a parameter in the template; a number is written as text.
 
-        A new name that looks like a misspelt logical id is a `UsageError`.
+        One that is there keeps its type, which AWS lets nobody change. A new name that looks like a misspelt logical id is a
+        `UsageError`.
         """
         if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
             raise UsageError(
                 f"The parameter {name} is text, not {value!r}. Write it as your code reads it: json.dumps(...)?"
             )
-        ssm, asked = self._stage.client("ssm"), name
+        ssm, asked, text = self._stage.client("ssm"), name, str(value)
         name = self._physical(name)
-        before = _found(
-            lambda: ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"], ssm.exceptions.ParameterNotFound
-        )
+        before = parameters.kept_of(ssm, name)
         if before is None:
             self._refuse_slip(asked, "parameter")
-        ssm.put_parameter(Name=name, Value=str(value), Type="SecureString" if secure else "String", Overwrite=True)
-        if before is None:
-            missing = ssm.exceptions.ParameterNotFound
-            self._later(f"parameter {name}", lambda: _found(lambda: ssm.delete_parameter(Name=name), missing))
-        else:
-            old = {"Name": name, "Value": before["Value"], "Type": before["Type"]}
-            self._later(f"parameter {name}", lambda: ssm.put_parameter(**old, Overwrite=True))
+        elif secure and before["Type"] != "SecureString":
+            raise UsageError(
+                f"The parameter {name} is there, as a {before['Type']}, and AWS lets nobody change a parameter's type. Set it without "
+                "secure=True, or choose another name."
+            )
+        given = {"Type": "SecureString" if secure else "String"} if before is None else {"Type": before["Type"]}
+        line = self._note("parameter", name, before=before, wrote=fingerprint(text))
+        how = {"Overwrite": True} if before else {"Overwrite": False, **self._tags()}
+        self._make(f"parameter {name}", line, lambda: ssm.put_parameter(Name=name, Value=text, **given, **how))
 
     def secret(self, secret: str, value: str | Mapping[str, Any]) -> None:
         """
@@ -134,20 +159,39 @@ class Data:
 
         A new name that looks like a misspelt logical id is a `UsageError`.
         """
-        secrets = self._stage.client("secretsmanager")
+        client = self._stage.client("secretsmanager")
         name, text = self._physical(secret), _as_text(value)
-        missing = secrets.exceptions.ResourceNotFoundException
-        if _found(lambda: secrets.describe_secret(SecretId=name), missing) is None:
+        before = secrets.kept_of(client, name)
+        if before is None:
             self._refuse_slip(secret, "secret")
-            secrets.create_secret(Name=name, SecretString=text)
-            undo = partial(secrets.delete_secret, SecretId=name, ForceDeleteWithoutRecovery=True)
-            self._later(f"secret {secret}", lambda: _found(undo, missing))
-            return
-        before = _found(lambda: secrets.get_secret_value(SecretId=name), missing)
-        secrets.put_secret_value(SecretId=name, SecretString=text)
-        if before is not None:
-            old = {part: before[part] for part in ("SecretString", "SecretBinary") if part in before}
-            self._later(f"secret {secret}", lambda: secrets.put_secret_value(SecretId=name, **old))
+        line = self._note("secret", name, before=before, wrote=fingerprint({"SecretString": text}))
+        if before is None:
+            create = partial(client.create_secret, Name=name, SecretString=text, **self._tags())
+            self._make(f"secret {secret}", line, create)
+        else:
+            self._make(f"secret {secret}", line, lambda: client.put_secret_value(SecretId=name, SecretString=text))
+
+    def user(
+        self,
+        pool: str,
+        username: str,
+        *,
+        password: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        groups: Iterable[str] = (),
+    ) -> None:
+        """
+        Make a user of a Cognito user pool, given by its logical id or its own; no mail is sent, and a password is for good.
+
+        Of a user that is there, attributes and groups are changed and brought back; a new password is a `UsageError`, because
+        the old one cannot be read and so not be brought back.
+        """
+        new = NewUser(self._physical(pool), username, password, dict(attributes or {}), tuple(groups))
+        cognito = self._stage.client("cognito-idp")
+        before = new.before(cognito)
+        detail = {"pool": new.pool, "attributes": new.attributes, "groups": list(new.groups)}
+        line = self._note("user", username, before=before, wrote=None, **detail)
+        self._make(f"user {username} of {pool}", line, *new.steps(cognito, is_there=before is not None))
 
     def message(
         self,
@@ -184,9 +228,10 @@ class Data:
             self._undo.clear()
         count, troubles = len(self._undo), []
         while self._undo:
-            what, undo = self._undo.pop()
+            what, line = self._undo.pop()
             try:
-                undo()
+                kind_named(line.entry.kind).undo(line.entry, self._stage)
+                line()
             except Exception as trouble:  # noqa: BLE001 (the others must be taken away all the same)
                 troubles.append((what, trouble))
         if troubles:
@@ -208,8 +253,31 @@ class Data:
             # The test's own failure is the news; what could not be cleaned up is a note to it.
             error.add_note(str(trouble))
 
-    def _later(self, what: str, undo: Callable[[], Any]) -> None:
-        self._undo.append((what, undo))
+    def _note(self, kind: str, name: str, *, before: Any, wrote: str | None, **detail: Any) -> Line | Unwritten:
+        """Announce what is about to be made, in the ledger of a stage that has one: a local stage ends with its process."""
+        ledger = getattr(self._stage, "ledger", None)
+        if ledger is not None:
+            line: Line = ledger.note(kind, name, before=before, wrote=wrote, **detail)
+            return line
+        return Unwritten.of(kind, name, before, wrote, detail)
+
+    def _make(self, what: str, line: Line | Unwritten, *steps: Callable[[], Any]) -> None:
+        """Make what was announced. It is taken away even if nobody knows whether it was made; not if AWS refused to make it."""
+        self._undo.append((what, line))
+        for count, step in enumerate(steps):
+            try:
+                step()
+            except Exception as error:
+                if count == 0 and is_refusal(error):
+                    self._undo.pop()
+                    line()
+                raise
+
+    def _tags(self) -> dict[str, Any]:
+        """The tags of something new on a stage that others may find: `Tags=[...]`."""
+        run = getattr(self._stage, "run", None)
+        tags = {} if run is None else run.tags(self._stage.name)
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
 
     def _physical(self, name: str) -> str:
         return self._stage.ref(name) if name in self._stage.resources else name
@@ -229,57 +297,6 @@ class Data:
             names = [part["AttributeName"] for part in found["KeySchema"]]
             self._keys[table] = {name: types[name] for name in names}
         return self._keys[table]
-
-
-_TYPES = {"S": "text", "N": "a number", "B": "bytes"}
-"""The types that a key may have."""
-
-
-def _check_key(
-    table: str, schema: Mapping[str, str], item: Mapping[str, Any], stored: Mapping[str, Mapping[str, Any]]
-) -> None:
-    missing = [name for name in schema if name not in stored]
-    verb = "is" if len(missing) == 1 else "are"
-    problems = [f"{', '.join(missing)} {verb} missing"] if missing else []
-    problems += [
-        f"{name} is {shorten(item[name])} and should be {_TYPES[kind]}"
-        for name, kind in schema.items()
-        if name in stored and kind not in stored[name]
-    ]
-    if problems:
-        raise UsageError(
-            f"{table}'s key is {', '.join(schema)}; {'; '.join(problems)}. The item: {shorten(dict(item))}"
-        )
-
-
-def _found(read: Callable[[], Any], missing: type[Exception]) -> Any:
-    """What a call gives, or None if what it is about is not there."""
-    try:
-        return read()
-    except missing:
-        return None
-
-
-def _serialized(table: str, name: str, value: Any) -> dict[str, Any]:
-    from boto3.dynamodb.types import TypeSerializer
-
-    try:
-        return dict(TypeSerializer().serialize(_storable(value)))
-    except TypeError:
-        raise UsageError(
-            f"{table} cannot hold {name} = {value!r}. It takes text, numbers, bytes, booleans, None, and lists, sets and dicts of these."
-        ) from None
-
-
-def _storable(value: Any) -> Any:
-    """DynamoDB's numbers are decimal; boto3 refuses floats because it cannot know how they should be rounded."""
-    if isinstance(value, float):
-        return Decimal(str(value))
-    if isinstance(value, Mapping):
-        return {key: _storable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
-    return value
 
 
 def _as_text(value: Any) -> str:

@@ -6,11 +6,19 @@ Every exception that Stagefright raises.
     │   ├── SettingsError           a setting or option is unknown or malformed
     │   ├── TemplateError           the template cannot be read or is wrong
     │   │   └── UnknownExport       Fn::ImportValue names an export that nothing answers
+    │   ├── SharedResourceError     a server that stages share cannot be used as the settings say
     │   ├── ExperimentError         an experiment, or a file to import as one, is malformed
     │   ├── ChaosRefused            chaos on what is protected, or more of it than the settings allow
     │   ├── UnknownResource         a logical id that the template does not have
+    │   ├── UnknownOutput           (KeyError) an output that the stack does not have
+    │   ├── TargetError             a stage outside this process cannot be reached, stood up or taken down
+    │   │   ├── AccountRefused      the account does not let us in, or the settings do not let us into it
+    │   │   ├── Unreachable         nothing answers where AWS, or the emulator, should be
+    │   │   ├── StackNotReady       the stack is in a state that nothing can be tested in
+    │   │   └── DeploymentFailed    the stack could not be deployed, or not be removed
     │   ├── NotInWorld              a call from a thread, or to a host, that the stage does not own
-    │   └── UnsupportedOperation    AWS has it, the local stage does not (yet)
+    │   └── UnsupportedOperation    the stage's target cannot do this
+    │       └── OnlyLocal           (AttributeError) a deployed stage does not have what a local one has
     ├── WorldError                  the world cannot go on
     │   ├── Deadlock                something waits and nothing is due
     │   ├── EndlessLoop             the world will not settle
@@ -62,6 +70,10 @@ class UnknownExport(TemplateError):
     """`Fn::ImportValue` names an export that neither the template nor the settings know."""
 
 
+class SharedResourceError(UsageError):
+    """A server that stages share cannot be reached, or does not let the stage have its part."""
+
+
 class ExperimentError(UsageError):
     """An experiment, or a file of another tool that should become one, is malformed; all problems are in the message."""
 
@@ -74,12 +86,51 @@ class UnknownResource(UsageError):
     """A logical id, or a name, that the stage does not have."""
 
 
+class UnknownOutput(UsageError, KeyError):
+    """An output that the stack does not have."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would show its message in quotes
+
+
+class TargetError(UsageError):
+    """A stage outside this process cannot be reached, stood up or taken down; the message says what to do about it."""
+
+
+class AccountRefused(TargetError):
+    """The account does not let us in: keys, token, permission; or the settings do not let us into the account."""
+
+
+class Unreachable(TargetError):
+    """Nothing answers where AWS, or the emulator, should be."""
+
+
+class StackNotReady(TargetError):
+    """
+    The stack is in a state that nothing can be tested in.
+
+    `status` is CloudFormation's word for it.
+    """
+
+    def __init__(self, message: str, *, status: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class DeploymentFailed(TargetError):
+    """The stack could not be deployed, or not be removed; the message names the resources and CloudFormation's reasons."""
+
+
 class NotInWorld(UsageError):
     """A call left the stage: from a thread that does not belong to it, or to a host outside it."""
 
 
 class UnsupportedOperation(UsageError):
-    """AWS offers this; the local stage does not."""
+    """AWS offers this, the local stage does not; or a local stage offers it, and a deployed one cannot."""
+
+
+class OnlyLocal(UnsupportedOperation, AttributeError):
+    """A local stage has this, and a deployed one has not; so `hasattr` says no."""
 
 
 class WorldError(StagefrightError):

@@ -127,6 +127,10 @@ class Observed(Protocol):
         """Whether the changes of a table, given by its logical id, can be observed."""
         ...
 
+    def observe(self, resource: str, verb: str, pattern: Mapping[str, Any] | None = None) -> None:
+        """Let the journal have the events of a resource from now on, as `listen.<verb>` with that pattern sees them."""
+        ...
+
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
         """Let time pass until the condition is true, nothing is due, or the span is over; its last value."""
         ...
@@ -171,7 +175,7 @@ class Listen:
             raise UsageError(
                 f"{logical_id} has no StreamSpecification, so its changes cannot be observed; add one, or read the table."
             )
-        return Listener(self._stage, logical_id, DYNAMODB)
+        return self._listener(logical_id, DYNAMODB)
 
     def eventbridge(self, bus: str | None = None, pattern: Mapping[str, Any] | None = None) -> Listener:
         """
@@ -182,10 +186,9 @@ class Listen:
         """
         if pattern is not None:
             check_roots(pattern, ENVELOPE)
-        only = Expectation(pattern=pattern) if pattern is not None else None
-        if bus is None or bus == DEFAULT_BUS:
-            return Listener(self._stage, DEFAULT_BUS, EVENTBRIDGE, only=only)
-        return self._arm(bus, EVENTBRIDGE, only=only)
+        is_default = bus is None or bus == DEFAULT_BUS
+        name = DEFAULT_BUS if is_default else self._logical_id(str(bus), EVENTBRIDGE)
+        return self._listener(name, EVENTBRIDGE, pattern)
 
     def s3(self, bucket: str) -> Listener:
         """Observe the changes in a bucket, notified of or not; events have `event_name`, `key`, `size` and `etag`."""
@@ -195,8 +198,13 @@ class Listen:
         """Observe the lines that a function logs; events have `line`."""
         return self._arm(function, LOGS)
 
-    def _arm(self, name: str, kind: Kind, *, only: Expectation | None = None) -> Listener:
-        return Listener(self._stage, self._logical_id(name, kind), kind, only=only)
+    def _arm(self, name: str, kind: Kind) -> Listener:
+        return self._listener(self._logical_id(name, kind), kind)
+
+    def _listener(self, logical_id: str, kind: Kind, pattern: Mapping[str, Any] | None = None) -> Listener:
+        only = Expectation(pattern=pattern) if pattern is not None else None
+        self._stage.observe(logical_id, kind.verb, pattern)
+        return Listener(self._stage, logical_id, kind, only=only)
 
     def _logical_id(self, name: str, asked: Kind) -> str:
         fitting = {key: found for key, found in self._stage.resources.items() if found.type in asked.types}

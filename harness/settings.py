@@ -174,6 +174,18 @@ def _from_word(value: object, wanted: type) -> object:
     return _switch_from_text(value) if wanted is bool else wanted(value)
 
 
+def _shared(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _Refused
+    # Imported here because a run that shares nothing should not pay for it.
+    from stagefright.shared.declaration import Malformed, SharedResource
+
+    try:
+        return {_text(name): SharedResource.read(name, table) for name, table in value.items()}
+    except Malformed as problem:
+        raise _Refused(f"shared.{problem}") from None
+
+
 def _executors(value: object) -> dict[str, str]:
     return _table({"*": value} if isinstance(value, str) else value)
 
@@ -224,6 +236,7 @@ TEXTS = Kind("a list of texts", _texts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
 ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
 AT_LEAST_ONCE = Kind(f"a table of {' and '.join(PROBABILITIES)}", _at_least_once, _table_from_text)
+SHARED = Kind("a table of name = { kind, url, ... } per shared server", _shared, _table_from_text)
 EXECUTORS = Kind("an executor's name, or a table of function = executor", _executors, _executors_from_text)
 
 
@@ -252,13 +265,15 @@ class Settings:
     """Where the stage lives."""
     service: str | None = _key(TEXT)
     """The system's name, part of a deployed stack's name."""
+    stack_name: str | None = _key(TEXT)
+    """The name of a stage's stack; `{service}` and `{stage}` are replaced. None: `{service}-{stage}`."""
     region: str = _key(TEXT, "us-east-1")
     account: str = _key(ACCOUNT, "123456789012")
     """The account id of a local stage."""
     profile: str | None = _key(TEXT)
     """The AWS profile of a deployed stage."""
     deploy: str | None = _key(TEXT)
-    """The command that deploys, instead of our own deployment; `{stage}` is replaced."""
+    """The command that deploys, instead of our own deployment; `{stage}`, `{service}`, `{region}` and `{profile}` are replaced."""
     remove: str | None = _key(TEXT)
     """The command that removes."""
     image: str | None = _key(TEXT)
@@ -275,8 +290,8 @@ class Settings:
     """The accounts that a deployed stage may live in; none named: any."""
     strict_template: bool = _key(SWITCH, False)
     """Whether a resource that the stage cannot stand up is an error instead of a warning."""
-    shared: bool = _key(SWITCH, False)
-    """Whether others use the deployed stage at the same time."""
+    shared: Mapping[str, Any] = _table_key(SHARED)
+    """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
     seed: int = _key(SEED, 0)
     """What all chance depends on."""
     account_concurrency: int | None = _key(AMOUNT)

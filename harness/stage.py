@@ -8,11 +8,9 @@ A stage: one named copy of a system, and the object through which a test reaches
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -23,23 +21,26 @@ from stagefright.delivery.at_least_once import STANDARD_TYPES, check_names
 from stagefright.delivery.interference import Interference
 from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
 from stagefright.deployment.endpoints import api_endpoints
-from stagefright.errors import ConditionNeverHeld, NotInWorld, UnsupportedOperation, UsageError, nearest
+from stagefright.errors import ConditionNeverHeld, NotInWorld, UsageError, nearest
 from stagefright.flow import Flow
-from stagefright.functions import payloads
 from stagefright.functions.executor import Arrival
 from stagefright.functions.performance import Instrument
 from stagefright.http_session import StageSession
+from stagefright.invoking import Invocation, event_bytes, read_invocation
 from stagefright.journal import Journal
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.settings import Settings, load_settings
+from stagefright.shared.tenancy import Tenancy, move_in
 from stagefright.spans import Span, format_span, parse_span
+from stagefright.stack_names import stack_name
 from stagefright.templates import Template, find_template, load_template
 from stagefright.travellers import refuse_travellers
-from stagefright.wording import source_of
+from stagefright.wording import name_of_condition
 from stagefright.world import World
 
 if TYPE_CHECKING:
     from stagefright.event import Event
+    from stagefright.targets.deployed_stage import DeployedStage
 
 T = TypeVar("T")
 
@@ -48,21 +49,6 @@ SERVE_UNTIL_S = 30.0
 
 FUNCTION_TYPE = "AWS::Lambda::Function"
 INVOCABLE_TYPES = (FUNCTION_TYPE, "AWS::Lambda::Alias", "AWS::Lambda::Version")
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """The answer of a synchronous invocation."""
-
-    payload: Any
-    """What the function returned, or its error payload, decoded."""
-    error: str | None
-    """The `errorType` of a failed invocation, else None."""
-    error_message: str | None
-    status: int
-    request_id: str
-    log: str = field(repr=False)
-    """The end of the invocation's log."""
 
 
 class Stage:
@@ -74,11 +60,13 @@ class Stage:
 
     target = "local"
 
-    def __init__(self, name: str, settings: Settings, world: World, deployed: Deployed) -> None:
+    def __init__(self, name: str, settings: Settings, world: World, deployed: Deployed, shared: Tenancy) -> None:
         self.name = name
         self.settings = settings
         self.world = world
         self.deployed = deployed
+        self.shared = shared
+        """The stage's part of each server that the settings share, by name: `stage.shared["Orders"].url`."""
         self.http = StageSession(self._api_endpoints)
         """A `requests` session; a relative URL goes to the stage's API."""
         self._settled_at = 0
@@ -152,6 +140,9 @@ class Stage:
         """The stage's virtual time; `stage.clock.advance("1h")` lets the stage run, as `time.sleep` does."""
         return StageClock(self.world.clock, self._advance)
 
+    def observe(self, resource: str, verb: str, pattern: Mapping[str, Any] | None = None) -> None:
+        """Nothing to arm: the journal of a local stage has every event anyway."""
+
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def invoke(self, function: str, event: Any = None, *, qualifier: str | None = None) -> Invocation:
@@ -165,9 +156,9 @@ class Stage:
         name = self._function_name(function)
         given = {"Qualifier": qualifier} if qualifier else {}
         answer = self.world.internal_client("lambda").invoke(
-            FunctionName=name, Payload=_event_bytes(function, event), LogType="Tail", **given
+            FunctionName=name, Payload=event_bytes(function, event), LogType="Tail", **given
         )
-        return _invocation(answer)
+        return read_invocation(answer)
 
     def _function_name(self, asked: str) -> str:
         if any(asked in (function.name, function.arn) for function in self.world.functions.all()):
@@ -230,7 +221,7 @@ class Stage:
         why = "and nothing is due any more" if is_quiet else f"within {format_span(parse_span(within))}"
         hint = "" if kernel.gate is None else " To wait for another process, use stage.serve(until=...)."
         raise ConditionNeverHeld(
-            f"The condition {_name_of(condition)} did not hold {why}; it last returned {value!r}.{hint}\n{Flow(self.journal)}"
+            f"The condition {name_of_condition(condition)} did not hold {why}; it last returned {value!r}.{hint}\n{Flow(self.journal)}"
         )
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
@@ -276,7 +267,7 @@ class Stage:
             raise
         if until is not None and not value:
             raise ConditionNeverHeld(
-                f"The condition {_name_of(until)} did not hold within {format_span(within_s)} of real time; it last returned "
+                f"The condition {name_of_condition(until)} did not hold within {format_span(within_s)} of real time; it last returned "
                 f"{value!r}.\n{Flow(self.journal)}"
             )
         return value
@@ -299,6 +290,7 @@ class Stage:
         """Go back to the freshly deployed state, in milliseconds; all chance depends on `seed` from here on."""
         refuse_travellers()
         self.world.reset(self.settings.seed if seed is None else seed)
+        self.shared.reset()
         self._settled_at = 0
 
     def step_aside(self) -> None:
@@ -309,7 +301,10 @@ class Stage:
         """Drop the stage."""
         if not self._closed:
             self._closed = True
-            self.world.close()
+            try:
+                self.world.close()
+            finally:
+                self.shared.close()
 
     def __repr__(self) -> str:
         return f"<stage {self.name!r} on {self.target}>"
@@ -359,39 +354,51 @@ class Stage:
 
 
 def open_stage(
-    name: str, *, settings: Settings | None = None, directory: str | Path | None = None, **overrides: Any
-) -> Stage:
+    name: str,
+    *,
+    settings: Settings | None = None,
+    directory: str | Path | None = None,
+    copy: str = "",
+    **overrides: Any,
+) -> Stage | DeployedStage:
     """
     Stand a stage up and return it.
 
     Args:
         settings: where everything is set already; else they are read from `pyproject.toml` at or above `directory`
             (default: the current one), and `overrides` (`template=`, `parameters=`, ...) come on top.
+        copy: tells apart the processes of one run that each have the stage for themselves, such as the workers of pytest-xdist.
 
     Raises `SettingsError` and `TemplateError`.
     """
     if settings is None:
         settings = load_settings(Path(directory or Path.cwd()), name, _as_text(overrides), os.environ)
     if settings.target != "local":
-        raise UnsupportedOperation(
-            f"Stage {name!r} asks for the target {settings.target!r}; this version has the target 'local'. "
-            "Leave the target unset."
-        )
+        from stagefright.targets.opening import open_deployed
+
+        return open_deployed(name, settings)
+    shared = move_in(name, settings, copy=copy)
+    try:
+        return _deploy(name, settings, _load(name, settings, shared.parameters), shared)
+    except BaseException:
+        shared.close()
+        raise
+
+
+def _load(name: str, settings: Settings, parameters: Mapping[str, str]) -> Template:
     path = settings.template or find_template(settings.directory)
-    stack_name = f"{settings.service or path.resolve().parent.name}-{name}".replace("_", "-")
-    template = load_template(
+    return load_template(
         path.resolve(),
-        parameters=settings.parameters,
+        parameters={**settings.parameters, **parameters},
         account=settings.account,
         region=settings.region,
-        stack_name=stack_name,
+        stack_name=stack_name(name, settings),
         exports=settings.exports,
         ssm=settings.ssm_parameters.get,
     )
-    return _deploy(name, settings, template, stack_name)
 
 
-def _deploy(name: str, settings: Settings, template: Template, stack_name: str) -> Stage:
+def _deploy(name: str, settings: Settings, template: Template, shared: Tenancy) -> Stage:
     world = World(
         account=settings.account,
         region=settings.region,
@@ -400,14 +407,14 @@ def _deploy(name: str, settings: Settings, template: Template, stack_name: str) 
         account_concurrency=settings.account_concurrency or ACCOUNT_CONCURRENCY,
         at_least_once=settings.at_least_once,
     )
-    world.allow_hosts = settings.allow_hosts
+    world.allow_hosts = (*settings.allow_hosts, *shared.hosts)
     world.open()
     try:
         _furnish(world, settings)
-        deployed = deploy(world, template, stack_name=stack_name, strict=settings.strict_template)
+        deployed = deploy(world, template, stack_name=stack_name(name, settings), strict=settings.strict_template)
         _check_at_least_once(settings, deployed)
         world.mark_deployed()
-        stage = Stage(name, settings, world, deployed)
+        stage = Stage(name, settings, world, deployed, shared)
         stage.reset()
     except BaseException:
         world.close()
@@ -438,39 +445,3 @@ def _as_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _never() -> None:
     """The condition of whoever serves until interrupted."""
-
-
-def _name_of(condition: Callable[[], Any]) -> str:
-    name = str(getattr(condition, "__qualname__", repr(condition)))
-    return (source_of(condition) or name) if name.endswith("<lambda>") else name
-
-
-def _event_bytes(function: str, event: Any) -> bytes:
-    try:
-        if isinstance(event, bytes):
-            json.loads(event)
-            return event
-        return json.dumps({} if event is None else event, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"The event for {function} is not JSON: {error}.\nReceived: {event!r}\n"
-            "Expected dicts with text keys, lists, texts, numbers, booleans and None; convert dates and decimals first."
-        ) from None
-
-
-def _invocation(answer: Mapping[str, Any]) -> Invocation:
-    import base64
-
-    raw = answer["Payload"].read()
-    payload = payloads.readable(raw) if raw else None
-    failed = "FunctionError" in answer
-    details = payload if failed and isinstance(payload, dict) else {}
-    log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
-    return Invocation(
-        payload=payload,
-        error=details.get("errorType") if failed else None,
-        error_message=details.get("errorMessage"),
-        status=answer["StatusCode"],
-        request_id=answer["ResponseMetadata"]["RequestId"],
-        log=log,
-    )

@@ -108,3 +108,9 @@ def source_of(function: Callable[..., Any]) -> str | None:
     text[0] = text[0][start:]
     takes = " ".join(["lambda", ", ".join(code.co_varnames[: code.co_argcount])]).strip()
     return clip(f"{takes}: {b''.join(text).decode()}")
+
+
+def name_of_condition(condition: Callable[[], Any]) -> str:
+    """How a message calls a condition: a lambda by its source, anything else by its name."""
+    name = str(getattr(condition, "__qualname__", repr(condition)))
+    return (source_of(condition) or name) if name.endswith("<lambda>") else name

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import codecs
 import os
+import socket
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +76,8 @@ class Environment:
         """Threads that the handler started; frozen between invocations."""
         self.loops: list[asyncio.BaseEventLoop] = []
         """Event loops that its code made."""
+        self.sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        """Real connections that its code opened: to allowed hosts, and to this machine."""
         self._partial_line: list[str] = []
         self._partial_length = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -120,6 +124,9 @@ class Environment:
         if self._thread.ident is not None:
             self._kernel.abandon(self.actor)
         end_loops(self.loops)
+        # Its process would end, and with it the connections: a database gives back the locks that they held.
+        for connection in list(self.sockets):
+            connection.close()
 
     def _live(self) -> None:
         self.actor.adopt_current_thread()

@@ -32,22 +32,6 @@ from stagefright.templates.shape import (
 from stagefright.templates.template import Output, Resource, Template
 from stagefright.templates.yaml_loader import read_document
 
-NAMES = ("template.yaml", "template.yml", "template.json")
-"""The file names that `find_template` looks for, in order."""
-
-
-def find_template(directory: Path) -> Path:
-    """The template of a project: the first of template.yaml, template.yml and template.json in its directory."""
-    for name in NAMES:
-        if (directory / name).is_file():
-            return directory / name
-    there = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
-    raise TemplateError(
-        f"no template found: looked for {', '.join(NAMES)} in {directory}, "
-        f"which holds: {', '.join(there) or 'nothing'}. "
-        "Name another file in the settings: [tool.stagefright] template."
-    )
-
 
 def load_template(
     path: Path,

@@ -179,6 +179,8 @@ def _guard_connection(native: Callable[[socket.socket, Any], Any]) -> Callable[[
         actor = current_actor()
         if actor is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             _refuse(actor, str(address[0]))
+            if actor.owner is not None:
+                actor.owner.sockets.add(sock)
         return native(sock, address)
 
     return connect

@@ -294,12 +294,6 @@ class TestTheSettings:
         assert "Table (String) has no value and no default. Give it in the settings" in message
         assert "Size: 'big' is not a number." in message
 
-    def test_a_target_of_a_later_version(self, refusal):
-        """What there is not yet is not faked."""
-        message = refusal(function(), ECHO, error=UnsupportedOperation, target="docker")
-
-        assert "asks for the target 'docker'; this version has the target 'local'" in message
-
 
 class TestTheTestItself:
     """What a test asks of a stage is checked before it is asked of the world."""

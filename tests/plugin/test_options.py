@@ -161,6 +161,15 @@ class TestMarks:
         result.assert_outcomes(skipped=1)
         result.stdout.fnmatch_lines(["SKIPPED * only on docker or aws; this stage's target is local"])
 
+    def test_the_reason_of_the_mark_is_told(self, project):
+        """A reader of the skipped tests learns why the others cannot run there."""
+        project.makepyfile(
+            "import pytest\n@pytest.mark.only_on('aws', reason='IAM is enforced there')\ndef test_it(stage): pass"
+        )
+
+        lines = project.runpytest("-rs").stdout
+        lines.fnmatch_lines(["SKIPPED * only on aws; this stage's target is local: IAM is enforced there"])
+
     def test_what_this_target_can_do_runs(self, project):
         """`only_on('local')` is no reason to skip here."""
         project.makepyfile("import pytest\n@pytest.mark.only_on('local')\ndef test_it(stage): pass")

@@ -107,7 +107,6 @@ class TestOrigins:
     ("variable", "text", "key", "value"),
     [
         ("STAGEFRIGHT_SEED", "-7", "seed", -7),
-        ("STAGEFRIGHT_SHARED", "yes", "shared", True),
         ("STAGEFRIGHT_STRICT_TEMPLATE", "0", "strict_template", False),
         ("STAGEFRIGHT_ALLOW_HOSTS", "a.example, b.example", "allow_hosts", ("a.example", "b.example")),
         ("STAGEFRIGHT_ASSUMPTIONS", "retry_jitter=0.5", "assumptions", {"retry_jitter": 0.5}),
@@ -144,7 +143,11 @@ def test_the_environment_is_text_and_is_read_as_what_the_setting_is(project, var
         ("parameters = { A = { B = 1 } }", {}, ["parameters is a table of texts, numbers and booleans"]),
         ('stages = "pr"', {}, ["holds a table per stage pattern"]),
         ("", {"STAGEFRIGHT_SEED": "many"}, ["STAGEFRIGHT_SEED: seed is a whole number; received 'many' (str)"]),
-        ("", {"STAGEFRIGHT_SHARED": "maybe"}, ["STAGEFRIGHT_SHARED: shared is true or false; received 'maybe'"]),
+        (
+            "",
+            {"STAGEFRIGHT_STRICT_TEMPLATE": "maybe"},
+            ["STAGEFRIGHT_STRICT_TEMPLATE: strict_template is true or false; received 'maybe'"],
+        ),
         ("", {"STAGEFRIGHT_EXPORTS": "{broken"}, ["STAGEFRIGHT_EXPORTS: exports is a table"]),
         (
             "at_least_once = {duplicate_probabilty = 1}",

@@ -1,0 +1,81 @@
+"""All that one stage has on the servers it shares with others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from stagefright.settings import Settings
+from stagefright.shared.declaration import SharedResource
+from stagefright.shared.postgresql import Note, PostgresqlSchema
+from stagefright.stack_names import service_name
+from stagefright.targets.run import Run
+
+
+class Tenancy(Mapping[str, PostgresqlSchema]):
+    """The stage's parts of shared servers, by the names that the settings give them."""
+
+    def __init__(self, parts: Mapping[str, PostgresqlSchema]) -> None:
+        self._parts = dict(parts)
+
+    def __getitem__(self, name: str) -> PostgresqlSchema:
+        return self._parts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the template's parameters get from all of them."""
+        return {name: value for part in self._parts.values() for name, value in part.parameters.items()}
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The servers' hosts, which functions may reach."""
+        return tuple(dict.fromkeys(part.host for part in self._parts.values()))
+
+    def reset(self) -> None:
+        """Bring the data of all of them back to what it was when the stage was stood up."""
+        for part in self._parts.values():
+            part.reset()
+
+    def close(self) -> None:
+        """Drop them all, the last first; one that cannot be dropped does not keep the others."""
+        troubles: list[Exception] = []
+        while self._parts:
+            _, part = self._parts.popitem()
+            try:
+                part.close()
+            except Exception as trouble:  # noqa: BLE001 - all are tried, then the first is raised
+                troubles.append(trouble)
+        if troubles:
+            raise troubles[0]
+
+
+def move_in(
+    stage: str, settings: Settings, *, copy: str = "", run: Run | None = None, note: Note | None = None
+) -> Tenancy:
+    """
+    Make a stage's part of everything that the settings share.
+
+    `copy` tells apart the processes of a run that each have the stage for themselves.
+    """
+    if not settings.shared:
+        return Tenancy({})
+    run = run or Run.begin()
+    parts: dict[str, PostgresqlSchema] = {}
+    try:
+        for name, resource in settings.shared.items():
+            parts[name] = _part(resource, stage, settings, copy, run)
+            parts[name].create(settings.directory, note)
+    except BaseException:
+        Tenancy(parts).close()
+        raise
+    return Tenancy(parts)
+
+
+def _part(resource: SharedResource, stage: str, settings: Settings, copy: str, run: Run) -> PostgresqlSchema:
+    service = service_name(settings) if "{service}" in resource.schema else ""
+    return PostgresqlSchema(resource, service=service, stage=stage, copy=copy, run=run)

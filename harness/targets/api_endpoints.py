@@ -1,0 +1,76 @@
+"""
+Where the APIs of a deployed stage answer: HTTP APIs, REST APIs and function URLs.
+
+An emulator gives its APIs host names that nobody but itself may know. Its own address with the path `/_aws/execute-api/...` leads there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from stagefright.targets.account import Account
+from stagefright.targets.stack import StackResource
+
+DEFAULT_STAGE = "$default"
+"""The stage of an HTTP API that is not part of the path."""
+
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".on.aws")
+
+Resources = Mapping[str, StackResource]
+
+
+def api_endpoints(account: Account, resources: Resources) -> dict[str, str]:
+    """The URL of each API of a stack, by logical id; one that has no stage has none."""
+    found: dict[str, str] = {}
+    for logical_id, resource in resources.items():
+        ask = _ENDPOINTS.get(resource.type)
+        url = ask(account, resource, resources) if ask else None
+        if url is not None:
+            found[logical_id] = url
+    return found
+
+
+def _http_api(account: Account, api: StackResource, _resources: Resources) -> str | None:
+    said = account.client("apigatewayv2").get_api(ApiId=api.physical_id)
+    if said.get("ProtocolType") == "WEBSOCKET":
+        return None
+    stages = [one["StageName"] for one in account.client("apigatewayv2").get_stages(ApiId=api.physical_id)["Items"]]
+    stage = DEFAULT_STAGE if DEFAULT_STAGE in stages else next(iter(stages), None)
+    if stage is None:
+        return None
+    if account.is_emulator:
+        return _at_emulator(account, api, stage)
+    return str(said["ApiEndpoint"]) + ("" if stage == DEFAULT_STAGE else f"/{stage}")
+
+
+def _rest_api(account: Account, api: StackResource, resources: Resources) -> str | None:
+    stages = [one["stageName"] for one in account.client("apigateway").get_stages(restApiId=api.physical_id)["item"]]
+    # Those that the template names come first: a deployment's stage is often a by-product, as SAM's `Stage` is.
+    named = [one.physical_id for one in resources.values() if one.type == "AWS::ApiGateway::Stage"]
+    stage = next((one for one in named if one in stages), next(iter(stages), None))
+    if stage is None:
+        return None
+    if account.is_emulator:
+        return _at_emulator(account, api, stage)
+    suffix = "amazonaws.com.cn" if account.region.startswith("cn-") else "amazonaws.com"
+    return f"https://{api.physical_id}.execute-api.{account.region}.{suffix}/{stage}"
+
+
+def _at_emulator(account: Account, api: StackResource, stage: str) -> str:
+    return f"{account.endpoint_url}/_aws/execute-api/{api.physical_id}/{stage}"
+
+
+def _function_url(account: Account, url: StackResource, _resources: Resources) -> str | None:
+    said = account.client("lambda").get_function_url_config(FunctionName=url.physical_id)["FunctionUrl"]
+    host = urlsplit(said).hostname or ""
+    if account.is_emulator and host.endswith(_AWS_HOSTS):
+        return f"{account.endpoint_url}/_aws/lambda-url/{host.partition('.')[0]}"
+    return str(said).rstrip("/")
+
+
+_ENDPOINTS: Mapping[str, Callable[[Account, StackResource, Resources], str | None]] = {
+    "AWS::ApiGateway::RestApi": _rest_api,
+    "AWS::ApiGatewayV2::Api": _http_api,
+    "AWS::Lambda::Url": _function_url,
+}

@@ -1,0 +1,105 @@
+"""CloudFormation stands a stack up, or brings it up to date, by way of a change set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stagefright.errors import DeploymentFailed
+from stagefright.targets.account import Account
+from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow, in_words, pauses
+
+CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
+
+NO_CHANGE = ("didn't contain changes", "No updates are to be performed", "no changes")
+"""How CloudFormation says that there is nothing to do."""
+
+_REFUSALS = ("ValidationError", "InsufficientCapabilitiesException", "LimitExceededException", "AlreadyExistsException")
+_DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What CloudFormation is asked for."""
+
+    stack: str
+    is_new: bool
+    template: Mapping[str, str]
+    """`TemplateBody` or `TemplateURL`."""
+    parameters: list[dict[str, Any]]
+    tags: Mapping[str, str]
+    token: str
+    """Names the change set; it tells this run's apart."""
+
+
+class ChangeSet:
+    """One order, from asking to its end."""
+
+    def __init__(self, account: Account, order: Order, progress: Progress) -> None:
+        self._account = account
+        self._order = order
+        self._progress = progress
+        self._cloudformation = account.client("cloudformation")
+        self.stack_id: str | None = None
+        """The stack's ARN, once CloudFormation has made the change set."""
+
+    def carry_out(self) -> bool:
+        """Have it made; whether anything changed. Raises `DeploymentFailed` with the resources that failed and the reasons."""
+        change_set_id = self._ask()
+        if not self._is_worth_it(change_set_id):
+            return False
+        assert self.stack_id is not None
+        events = StackEvents(self._account, self.stack_id)
+        self._cloudformation.execute_change_set(ChangeSetName=change_set_id)
+        status, reason = follow(self._account, self.stack_id, events, self._progress)
+        if status not in _DONE:
+            raise DeploymentFailed(
+                f"The stack {self._order.stack} could not be {self._verb}: it is {status}.\n{in_words(events.failures(), reason)}"
+            )
+        return True
+
+    @property
+    def _verb(self) -> str:
+        return "created" if self._order.is_new else "updated"
+
+    def _ask(self) -> str:
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self._cloudformation.create_change_set(
+                StackName=self._order.stack,
+                ChangeSetName=self._order.token,
+                ChangeSetType="CREATE" if self._order.is_new else "UPDATE",
+                Parameters=self._order.parameters,
+                Capabilities=list(CAPABILITIES),
+                Tags=[{"Key": key, "Value": value} for key, value in self._order.tags.items()],
+                Description="Made by Stagefright",
+                **self._order.template,
+            )
+        except ClientError as error:
+            said = error.response["Error"]
+            if said["Code"] in _REFUSALS:
+                raise DeploymentFailed(
+                    f"CloudFormation refuses the template or parameters of {self._order.stack} ({said['Code']}): {said['Message']}"
+                ) from None
+            raise
+        self.stack_id = answer["StackId"]
+        return str(answer["Id"])
+
+    def _is_worth_it(self, change_set_id: str) -> bool:
+        for pause_s in pauses(self._account):
+            said = self._cloudformation.describe_change_set(ChangeSetName=change_set_id)
+            if said["Status"] == "CREATE_COMPLETE":
+                return True
+            if said["Status"] == "FAILED":
+                break
+            time.sleep(pause_s)
+        reason = said.get("StatusReason", "")
+        self._cloudformation.delete_change_set(ChangeSetName=change_set_id)
+        if not self._order.is_new and any(words in reason for words in NO_CHANGE):
+            return False
+        raise DeploymentFailed(
+            f"The stack {self._order.stack} could not be {self._verb}: CloudFormation cannot make the change set: {reason}"
+        )

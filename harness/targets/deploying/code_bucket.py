@@ -1,0 +1,156 @@
+"""
+The bucket for deployment packages and templates: one per account and region, shared by all runs.
+
+An object is named after its content, so what is there already need not be sent again. It belongs to the run that used it last, whose tags it
+has; that run takes it away with its stack, or a sweep does once the run's lease is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from stagefright.errors import AccountRefused
+from stagefright.ledger.ledger import Ledger
+from stagefright.targets.account import Account
+from stagefright.targets.run import TAG_PREFIX, Run
+
+RUN_METADATA = "stagefright-run"
+"""Says on the object itself which run used it last, since looking at tags would be another call."""
+
+_ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound"})
+_OURS_ALREADY = frozenset({"BucketAlreadyOwnedByYou"})
+_FIRST_REGION = "us-east-1"
+
+
+def bucket_name(account: Account) -> str:
+    """What the bucket of an account and region is called."""
+    return f"stagefright-{account.id}-{account.region}"
+
+
+class CodeBucket:
+    """Where a run puts what CloudFormation fetches."""
+
+    def __init__(self, account: Account, *, run: Run, stage: str, ledger: Ledger) -> None:
+        self._account = account
+        self._run = run
+        self._tags = run.tags(stage)
+        self._ledger = ledger
+        self._strikes: dict[str, Callable[[], None]] = {}
+        self._is_ready = False
+        self.sent: list[str] = []
+        """The keys whose content had to be sent."""
+
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
+        return bucket_name(self._account)
+
+    def put(self, key: str, content: Callable[[], bytes]) -> None:
+        """See to it that an object is there, and is this run's."""
+        with self._account.explained(f"put {key} into the bucket {self.name}"):
+            self._make_ready()
+            if key not in self._strikes:
+                self._strikes[key] = self._ledger.note("code_object", key, bucket=self.name)
+                self._put(key, content)
+
+    def clear(self) -> None:
+        """Take away what this run put there, unless another run has used it since."""
+        with self._account.explained(f"clear the bucket {self.name}"):
+            while self._strikes:
+                key, strike = self._strikes.popitem()
+                take_away_object(self._account, self.name, key, self._run.id)
+                strike()
+
+    def _put(self, key: str, content: Callable[[], bytes]) -> None:
+        s3 = self._account.client("s3")
+        mine = {"Metadata": {RUN_METADATA: self._run.id}, "Tagging": urlencode(self._tags)}
+        if _user_of(s3, self.name, key) is None:
+            s3.put_object(Bucket=self.name, Key=key, Body=content(), **mine)
+            self.sent.append(key)
+        else:
+            # It stays where it is; a copy onto itself is the way to change whose it is.
+            source = {"Bucket": self.name, "Key": key}
+            replaced = {"MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE"}
+            s3.copy_object(Bucket=self.name, Key=key, CopySource=source, **replaced, **mine)
+
+    # -- the bucket itself -------------------------------------------------------------------------------------------
+
+    def _make_ready(self) -> None:
+        if not self._is_ready:
+            if not self._is_there():
+                self._make()
+            self._is_ready = True
+
+    def _is_there(self) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            # The owner is asked for as well: bucket names are the whole world's, and code must not go to a stranger.
+            self._account.client("s3").head_bucket(Bucket=self.name, ExpectedBucketOwner=self._account.id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _ABSENT:
+                return False
+            raise
+        return True
+
+    def _make(self) -> None:
+        strike = self._ledger.note("code_bucket", self.name)
+        self._create()
+        s3 = self._account.client("s3")
+        tags = [{"Key": key, "Value": value} for key, value in self._tags.items() if _is_lasting(key)]
+        s3.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": tags})
+        s3.put_public_access_block(Bucket=self.name, PublicAccessBlockConfiguration=_NOTHING_PUBLIC)
+        s3.put_bucket_encryption(Bucket=self.name, ServerSideEncryptionConfiguration=_ENCRYPTED)
+        # From here on it is no run's, but the account's: the next run finds it.
+        strike()
+
+    def _create(self) -> None:
+        from botocore.exceptions import ClientError
+
+        where = {"CreateBucketConfiguration": {"LocationConstraint": self._account.region}}
+        given: Mapping[str, Any] = {} if self._account.region == _FIRST_REGION else where
+        try:
+            self._account.client("s3").create_bucket(Bucket=self.name, **given)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "BucketAlreadyExists":
+                raise AccountRefused(
+                    f"The bucket {self.name}, into which code is put, belongs to another account. Deploy with the setting `deploy` instead "
+                    "(`sam deploy ...`)."
+                ) from None
+            if code not in _OURS_ALREADY:  # another run was faster
+                raise
+
+
+_NOTHING_PUBLIC = dict.fromkeys(
+    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+)
+_ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+
+
+def _is_lasting(tag: str) -> bool:
+    """A bucket that all runs share has no stage and no end."""
+    return tag.removeprefix(TAG_PREFIX) in ("owner", "created")
+
+
+def take_away_object(account: Account, bucket: str, key: str, run_id: str) -> bool:
+    """Delete an object if that run was the last to use it; whether it did."""
+    s3 = account.client("s3")
+    if _user_of(s3, bucket, key) != run_id:
+        return False
+    s3.delete_object(Bucket=bucket, Key=key)
+    return True
+
+
+def _user_of(s3: Any, bucket: str, key: str) -> str | None:
+    """The run that used an object last, "" if it does not say; None if there is no such object."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return str(s3.head_object(Bucket=bucket, Key=key).get("Metadata", {}).get(RUN_METADATA, ""))
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return None
+        raise

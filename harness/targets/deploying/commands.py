@@ -1,0 +1,77 @@
+"""The user's own commands that deploy or remove a stage: `sls deploy -s {stage}`, `sam deploy ...`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections import deque
+from collections.abc import Mapping
+
+from stagefright.errors import DeploymentFailed, SettingsError
+from stagefright.settings import Settings
+from stagefright.stack_names import filled, service_name, stack_name
+from stagefright.targets.account import Account
+from stagefright.targets.deploying.stack_events import Progress
+
+LINES_SHOWN = 20
+"""How many of a failing command's last lines its error shows."""
+
+_OTHER_WAYS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+"""Variables that would lead a command elsewhere than to an emulator."""
+
+
+def command_line(setting: str, text: str, stage: str, settings: Settings) -> str:
+    """A command of the settings with its placeholders replaced, each as one word for the shell."""
+
+    def profile() -> str:
+        if settings.profile is None:
+            raise SettingsError(
+                f"{setting}: {text!r} asks for {{profile}}, but no profile is set ([tool.stagefright] profile)."
+            )
+        return shlex.quote(settings.profile)
+
+    values = {
+        "stage": lambda: shlex.quote(stage),
+        "service": lambda: shlex.quote(service_name(settings)),
+        "stack_name": lambda: shlex.quote(stack_name(stage, settings)),
+        "region": lambda: shlex.quote(settings.region),
+        "profile": profile,
+    }
+    return filled(text, setting, values)
+
+
+def run_command(setting: str, command: str, settings: Settings, account: Account, progress: Progress) -> None:
+    """
+    Run a command in the project's directory and pass on what it says, line by line.
+
+    Raises `DeploymentFailed` with its last lines if it fails.
+    """
+    progress(f"$ {command}")
+    last: deque[str] = deque(maxlen=LINES_SHOWN)
+    with subprocess.Popen(  # noqa: S602 (a command line of the user's own settings)
+        command,
+        shell=True,
+        cwd=settings.directory,
+        env=_environment(account),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            last.append(line.rstrip())
+            progress(line.rstrip())
+    if process.returncode != 0:
+        said = "\n".join(f"  {line}" for line in last) or "  (nothing)"
+        raise DeploymentFailed(
+            f"The command of the setting `{setting}` ended with exit code {process.returncode}: {command}\n"
+            f"It ran in {settings.directory}. The last that it said:\n{said}"
+        )
+
+
+def _environment(account: Account) -> Mapping[str, str]:
+    left_out = _OTHER_WAYS if account.is_emulator else ()
+    return {name: value for name, value in os.environ.items() if name not in left_out} | account.environment()

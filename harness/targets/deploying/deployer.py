@@ -1,0 +1,172 @@
+"""Stands the stack of a stage up, or brings it up to date: by CloudFormation, or by the command in the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from stagefright.errors import AccountRefused, SettingsError, TargetError
+from stagefright.ledger.ledger import Ledger
+from stagefright.settings import Settings
+from stagefright.stack_names import checked, stack_name
+from stagefright.targets.account import Account
+from stagefright.targets.deploying.change_sets import ChangeSet, Order
+from stagefright.targets.deploying.code_bucket import CodeBucket
+from stagefright.targets.deploying.commands import command_line, run_command
+from stagefright.targets.deploying.expansion import Expansion
+from stagefright.targets.deploying.packaging import Packaging, as_it_is, stack_parameters
+from stagefright.targets.deploying.removal import abandon_stack, remove_stack
+from stagefright.targets.deploying.sam_build import built
+from stagefright.targets.deploying.stack_events import Progress
+from stagefright.targets.run import TAG_PREFIX, Run
+from stagefright.targets.stack import described, tags_of
+from stagefright.targets.stack_states import check_state
+from stagefright.templates import StackSource, find_template, read_project
+
+CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
+
+REVIEWED = "REVIEW_IN_PROGRESS"
+"""The state of a stack that has a change set and nothing else: as good as none."""
+
+
+@dataclass
+class Deployer:
+    """Deploys one stage in the name of one run, and can take back what it made."""
+
+    name: str
+    settings: Settings
+    account: Account
+    run: Run
+    ledger: Ledger
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.stack = checked(stack_name(self.name, self.settings), "the stage's stack name")
+        self._bucket = CodeBucket(self.account, run=self.run, stage=self.name, ledger=self.ledger)
+        self._strike: Callable[[], None] | None = None
+
+    def deploy(self) -> str:
+        """Deploy, whatever is there: `created`, `updated` or `unchanged`. Raises `TargetError`."""
+        refuse_protected("deploy", self.name, self.settings, self.account)
+        if self.settings.deploy is not None:
+            return self._deploy_by_command(self.settings.deploy)
+        source = self._source()
+        with self.account.explained(f"deploy the stack {self.stack}"):
+            return self._deploy(source)
+
+    def remove(self) -> None:
+        """Take away what `deploy` created; to be called only if that is what it did."""
+        refuse_protected("remove", self.name, self.settings, self.account)
+        self.progress(f"removing the stack {self.stack}")
+        if self.settings.remove is not None:
+            command = command_line("remove", self.settings.remove, self.name, self.settings)
+            run_command("remove", command, self.settings, self.account, self.progress)
+        else:
+            remove_stack(self.account, self.stack, progress=self.progress)
+        self._bucket.clear()
+        if self._strike is not None:
+            self._strike()
+
+    # -- by CloudFormation -------------------------------------------------------------------------------------------
+
+    def _source(self) -> StackSource:
+        path = self.settings.template or find_template(self.settings.directory)
+        project = built(read_project(path))
+        if len(project.stacks) > 1:
+            raise SettingsError(
+                f"{project.path} holds {len(project.stacks)} stacks ({', '.join(stack.name for stack in project.stacks)}); only one can be "
+                "deployed by Stagefright itself. Name the template of one ([tool.stagefright] template), or let the tool that made them "
+                'deploy all: [tool.stagefright] deploy = "cdk deploy --all ...", and stack_name says which one the tests are for.'
+            )
+        return project.stacks[0]
+
+    def _deploy(self, source: StackSource) -> str:
+        there = described(self.account, self.stack)
+        is_new = there is None or there["StackStatus"] == REVIEWED
+        if not is_new:
+            check_state(self.account, there or {})
+        order = self._order(source, {} if is_new else there or {}, is_new=is_new)
+        self.progress(f"{'creating' if is_new else 'updating'} the stack {self.stack} in {self.account.region}")
+        if not is_new:
+            return UPDATED if ChangeSet(self.account, order, self.progress).carry_out() else UNCHANGED
+        self._note()
+        self._create(order)
+        return CREATED
+
+    def _order(self, source: StackSource, there: Mapping[str, Any], *, is_new: bool) -> Order:
+        known = frozenset(one["ParameterKey"] for one in there.get("Parameters", ()))
+        given = self.settings.parameters
+        parameters = stack_parameters(source.template, given, known_before=known, file=source.file)
+        template = Packaging(self.account, self._bucket, self._transform()).request(source)
+        tags = self.run.tags(self.name) if is_new else self._renewed(tags_of(there))
+        return Order(self.stack, is_new, template, parameters, tags, token=f"stagefright-{self.run.id}")
+
+    def _transform(self) -> Any:
+        if not self.account.is_emulator:
+            return as_it_is
+        return Expansion(self.account.id, self.account.region, self.stack, self.settings.parameters)
+
+    def _renewed(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """A stack stays whose it is: the tags of one that we made only get a later end, and one that we did not make gets none."""
+        ends, mine = f"{TAG_PREFIX}expires", self.run.tags(self.name)
+        return {**tags, ends: max(tags[ends], mine[ends])} if ends in tags else dict(tags)
+
+    def _create(self, order: Order) -> None:
+        try:
+            ChangeSet(self.account, order, self.progress).carry_out()
+        except TargetError as failure:
+            self.progress(f"taking back the stack {self.stack}")
+            self._take_back(failure)
+            raise
+        except BaseException:
+            # Interrupted: what was begun is called off, and the ledger knows of it until it is gone.
+            with suppress(TargetError):
+                abandon_stack(self.account, self.stack)
+            raise
+
+    def _take_back(self, failure: TargetError) -> None:
+        try:
+            remove_stack(self.account, self.stack, progress=self.progress)
+            self._bucket.clear()
+        except TargetError as problem:
+            failure.args = (f"{failure}\nNor could it be taken back. {problem}",)
+        else:
+            assert self._strike is not None
+            self._strike()
+
+    def _note(self, **detail: Any) -> None:
+        self._strike = self.ledger.note("stack", self.stack, **detail)
+
+    # -- by a command ------------------------------------------------------------------------------------------------
+
+    def _deploy_by_command(self, text: str) -> str:
+        command = command_line("deploy", text, self.name, self.settings)
+        remove = self.settings.remove and command_line("remove", self.settings.remove, self.name, self.settings)
+        was_there = described(self.account, self.stack) is not None
+        if not was_there:
+            # It has no tags of ours, so the ledger alone knows whose it is.
+            self._note(untagged=True, remove=remove, directory=str(self.settings.directory))
+        run_command("deploy", command, self.settings, self.account, self.progress)
+        if described(self.account, self.stack) is None:
+            raise TargetError(
+                f"The command of the setting `deploy` has run, but there is no stack {self.stack} in {self.account.region}: {command}\n"
+                "Say what it calls the stack: [tool.stagefright] stack_name (with {service} and {stage}); and see that it deploys to "
+                f"the account {self.account.id} and that region."
+            )
+        return UPDATED if was_there else CREATED
+
+
+def refuse_protected(act: str, stage: str, settings: Settings, account: Account) -> None:
+    """Raise `AccountRefused` if the settings protect the stage, or the account, from being deployed or removed."""
+    for what, name in (("stage", stage), ("account", account.id)):
+        pattern = next((one for one in settings.protected if fnmatchcase(name, one)), None)
+        if pattern is not None:
+            by = "" if pattern == name else f" by the pattern {pattern!r}"
+            raise AccountRefused(
+                f"Refused to {act} the stage {stage!r}: the {what} {name!r} is protected{by}. The setting `protected` is "
+                f"{list(settings.protected)}.\nA protected stage that is there can be tested; to {act} one, choose another name "
+                "(--stage=NAME)."
+            )

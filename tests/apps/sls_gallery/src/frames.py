@@ -1,0 +1,2 @@
+def framed(text):
+    return f"[{text}]"
