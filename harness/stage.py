@@ -28,6 +28,7 @@ from stagefright.functions.performance import Instrument
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
 from stagefright.journal import Journal
+from stagefright.outputs import Outputs
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.settings import Settings, load_settings
 from stagefright.shared.tenancy import Tenancy, move_in
@@ -88,11 +89,10 @@ class Stage:
     @property
     def outputs(self) -> dict[str, str]:
         """The template's outputs."""
-        outputs = self.template.outputs
-        return {
-            name: str(self.template.resolve(output.value, self.deployed, logical_id=name))
-            for name, output in outputs.items()
-        }
+        template, outputs = self.template, self.template.outputs
+        return Outputs(
+            {name: str(template.resolve(one.value, self.deployed, logical_id=name)) for name, one in outputs.items()}
+        )
 
     def ref(self, logical_id: str) -> str:
         """

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stagefright.errors import UnknownOutput, nearest
+from stagefright.outputs import Outputs
 from stagefright.targets.account import Account
 from stagefright.targets.arns import Place, arn_of
 
@@ -24,13 +24,6 @@ class StackResource:
     type: str
     physical_id: str
     arn: str | None
-
-
-class Outputs(dict[str, str]):
-    """A stack's outputs; asking for one that is not there lists those that are."""
-
-    def __missing__(self, name: str) -> str:
-        raise UnknownOutput(f"The stack has no output {name!r}. {nearest(name, self)}")
 
 
 @dataclass(frozen=True, slots=True)
