@@ -72,7 +72,7 @@ class Plan:
         try:
             data = json.loads(text, object_hook=_bytes_in)
         except (ValueError, RecursionError) as problem:
-            raise UsageError(f"This is not the text of a plan: {problem or type(problem).__name__}") from None
+            raise UsageError(f"This is not the text of a plan: {str(problem) or type(problem).__name__}") from None
         if not isinstance(data, dict) or not data:
             raise UsageError(
                 f"This is not the text of a plan: it should be an object with a list of faults by logical id, not {data!r}"
