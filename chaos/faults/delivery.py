@@ -115,7 +115,7 @@ class AdmissionPoint(DeliveryPoint):
 DeliveryPointT = TypeVar("DeliveryPointT", bound=DeliveryPoint)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DeliveryFault(Fault[DeliveryPointT], Generic[DeliveryPointT]):
     """A fault that strikes where events are handed over: on a local stage only, and never by a flag."""
 

@@ -87,6 +87,13 @@ class Fault(ABC, Generic[Point]):
         if problems:
             refuse(f"{Fault.__repr__(self)} cannot be used", problems)
 
+    # Written once here, and not compiled anew for each fault (`eq=False`): a function pays for that with its cold start.
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._given().items())})"
 

@@ -20,7 +20,7 @@ SHOWN = 500
 """How many characters of a stale answer the evidence shows."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StaleRead(SdkFault):
     """
     Answer reads of a table as if the last write of each item had not happened yet, whoever wrote it.
