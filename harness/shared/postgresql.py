@@ -137,6 +137,16 @@ class PostgresqlSchema:
             self._drop_leftover()
             self._write(directory, note)
 
+    def drop_with_its_stage(self) -> None:
+        """Drop the schema of a stage that is taken away, if there is one and it is ours."""
+        with outside_the_world():
+            self._connection = self._server.connect()
+            tags = tags_in(self._server.comment_of(self.schema, self._connection))
+        if tags is not None and tags.get("stagefright:stage") == self._stage:
+            self.close()
+        else:
+            self.leave()
+
     def leave(self) -> None:
         """Let go of the schema, which stays with its stage."""
         if self._connection is not None:

@@ -92,3 +92,9 @@ def move_in(
 def _part(resource: SharedResource, stage: str, settings: Settings, copy: str, run: Run) -> PostgresqlSchema:
     service = service_name(settings) if "{service}" in resource.schema else ""
     return PostgresqlSchema(resource, service=service, stage=stage, copy=copy, run=run)
+
+
+def move_out(stage: str, settings: Settings, *, copy: str = "") -> None:
+    """Drop what a stage that is taken away has on the servers that it shares."""
+    for resource in settings.shared.values():
+        _part(resource, stage, settings, copy, Run.begin()).drop_with_its_stage()

@@ -30,6 +30,7 @@ from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
 from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
+from stagefright.shared.tenancy import Tenancy
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.api_endpoints import api_endpoints
@@ -94,6 +95,7 @@ class DeployedStage:
         *,
         run: Run,
         ledger: Ledger | None = None,
+        shared: Tenancy | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -103,6 +105,8 @@ class DeployedStage:
         self.run = run
         self.ledger = ledger or Ledger(Path(settings.directory), run=run, stage=name, account=account)
         """Where everything is written down before it is made in the account."""
+        self.shared = shared or Tenancy({})
+        """The stage's part of each server that the settings share, by name: `stage.shared["Orders"].url`."""
         self.is_kept = True
         """Whether its stack stays when the stage is closed: it was there before, or is to be kept."""
         self.clock = WallClock()

@@ -7,11 +7,13 @@ A run of one process needs `open_deployed` alone. Where several share a stage, o
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from stagefright.errors import TargetError
 from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
+from stagefright.shared.tenancy import Tenancy, move_in, move_out
 from stagefright.targets.account import EMULATOR_KEY, Account
 from stagefright.targets.deployed_stage import DeployedStage
 from stagefright.targets.deploying.deployer import CREATED, Deployer, StageDeployer
@@ -36,13 +38,15 @@ def open_deployed(
     *,
     run: Run | None = None,
     account: Account | None = None,
+    copy: str = "",
     keep: bool = False,
     progress: Progress = silent,
 ) -> DeployedStage:
     """
     Attach to the stack of a stage if it is there, else deploy it.
 
-    What was deployed is removed when the stage is closed, unless it is to be kept. Raises `TargetError`.
+    What was deployed is removed when the stage is closed, unless it is to be kept. `copy` tells apart workers that each have the
+    stage for themselves. Raises `TargetError`.
     """
     if account is None and settings.target == "docker":
         from stagefright.targets.docker.opening import open_in_docker
@@ -50,15 +54,21 @@ def open_deployed(
         return open_in_docker(name, settings, run=run, keep=keep, progress=progress)
     run, account = run or Run.begin(), account or account_of(settings)
     if is_there(name, settings, account):
-        return attach(name, settings, run=run, account=account)
+        return attach(name, settings, run=run, account=account, copy=copy)
     with ExitStack() as undoing:
-        deployer = deployer_of(name, settings, run=run, account=account, progress=progress)
-        undoing.callback(deployer.close)
+        ledger = ledger_of(name, settings, run=run, account=account)
+        undoing.callback(ledger.close)
+        shared = move_in(name, settings, copy=copy, run=run, note=ledger.note, stays=True)
+        undoing.callback(shared.close)
+        settings = replace(settings, parameters={**settings.parameters, **shared.parameters})
+        deployer = deployer_of(name, settings, run=run, account=account, progress=progress, ledger=ledger)
         if deployer.deploy() == CREATED and not keep:
             undoing.callback(deployer.remove)
-        stage = attach(name, settings, run=run, account=account, ledger=deployer.ledger)
+        stage = attach(name, settings, run=run, account=account, ledger=ledger, shared=shared)
         undoing.pop_all()  # it is up; from here on its own end does all this
     stage.is_kept = keep
+    # The last comes first: the stack goes before what its functions used.
+    stage.closers.append(lambda: None if stage.is_kept else shared.close())
     stage.closers.append(lambda: deployer.keep() if stage.is_kept else deployer.remove())
     return stage
 
@@ -68,11 +78,23 @@ def is_there(name: str, settings: Settings, account: Account) -> bool:
     return all(described(account, part.stack) is not None for part in parts_of(name, settings))
 
 
-def attach(name: str, settings: Settings, *, run: Run, account: Account, ledger: Ledger | None = None) -> DeployedStage:
+def attach(
+    name: str,
+    settings: Settings,
+    *,
+    run: Run,
+    account: Account,
+    ledger: Ledger | None = None,
+    shared: Tenancy | None = None,
+    copy: str = "",
+) -> DeployedStage:
     """The stage of a stack that is there; closing it leaves the stack alone. Raises `TargetError` if it cannot be tested."""
     stacks = [_read(name, part, account) for part in parts_of(name, settings)]
     ledger = ledger or ledger_of(name, settings, run=run, account=account)
-    stage = DeployedStage(name, settings, account, as_one(stacks), run=run, ledger=ledger)
+    if shared is None:
+        shared = move_in(name, settings, copy=copy, run=run, note=ledger.note, stays=True)
+    stage = DeployedStage(name, settings, account, as_one(stacks), run=run, ledger=ledger, shared=shared)
+    stage.closers.append(shared.leave)
     stage.presence.begin()
     return stage
 
@@ -89,14 +111,20 @@ def _read(name: str, part: Part, account: Account) -> Stack:
 
 
 def deployer_of(
-    name: str, settings: Settings, *, run: Run, account: Account, progress: Progress = silent
+    name: str,
+    settings: Settings,
+    *,
+    run: Run,
+    account: Account,
+    progress: Progress = silent,
+    ledger: Ledger | None = None,
 ) -> StageDeployer:
     """
     What deploys a stage whether or not it is there: `deploy()` says whether it was created, updated or unchanged.
 
     `remove()` takes back what was created.
     """
-    ledger = ledger_of(name, settings, run=run, account=account)
+    ledger = ledger or ledger_of(name, settings, run=run, account=account)
     parts = parts_of(name, settings)
     return StageDeployer([Deployer(name, part, settings, account, run, ledger, progress) for part in parts], ledger)
 
@@ -116,6 +144,7 @@ def remove(
         Deployer(name, part, settings, account, run_of_this, ledger, progress).remove()
     if ledger is not None:
         ledger.close()
+        move_out(name, settings)
     return bool(found)
 
 
