@@ -70,6 +70,8 @@ class Environment:
         self.ends: Callable[[str | None], None] = lambda reason: None
         """Told when the code ends its process by itself, and how."""
         self.request_id = ""
+        self.trace: tuple[int, str] | None = None
+        """The record of the latest invocation whose handler ran, and its trace header."""
         self.handler: Callable[..., Any] | None = None
         self.invocations = 0
         self.session: Any = None

@@ -23,7 +23,7 @@ from functools import lru_cache
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import Distribution, distributions, packages_distributions
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 from typing import Any
 
 from stagefright.tasks import current_actor
@@ -38,6 +38,13 @@ The import system's lock of each module that is being imported just now.
 They are kept per environment, for two may import their own modules of one name at once, and one that was abandoned in the middle of an import holds its
 lock for ever.
 """
+
+
+COMPILED_MAX = 2_048
+"""Of how many files the compiled code is kept."""
+
+_compiled: dict[str, tuple[tuple[int, int, int], CodeType | None]] = {}
+"""By path: what tells one state of a file from another, and its code."""
 
 
 class ModuleSpace:
@@ -110,7 +117,9 @@ class ModuleSpace:
             return None
         if spec is not None:
             self._names.add(name)
-            return self._at_source(spec)
+            spec = self._at_source(spec)
+            if type(spec.loader) is SourceFileLoader:
+                spec.loader = _CompilingOnce(spec.loader.name, spec.loader.path)
         return spec
 
     def _at_source(self, spec: importlib.machinery.ModuleSpec) -> importlib.machinery.ModuleSpec:
@@ -145,6 +154,26 @@ class ModuleSpace:
             return []
         prefixes = tuple(f"{top}." for top in present)
         return [name for name in list(sys.modules) if name in present or name.startswith(prefixes)]
+
+
+class _CompilingOnce(SourceFileLoader):
+    """
+    Loads a module anew for each environment, but compiles its source once for all of them.
+
+    Python's own cache of compiled code does that only if it may write into the function's folder, which is often forbidden to it
+    (`PYTHONDONTWRITEBYTECODE`); then compiling can be most of a cold start.
+    """
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The module's code, from memory if its file is the same as the last time."""
+        stats = Path(self.path).stat()
+        stamp = stats.st_mtime_ns, stats.st_size, stats.st_ino
+        known = _compiled.get(self.path)
+        if known is None or known[0] != stamp:
+            known = _compiled[self.path] = stamp, super().get_code(fullname)
+            if len(_compiled) > COMPILED_MAX:
+                del _compiled[next(iter(_compiled))]
+        return known[1]
 
 
 def _twin(file: str, sources: Mapping[str, str]) -> str | None:
