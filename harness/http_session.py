@@ -32,25 +32,32 @@ class StageSession(requests.Session):
     With several APIs, `stage.http.to("RelationshipApi").get("/followers/amy")` says which.
     """
 
-    def __init__(self, endpoints: Callable[[], dict[str, str]], api: str | None = None) -> None:
+    def __init__(
+        self,
+        endpoints: Callable[[], dict[str, str]],
+        api: str | None = None,
+        *,
+        reroute: Callable[[str], str] = str,
+    ) -> None:
         super().__init__()
         # Proxies and credentials of the machine have no business in a stage.
         self.trust_env = False
         self.mount("https://", _StageAdapter())
         self._endpoints = endpoints
         self._api = api
+        self._reroute = reroute
 
     def to(self, api: str) -> StageSession:
         """A session for one of several APIs, by logical id."""
         self._endpoint(api)
-        return StageSession(self._endpoints, api)
+        return StageSession(self._endpoints, api, reroute=self._reroute)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request; see `requests.Session.request`."""
         text = url.decode() if isinstance(url, bytes) else url
         if "://" not in text:
             text = urljoin(self._endpoint(self._api) + "/", text.lstrip("/"))
-        return super().request(method, text, *args, **kwargs)
+        return super().request(method, self._reroute(text), *args, **kwargs)
 
     def _endpoint(self, api: str | None) -> str:
         endpoints = self._endpoints()

@@ -23,7 +23,7 @@ from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
-from stagefright.targets.api_endpoints import api_endpoints
+from stagefright.targets.api_endpoints import api_endpoints, reroute
 from stagefright.targets.arns import asked_arn
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
@@ -83,7 +83,7 @@ class DeployedStage:
         self.clock = WallClock()
         self.journal = Journal(self.clock)
         """What was observed since the test began."""
-        self.http = StageSession(self._api_endpoints)
+        self.http = StageSession(self._api_endpoints, reroute=self._reroute)
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
@@ -155,6 +155,9 @@ class DeployedStage:
                 f"{asked} is an {resource.type}; only functions can be invoked. Functions: {', '.join(self._functions()) or 'none'}."
             )
         return resource.physical_id
+
+    def _reroute(self, url: str) -> str:
+        return reroute(self.account, self.resources, url)
 
     def _api_endpoints(self) -> dict[str, str]:
         """The URLs of the stage's APIs, by logical id; asked for once."""
