@@ -58,6 +58,9 @@ class Stage:
     Made by `open_stage`; usable as a context manager, which closes it.
     """
 
+    is_deployed = False
+    """Its time is virtual, and it knows all that happens."""
+
     target = "local"
 
     def __init__(self, name: str, settings: Settings, world: World, deployed: DeployedStacks, shared: Tenancy) -> None:
