@@ -36,7 +36,9 @@ class StageSession(requests.Session):
         self,
         endpoints: Callable[[], dict[str, str]],
         api: str | None = None,
+        *,
         on_answer: Callable[[requests.Response], None] = lambda _: None,
+        reroute: Callable[[str], str] = str,
     ) -> None:
         super().__init__()
         self._on_answer = on_answer
@@ -45,18 +47,19 @@ class StageSession(requests.Session):
         self.mount("https://", _StageAdapter())
         self._endpoints = endpoints
         self._api = api
+        self._reroute = reroute
 
     def to(self, api: str) -> StageSession:
         """A session for one of several APIs, by logical id."""
         self._endpoint(api)
-        return StageSession(self._endpoints, api, self._on_answer)
+        return StageSession(self._endpoints, api, on_answer=self._on_answer, reroute=self._reroute)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request; see `requests.Session.request`."""
         text = url.decode() if isinstance(url, bytes) else url
         if "://" not in text:
             text = urljoin(self._endpoint(self._api) + "/", text.lstrip("/"))
-        answer = super().request(method, text, *args, **kwargs)
+        answer = super().request(method, self._reroute(text), *args, **kwargs)
         self._on_answer(answer)
         return answer
 

@@ -6,6 +6,7 @@ An emulator gives its APIs host names that nobody but itself may know. Its own a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
@@ -14,6 +15,10 @@ from stagefright.targets.stack import StackResource
 
 DEFAULT_STAGE = "$default"
 """The stage of an HTTP API that is not part of the path."""
+
+_API_URL = re.compile(
+    r"https?://(?P<api>[A-Za-z0-9]+)\.execute-api\.[a-z0-9.-]+(?::\d+)?(?P<path>/[^?#]*)?(?P<rest>.*)"
+)
 
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".on.aws")
 
@@ -29,6 +34,23 @@ def api_endpoints(account: Account, resources: Resources) -> dict[str, str]:
         if url is not None:
             found[logical_id] = url
     return found
+
+
+def reroute(account: Account, resources: Resources, url: str) -> str:
+    """The way to one of the stage's APIs in an emulator, for a URL that AWS would answer: templates put such into their outputs."""
+    asked = _API_URL.fullmatch(url) if account.is_emulator else None
+    if asked is None:
+        return url
+    types = {one.physical_id: one.type for one in resources.values()}
+    if asked["api"] not in types:
+        return url
+    # The path of a REST API begins with its stage; that of an HTTP API does if the stage is not the default one, which is never spelt out.
+    path = (asked["path"] or "/").lstrip("/")
+    first = path.partition("/")[0]
+    stages = {one.physical_id for one in resources.values() if one.type == "AWS::ApiGatewayV2::Stage"}
+    is_spelt = types[asked["api"]] != "AWS::ApiGatewayV2::Api" or first in stages
+    stage = "" if is_spelt else f"{DEFAULT_STAGE}/"
+    return f"{account.endpoint_url}/_aws/execute-api/{asked['api']}/{stage}{path}{asked['rest']}"
 
 
 def _http_api(account: Account, api: StackResource, _resources: Resources) -> str | None:

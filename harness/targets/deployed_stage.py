@@ -33,7 +33,7 @@ from stagefright.settings import Settings
 from stagefright.shared.tenancy import Tenancy
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
-from stagefright.targets.api_endpoints import api_endpoints
+from stagefright.targets.api_endpoints import api_endpoints, reroute
 from stagefright.targets.arns import asked_arn
 from stagefright.targets.escape_guard import EscapeGuard
 from stagefright.targets.evidence.acts import note_acts, note_request
@@ -121,7 +121,7 @@ class DeployedStage:
         self._wiring = AccountWiring(self)
         self._clients: dict[str, Any] = {}
         self._runtimes: dict[str, str] = {}
-        self.http = StageSession(self._api_endpoints, on_answer=note_request(self.journal))
+        self.http = StageSession(self._api_endpoints, on_answer=note_request(self.journal), reroute=self._reroute)
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
@@ -201,6 +201,9 @@ class DeployedStage:
                 f"{asked} is an {resource.type}; only functions can be invoked. Functions: {', '.join(self._functions()) or 'none'}."
             )
         return resource.physical_id
+
+    def _reroute(self, url: str) -> str:
+        return reroute(self.account, self.resources, url)
 
     def _api_endpoints(self) -> dict[str, str]:
         """The URLs of the stage's APIs, by logical id; asked for once."""

@@ -173,6 +173,14 @@ class TestActing:
         """It is an API like others."""
         assert deployed.http.to("GreetUrl").get("/", params={"name": "amy"}).json() == {"hello": "amy"}
 
+    def test_the_urls_that_templates_put_together_lead_to_the_emulator(self, deployed):
+        """`https://${Api}.execute-api...` in an output; of an API that is not the stage's, nothing is changed."""
+        for api, path in (("ServerlessHttpApi", "greet"), ("ServerlessRestApi", "Prod/greet")):
+            url = f"https://{deployed.ref(api)}.execute-api.us-east-1.amazonaws.com/{path}?name=amy"
+            assert deployed.http.get(url).json() == {"hello": "amy"}
+        other = "https://abcdef.execute-api.us-east-1.amazonaws.com/x"
+        assert deployed._reroute(other) == other
+
     def test_a_relative_url_goes_to_the_implicit_api(self, deployed):
         """As on a local stage."""
         assert deployed.http.get("greet").json() == {"hello": "nobody"}
