@@ -39,7 +39,9 @@ def project(pytester):
 def test_workers_share_one_container_which_goes_with_the_run(project, image, engine, monkeypatch):
     """Two workers, four tests of the stage: all pass in accounts of their own, and the controller removes the container."""
     monkeypatch.setenv("STAGEFRIGHT_IMAGE", image)
-    result = project.runpytest_subprocess("--stage=two-workers", "--stage-target=docker", "-n", "2", "-p", "no:cacheprovider")
+    result = project.runpytest_subprocess(
+        "--stage=two-workers", "--stage-target=docker", "-n", "2", "-p", "no:cacheprovider"
+    )
 
     result.assert_outcomes(passed=5)
     assert [] == engine.containers.list(all=True, filters={"label": "stagefright:stage=two-workers"})
