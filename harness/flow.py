@@ -7,14 +7,15 @@ hangs under the first, and belongs to the flow of each.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
-from stagefright.errors import UnknownResource, nearest
+from stagefright.errors import UnknownResource, UnprovedFlow, nearest
 from stagefright.event import Event, is_event
-from stagefright.journal import Journal, Record
+from stagefright.journal import UNPROVED, UNSURE, Journal, Record
 from stagefright.wording import clip, neat, offset, plural, shorten
 
 LINES_MAX = 200
@@ -23,8 +24,21 @@ LINES_MAX = 200
 NOTHING_HAPPENED = "(nothing happened)"
 """How an empty tree is drawn."""
 
+LEGEND = "? = not proved: "
+"""How the last line of a tree with doubtful edges begins."""
+
 HARMLESS_DROPS = ("filtered out", "duplicate")
 """How the reasons begin for which AWS drops an event by design: it only ends a flow if nothing else took the event."""
+
+
+class Numbered(Protocol):
+    """Records by number, causes before their effects."""
+
+    def __getitem__(self, n: int, /) -> Record: ...
+
+    def since(self, n: int) -> Iterator[Record]:
+        """The records from number `n` on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +155,14 @@ class Flow:
         self._known = known
         self._functions = functions
         self._name_of = name_of
+        self.caveat: str | None = None
+        """What is to be known of how much it proves, if it is the flow of a deployed stage; it ends the text."""
         self._focus: Record | None = None
 
     @classmethod
     def of(
         cls,
-        journal: Journal,
+        journal: Numbered,
         n: int,
         *,
         known: Collection[str] = (),
@@ -160,6 +176,10 @@ class Flow:
         flow = cls(_descendants(journal, root), known=known, functions=functions, name_of=name_of)
         flow._focus = flow._tree.by_n.get(n)
         return flow
+
+    def names(self) -> frozenset[str]:
+        """What records may be about, if it is known."""
+        return frozenset(self._known)
 
     @cached_property
     def _tree(self) -> _Tree:
@@ -175,7 +195,8 @@ class Flow:
 
         In the flow of one event: what led to it and what it led to, without the side branches that it had no part in.
         """
-        way = self._preorder(self._tree.roots) if self._focus is None else self._way_of(self._focus)
+        way = list(self._preorder(self._tree.roots) if self._focus is None else self._way_of(self._focus))
+        self._warn("path", way)
         return list(dict.fromkeys(record.resource for record in way if self._is_step(record)))
 
     def attempts(self, function: str) -> Attempts:
@@ -186,6 +207,8 @@ class Flow:
         if not runs and function not in known:
             ran = dict.fromkeys(record.resource for record in self._of("invocation"))
             raise UnknownResource(f"No function {function!r} ran in this flow. {nearest(function, known or ran)}")
+        if self._focus is not None:
+            self._warn(f"attempts({function!r})", runs)
         start = runs[0].at if runs else 0.0
         return Attempts(function, [neat(run.at - start) for run in runs], [self._ended(run) for run in runs])
 
@@ -202,7 +225,10 @@ class Flow:
     @property
     def dead_letters(self) -> list[DeadLetter]:
         """The events that were given up and kept."""
-        return [self._dead_letter(r, r.detail) for r in self._of("dead_letter") if not r.detail.get("lost")]
+        kept = [record for record in self._of("dead_letter") if not record.detail.get("lost")]
+        if self._focus is not None:
+            self._warn("dead_letters", kept)
+        return [self._dead_letter(record, record.detail) for record in kept]
 
     @property
     def dropped(self) -> list[Dropped]:
@@ -232,6 +258,11 @@ class Flow:
         last = {record.resource: record for record in self._of("outcome")}
         return next((name for name, record in last.items() if _failed(record)), None)
 
+    @property
+    def unproved(self) -> list[str]:
+        """On a deployed stage: the edges of the tree that the evidence does not prove. A local stage knows all of its causes."""
+        return [self._doubt(record) for record in self.records if UNPROVED in record.detail]
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -246,7 +277,32 @@ class Flow:
         lines = list(self._lines())
         if lines_max is not None and len(lines) > lines_max:
             lines[lines_max:] = [f"... and {plural(len(lines) - lines_max, 'line')} more"]
-        return "\n".join(lines) or NOTHING_HAPPENED
+        reasons = dict.fromkeys(str(r.detail[UNPROVED]) for r in self.records if UNPROVED in r.detail)
+        legend = [LEGEND + "; ".join(reasons)] if lines and reasons else []
+        caveat = [] if self.caveat is None else [self.caveat]
+        return "\n".join([*(lines or [NOTHING_HAPPENED]), *legend, *caveat])
+
+    # -- doubts ------------------------------------------------------------------------------------------------------
+
+    def _warn(self, what: str, records: Iterable[Record]) -> None:
+        """Say that an answer rests on edges that are not proved."""
+        seen: dict[int, Record] = {}
+        for record in records:
+            above: Record | None = record
+            while above is not None and above.n not in seen:
+                seen[above.n] = above
+                above = self._tree.by_n.get(above.cause) if above.cause is not None else None
+        # A record of which nobody knows where it came from stands at the top of the tree, so no answer rests on that.
+        doubtful = [record for record in seen.values() if UNPROVED in record.detail and record.cause in self._tree.by_n]
+        if doubtful:
+            told = "; ".join(map(self._doubt, doubtful))
+            warnings.warn(f"Flow.{what} rests on what is not proved: {told}.", UnprovedFlow, stacklevel=3)
+
+    def _doubt(self, record: Record) -> str:
+        cause = self._tree.by_n.get(record.cause) if record.cause is not None else None
+        source = None if cause is None else cause.detail["source"] if cause.kind == "delivery" else cause.resource
+        what = f"{record.kind} {record.resource}" if source is None else f"{source} -> {record.resource}"
+        return f"{what} ({record.detail[UNPROVED]})"
 
     # -- reading the tree --------------------------------------------------------------------------------------------
 
@@ -330,7 +386,8 @@ class Flow:
             record, depth = stack.pop()
             text = self._line(record)
             if text is not None:
-                yield f"{offset(self._at(record)):<11} {'  ' * depth}{text}"
+                doubt = "? " if UNPROVED in record.detail else ""
+                yield f"{offset(self._at(record)):<11} {'  ' * depth}{doubt}{text}"
                 depth += 1
             stack.extend((child, depth) for child in reversed(self._tree.children.get(record.n, [])))
 
@@ -381,7 +438,7 @@ class Flow:
         took = f"after {outcome.detail.get('duration_ms', 0):g} ms"
         if _failed(outcome):
             return f"failed {took} with {_error_type(outcome)}: {clip(outcome.detail.get('error_message') or '')}"
-        return f"ok {took}"
+        return f"ended {took}; {outcome.detail[UNSURE]}" if UNSURE in outcome.detail else f"ok {took}"
 
     def _retry_line(self, record: Record) -> str:
         due = record.detail.get("due")
@@ -424,7 +481,7 @@ def _causes(record: Record) -> Iterator[int]:
     yield from record.detail.get("causes", ())
 
 
-def _descendants(journal: Journal, root: Record) -> Iterator[Record]:
+def _descendants(journal: Numbered, root: Record) -> Iterator[Record]:
     """A record and all that it led to; causes come before their effects, so one pass is enough."""
     included = {root.n}
     yield root

@@ -15,9 +15,12 @@ from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stagefright.errors import SettingsError, nearest
+from stagefright.errors import SettingsError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from stagefright.spans import Span
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
@@ -96,6 +99,19 @@ def _path(value: object) -> Path:
     if isinstance(value, Path):
         return value
     return Path(_text(value))
+
+
+def _span(value: object) -> Span:
+    # Imported here because a run that sets none should not pay for it.
+    from stagefright.spans import parse_span
+
+    if not isinstance(value, str | int | float):
+        raise _Refused
+    try:
+        parse_span(value)
+    except UsageError:
+        raise _Refused from None
+    return value
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -243,6 +259,7 @@ def _executors_from_text(text: str) -> object:
 
 TEXT = Kind("text", _text)
 PATH = Kind("a path", _path)
+SPAN = Kind('a span of time such as "30s" or "5m"', _span)
 ACCOUNT = Kind("an account id: text of 12 digits", _account)
 TARGET = Kind(f"one of {', '.join(TARGETS)}", _target)
 SWITCH = Kind("true or false", _switch, _switch_from_text)
@@ -306,12 +323,22 @@ class Settings:
     """Patterns of stage names, and of account ids, that are never hurt or deleted."""
     blast_radius: float = _key(SHARE, 1.0)
     """The share of a stage's functions that chaos may hurt at once."""
+    correlation_keys: tuple[str, ...] = _key(TEXTS, ())
+    """More names, besides the usual ones, under which the functions of a deployed stage log and hand on a correlation id."""
+    chaos_lease: Span = _key(SPAN, "15m")  # noqa: RUF009 (it only makes a field)
+    """How long a flag on a deployed stage is good for, if nobody heals it."""
     accounts: tuple[str, ...] = _key(TEXTS, ())
     """The accounts that a deployed stage may live in; none named: any."""
     strict_template: bool = _key(SWITCH, False)
     """Whether a resource that the stage cannot stand up is an error instead of a warning."""
     shared: Mapping[str, Any] = _table_key(SHARED)
     """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
+    leak_scan: bool = _key(SWITCH, False)
+    """Whether the items and objects of a deployed stage are counted before and after each test, to tell what the test left."""
+    quiet: Span | None = _key(SPAN)  # noqa: RUF009 (it only makes a field)
+    """How long nothing may move before a deployed stage counts as settled; None: 5 seconds on an emulator, 30 on AWS."""
+    settle_within: Span = _key(SPAN, "10m")  # noqa: RUF009 (it only makes a field)
+    """How long a deployed stage may take to settle."""
     seed: int = _key(SEED, 0)
     """What all chance depends on."""
     account_concurrency: int | None = _key(AMOUNT)

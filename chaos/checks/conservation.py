@@ -136,6 +136,15 @@ class _Conserved(Check):
             return self._broken(reason, evidence=evidence, counts=counts)
         return self._holds(f"{told}.", counts=counts)
 
+    def doubt(self, history: History, verdict: Verdict) -> str | None:  # noqa: ARG002 - the counts say it
+        """It holds only if each event was seen to come to a good end; that one was lost cannot be seen."""
+        if verdict.broken:
+            return "That an event was lost, or never accepted, cannot be seen on a deployed stage; it may have gone unseen."
+        unseen = verdict.counts["retrying"]
+        if unseen:
+            return f"{plural(unseen, 'event')} {'was' if unseen == 1 else 'were'} not seen to come to any end."
+        return None
+
     def _late(self, history: History, accepted: Mapping[str, Record], fates: _Fates) -> list[str]:
         """The events that are on their way for longer than allowed."""
         if self.within is None:
@@ -205,9 +214,20 @@ class _DeadLettered(Check):
         self.consumer = consumer
         self.queue = queue
 
+    def doubt(self, history: History, verdict: Verdict) -> str | None:
+        """It holds only if each event that failed was seen to succeed later, or to be kept."""
+        if verdict.broken:
+            return None
+        runs = history.runs_of(self.consumer)
+        safe = {item for record in history.dead_letters for item in history.items_of(record)}
+        done = {item for run in runs for item in run.succeeded_items}
+        open_ = {item for run in runs for item in run.failed_items} - safe - done
+        return f"{plural(len(open_), 'event')} that it failed with may still be tried, or be lost." if open_ else None
+
     def judge(self, history: History) -> Verdict:
         tried = {item for run in history.runs_of(self.consumer) for item in run.failed_items}
         tried |= {item for r in history.of("delivery", resource=self.consumer) for item in r.detail["ids"]}
+        tried |= {item for r in self._refused(history) for item in history.items_of(r)}
         kept = [r for r in history.dead_letters if tried & set(history.items_of(r))]
         safe = {item for record in kept for item in history.items_of(record)}
         lost = [r for r in history.losses if (set(history.items_of(r)) & tried) - safe]
@@ -229,3 +249,8 @@ class _DeadLettered(Check):
         return self._holds(
             f"{plural(len(safe), 'event')} kept in {where}.", evidence=kept, counts={"dead_lettered": len(safe)}
         )
+
+    def _refused(self, history: History) -> Iterator[Record]:
+        """What was given up for the consumer before it was ever tried: Lambda refuses the next turn of a loop that it stops."""
+        yield from (r for r in history.of("dead_letter") if r.detail.get("source") == self.consumer)
+        yield from (r for r in history.losses if r.resource == self.consumer)

@@ -32,6 +32,7 @@ for _room in (
     "rest_apis",
     "schedules",
     "storage",
+    "users",
 ):
     importlib.import_module(f"stagefright.deployment.{_room}")
 
@@ -54,6 +55,17 @@ class DeployedResource:
     @property
     def arn(self) -> str | None:
         return self.made.arn
+
+    def attribute(self, name: str) -> Any:
+        """What `Fn::GetAtt` gives."""
+        if name in self.made.attributes:
+            return self.made.attributes[name]
+        if self.inert:
+            return f"{self.physical_id}.{name}"
+        raise TemplateError(
+            f"Fn::GetAtt {self.logical_id}.{name}: {self.type} has no attribute {name!r}. "
+            f"{nearest(name, self.made.attributes)}"
+        )
 
 
 @dataclass(slots=True)
@@ -94,15 +106,7 @@ class Deployed:
         return self.resources[logical_id].physical_id
 
     def get_att(self, logical_id: str, attribute: str) -> Any:
-        resource = self.resources[logical_id]
-        if attribute in resource.made.attributes:
-            return resource.made.attributes[attribute]
-        if resource.inert:
-            return f"{resource.physical_id}.{attribute}"
-        raise TemplateError(
-            f"Fn::GetAtt {logical_id}.{attribute}: {resource.type} has no attribute {attribute!r}. "
-            f"{nearest(attribute, resource.made.attributes)}"
-        )
+        return self.resources[logical_id].attribute(attribute)
 
     def ssm(self, name: str, version: str | None, secure: bool) -> str:
         from botocore.exceptions import ClientError

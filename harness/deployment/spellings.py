@@ -38,7 +38,9 @@ class Spellings:
             return meanings[0]
         if meanings:
             raise UnknownResource(f"{asked!r} may be any of {', '.join(meanings)}. Write one of these names.")
-        raise UnknownResource(f"The stage has no resource {asked!r}. {nearest(asked, self.names)}")
+        of_serverless = _of_serverless(asked)
+        hint = f"In serverless.yml's words you mean {of_serverless}. " if of_serverless in self.names else ""
+        raise UnknownResource(f"The stage has no resource {asked!r}. {hint}{nearest(asked, self.names)}")
 
     def _add(self, stack: Deployed, prefixes: list[str]) -> None:
         written = set(stack.template.written(stack.resources))
@@ -60,6 +62,17 @@ class Spellings:
         yield from dict.fromkeys(
             one for one in (logical_id, stack.template.shown(logical_id), short) if one is not None
         )
+
+
+def _of_serverless(function: str) -> str:
+    """
+    The logical id that the Serverless Framework makes of a function's name.
+
+    >>> _of_serverless("audit-log")
+    'AuditDashlogLambdaFunction'
+    """
+    plain = function.replace("-", "Dash").replace("_", "Underscore")
+    return f"{plain[:1].upper()}{plain[1:]}LambdaFunction"
 
 
 def _paths(stack: Deployed, logical_id: str) -> Iterator[str]:

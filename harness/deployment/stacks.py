@@ -202,6 +202,10 @@ class DeployedStacks:
         """A resource by its name, its logical id or its path of constructs; the error lists those that were meant."""
         return self.resources.get(name) or self.resources[self._all_spellings.meant(name)]
 
+    def get_att(self, name: str, attribute: str) -> Any:
+        """What `Fn::GetAtt` gives for a resource."""
+        return self.resource(name).attribute(attribute)
+
     def name_of(self, spelling: str) -> str:
         """What the stage calls the resource that is meant; a name that it does not know as it is."""
         if spelling in self.resources or spelling not in self._all_spellings.meanings:

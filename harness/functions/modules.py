@@ -156,15 +156,6 @@ class ModuleSpace:
         return [name for name in list(sys.modules) if name in present or name.startswith(prefixes)]
 
 
-def _twin(file: str, sources: Mapping[str, str]) -> str | None:
-    """The user's file that a packaged one was made from, if they are equal."""
-    for root, source in sources.items():
-        if file.startswith(root + os.sep):
-            candidate = source + file[len(root) :]
-            return candidate if os.path.isfile(candidate) and filecmp.cmp(file, candidate, shallow=False) else None  # noqa: PTH113
-    return None
-
-
 class _CompilingOnce(SourceFileLoader):
     """
     Loads a module anew for each environment, but compiles its source once for all of them.
@@ -183,6 +174,15 @@ class _CompilingOnce(SourceFileLoader):
             if len(_compiled) > COMPILED_MAX:
                 del _compiled[next(iter(_compiled))]
         return known[1]
+
+
+def _twin(file: str, sources: Mapping[str, str]) -> str | None:
+    """The user's file that a packaged one was made from, if they are equal."""
+    for root, source in sources.items():
+        if file.startswith(root + os.sep):
+            candidate = source + file[len(root) :]
+            return candidate if os.path.isfile(candidate) and filecmp.cmp(file, candidate, shallow=False) else None  # noqa: PTH113
+    return None
 
 
 class _OwnFinder:

@@ -58,7 +58,10 @@ class Assets:
         return (self.directory / noted).resolve() if isinstance(noted, str) else None
 
     def _at(self, key: str) -> Path | None:
-        return self.by_key.get(key) or self.by_key.get(PurePosixPath(key).name)
+        # An address has the host and the bucket before the key.
+        parts = key.split("/")
+        endings = ("/".join(parts[start:]) for start in range(len(parts)))
+        return next((self.by_key[ending] for ending in endings if ending in self.by_key), None)
 
     def _is_ours(self, key: str) -> bool:
         return self.prefix is not None and self.prefix in key

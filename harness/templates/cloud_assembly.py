@@ -44,7 +44,7 @@ def _is_manifest(file: Path) -> bool:
 
 
 def read(path: Path) -> Project:
-    """The stacks of an assembly, or the one whose template is named, with those that it depends on."""
+    """The stacks of an assembly; if the template of one was named, that one is asked for."""
     directory = (path if path.is_dir() else path.parent).resolve()
     sources = list(_Assembly(directory, "", directory.parent).stacks())
     if not sources:
@@ -59,7 +59,7 @@ def read(path: Path) -> Project:
         raise TemplateError(
             f"{directory / MANIFEST} does not list it as a stack's. Name the directory instead.", file=str(path)
         )
-    return replace(project, stacks=project.chosen(named))
+    return replace(project, asked=named)
 
 
 def _environment(artifact: Mapping[str, Any]) -> tuple[str | None, str | None]:

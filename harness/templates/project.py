@@ -87,6 +87,8 @@ class Project:
     """The template, or the directory that the tool wrote."""
     stacks: tuple[StackSource, ...]
     """Each after those it depends on."""
+    asked: str | None = None
+    """The name of the one whose template was asked for, if it was not the whole directory."""
 
     def chosen(self, wanted: str | None) -> tuple[StackSource, ...]:
         """
@@ -94,15 +96,21 @@ class Project:
 
         Without a name it is the only one; of several, one must be named.
         """
-        names = [part.strip() for part in (wanted or "").split(",") if part.strip()]
-        if not names and len(self.stacks) > 1:
+        named = self.named(wanted)
+        if not (wanted or self.asked) and len(named) > 1:
             raise SettingsError(
                 f"{self.path} holds {len(self.stacks)} stacks: {', '.join(stack.name for stack in self.stacks)}. Say which are to be "
                 'stood up, in the settings: [tool.stagefright] stack = "..."; several with commas, "*" for all. '
                 "What they depend on comes along."
             )
-        needed = self._with_dependencies([one for name in names or [ALL_STACKS] for one in self._named(name)])
+        needed = self._with_dependencies(named)
         return tuple(stack for stack in self.stacks if stack.name in needed)
+
+    def named(self, wanted: str | None) -> tuple[StackSource, ...]:
+        """The stacks of these names, without those that they depend on; without a name all."""
+        names = [part.strip() for part in (wanted or self.asked or ALL_STACKS).split(",") if part.strip()]
+        named = {stack.name for name in names for stack in self._named(name)}
+        return tuple(stack for stack in self.stacks if stack.name in named)
 
     def _named(self, name: str) -> list[StackSource]:
         found = [

@@ -76,7 +76,9 @@ def _mapping(value: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 def _assets(directory: Path, state: Mapping[str, Any]) -> Assets:
     project = directory.parent
     prefix = _mapping(state, "package").get("artifactDirectoryName")
-    by_key = {path.name: path for path in sorted(directory.iterdir()) if path.is_file()}
+    # Version 4 left what esbuild made in build/ for a while, and named it as if it lay beside the template.
+    built = {path.name: path for path in sorted((directory / "build").glob("*.zip"))}
+    by_key = built | {path.name: path for path in sorted(directory.iterdir()) if path.is_file()}
     for artifact in _own_artifacts(state):
         path = project / artifact
         # A state that was written on another machine names paths of that machine.

@@ -81,8 +81,8 @@ class TestOrders:
 
     def test_a_name_of_serverless_yml_suggests_the_logical_id(self, stage):
         """Logical ids are the names on a stage, as they are in flows and plans."""
-        with pytest.raises(UnknownResource, match=r"no resource 'place'\. .*PlaceLambdaFunction"):
-            stage.ref("place")
+        with pytest.raises(UnknownResource, match=r"no resource 'audit-log'\. .*you mean AuditDashlogLambdaFunction"):
+            stage.ref("audit-log")
 
     def test_code_runs_as_the_files_of_the_project(self, stage):
         """Breakpoints and coverage look for it there; the package says what there is, and the files are equal."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 import pytest
 
-from stagefright.errors import DeploymentFailed, TargetError, TemplateError
+from stagefright.errors import DeploymentFailed, StackNotReady, TargetError, TemplateError, UnsupportedOperation
+from stagefright.settings import load_settings
 from stagefright.targets import opening
 from stagefright.targets.deploying.code_bucket import bucket_name
 from stagefright.targets.stack_states import HEALTHY
@@ -81,7 +83,8 @@ class TestOpening:
 
     def test_the_stack_stands_in_the_ledger_before_it_is_made(self, shop, monkeypatch):
         """Whatever kills the run then, the ledger knows of it."""
-        deployer = shop.deployer()
+        stage_deployer = shop.deployer()
+        (deployer,) = stage_deployer.deployers
         noted = []
 
         def create(order):
@@ -89,7 +92,7 @@ class TestOpening:
             assert stack_of(shop) is None
 
         monkeypatch.setattr(deployer, "_create", create)
-        deployer.deploy()
+        stage_deployer.deploy()
         assert noted == [shop.stack]
 
     def test_a_closed_stage_leaves_no_ledger(self, shop):
@@ -239,6 +242,55 @@ class TestFailures:
         with pytest.raises(TemplateError, match=r"no template found"):
             system.open()
 
+    def test_a_stack_that_is_no_more_than_a_change_set(self, ministack_system):
+        """Attaching says what it is; it can be removed, and deploying begins anew."""
+        system = ministack_system
+        system.write("template.yaml", TEMPLATE)
+        cloudformation = system.way.client("cloudformation")
+        template = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+        tags = [{"Key": key, "Value": value} for key, value in system.run.tags(system.name).items()]
+        given = {"StackName": system.stack, "ChangeSetName": "idea", "ChangeSetType": "CREATE", "Tags": tags}
+        cloudformation.create_change_set(TemplateBody=template, **given)
+        with pytest.raises(StackNotReady, match="a change set that nobody has executed"):
+            system.open()
+        assert system.deploy() == "created"
+        assert system.remove() is True
+
+
+class TestOnAwsItself:
+    """The way to AWS: credentials of the environment, and CloudFormation's own transforms."""
+
+    @pytest.fixture
+    def aws(self, ministack, tmp_path, monkeypatch):
+        """MiniStack, taken for AWS: it is where the SDK's own settings lead."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL", ministack.endpoint_url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "123412341234")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.delenv("AWS_PROFILE", raising=False)
+        return tmp_path
+
+    def test_a_stage_is_deployed_with_the_user_s_own_credentials(self, aws):
+        """MiniStack has an account for each key of twelve digits, so it shows whose they were."""
+        (aws / "template.yaml").write_text("Resources: {Queue: {Type: AWS::SQS::Queue}}")
+        lines = []
+        settings = load_settings(aws, "real", {"target": "aws", "service": "shop"}, {})
+        with opening.open_deployed("real", settings, progress=lines.append) as stage:
+            assert stage.account.id == "123412341234"
+            assert not stage.account.is_emulator
+            assert ":123412341234:" in stage.stack.id
+            with pytest.raises(UnsupportedOperation, match="is on AWS itself"):
+                _ = stage.endpoint_url
+        assert lines[-1].startswith("DELETE_COMPLETE")
+
+    def test_transforms_are_left_to_cloudformation(self, aws):
+        """It knows macros that nobody else does; here MiniStack says that it has none of them."""
+        (aws / "src").mkdir()
+        (aws / "src" / "app.py").write_text("")
+        (aws / "template.yaml").write_text(textwrap.dedent(SAM))
+        settings = load_settings(aws, "macro", {"target": "aws", "service": "shop"}, {})
+        with pytest.raises(DeploymentFailed, match="AWS::Serverless-2016-10-31"):
+            opening.open_deployed("macro", settings)
+
 
 class TestCode:
     """Functions' code goes into a bucket of ours, by content."""
@@ -268,10 +320,10 @@ class TestCode:
         """Its name is its content."""
         deployer = greeter.deployer()
         deployer.deploy()
-        assert len(deployer._bucket.sent) == 1
+        assert len(deployer.deployers[0]._bucket.sent) == 1
         again = greeter.deployer()
         again.deploy()
-        assert again._bucket.sent == []
+        assert again.deployers[0]._bucket.sent == []
         greeter.remove()
 
     def test_the_bucket_is_closed_to_the_world_and_stays(self, greeter):

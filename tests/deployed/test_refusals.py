@@ -227,7 +227,7 @@ def test_what_is_protected_is_not_removed(ministack_system):
     """Whoever made it."""
     ministack_system.write("template.yaml", "Resources: {Queue: {Type: AWS::SQS::Queue}}")
     ministack_system.deploy()
-    deployer = ministack_system.deployer(protected=[ministack_system.name])
+    (deployer,) = ministack_system.deployer(protected=[ministack_system.name]).deployers
     with pytest.raises(AccountRefused, match=r"Refused to remove the stage"):
         deployer.remove()
     assert ministack_system.remove() is True

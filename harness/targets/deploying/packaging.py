@@ -15,6 +15,7 @@ from typing import Any
 
 from stagefright.errors import TemplateError
 from stagefright.targets.account import Account
+from stagefright.targets.deploying.bootstrap import without_bootstrap
 from stagefright.targets.deploying.code_bucket import CodeBucket
 from stagefright.targets.deploying.zipping import digest_of, is_zip, zip_bytes
 from stagefright.templates import Artifact, StackSource
@@ -47,7 +48,7 @@ class Packaging:
 
     def _text(self, source: StackSource) -> str:
         values = {artifact: self._value(artifact, source) for artifact in source.artifacts}
-        document = self.transform(replaced(source.template, values), source.file)
+        document = self.transform(replaced(without_bootstrap(source.template), values), source.file)
         text = written(document)
         if len(text.encode()) > TEMPLATE_MAX:
             raise TemplateError(
@@ -106,7 +107,7 @@ def stack_parameters(
     """
     from stagefright.templates.parameters import parameter_values
 
-    declared = template.get("Parameters", {})
+    declared = without_bootstrap(template).get("Parameters", {})
     held = {name: one for name, one in declared.items() if name in given or name not in known_before}
     parameter_values(held, given, file=str(file))
     sent = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]

@@ -16,7 +16,7 @@ from stagefright.targets.account import Account
 from stagefright.targets.deploying.code_bucket import KEY, bucket_name, take_away_object
 from stagefright.targets.deploying.packaging import template_key, written
 from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow, in_words, silent
-from stagefright.targets.stack import GONE, NESTED_TYPE, described, read_stack
+from stagefright.targets.stack import GONE, NESTED_TYPE, REVIEWED, described, read_stack
 
 BUCKET = "AWS::S3::Bucket"
 FUNCTION = "AWS::Lambda::Function"
@@ -35,8 +35,9 @@ def remove_stack(account: Account, name: str, *, progress: Progress = silent) ->
     if description is None:
         return False
     with account.explained(f"remove the stack {name}"):
-        log_groups = list(_left_log_groups(account, description))
-        code = set(_code(account, description["StackId"]))
+        has_resources = description["StackStatus"] != REVIEWED
+        log_groups = list(_left_log_groups(account, description)) if has_resources else []
+        code = set(_code(account, description["StackId"])) if has_resources else set()
         _delete(account, description, progress)
         for key in sorted(code):
             take_away_object(account, bucket_name(account), key, description["StackName"])
