@@ -23,8 +23,13 @@ class Patches:
     def restore(self) -> None:
         while self._replaced:
             target, name, original, ours = self._replaced.pop()
-            if getattr(target, name) is ours or isinstance(target, type):
+            if _raw(target, name) is ours:
                 setattr(target, name, original)
 
     def restorer(self) -> Callable[[], None]:
         return self.restore
+
+
+def _raw(target: Any, name: str) -> Any:
+    """An attribute as it was set: asked for through its class, a class method or a property would be something else."""
+    return vars(target).get(name) if isinstance(target, type) else getattr(target, name)

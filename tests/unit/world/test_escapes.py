@@ -417,3 +417,15 @@ def test_documentation_addresses_are_nobodys():
     """The numbers that these tests use lead nowhere, should a guard fail."""
     assert not ipaddress.ip_address("192.0.2.7").is_global
     assert not ipaddress.ip_address("2001:db8::1").is_global
+
+
+def test_what_a_test_replaces_and_puts_back_itself_stays_as_it_was(systems):
+    """A `monkeypatch` from before the stage that ends before the stage does: afterwards the socket is the system's own."""
+    native = socket.socket.connect
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", lambda *_: None)
+        stage = systems.open()
+    stage.close()
+    systems.open_stages.clear()
+
+    assert native is socket.socket.connect
