@@ -117,6 +117,11 @@ class DeployedStageFace(StageFace, Protocol):
         ...
 
     @property
+    def account(self) -> Any:
+        """The account that it lives in: its `id`, and whether it `is_emulator`."""
+        ...
+
+    @property
     def watchers(self) -> list[Callable[[], None]]:
         """Called whenever the stage is looked at."""
         ...

@@ -37,8 +37,9 @@ def read_conditions(given: Condition | Iterable[Condition] | None) -> tuple[Cond
     """The conditions that `stop_when` was given, one or several; anything else is refused."""
     if given is None:
         return ()
-    several = (given,) if isinstance(given, str | Check) or callable(given) else tuple(given)
-    wrong = [one for one in several if not (isinstance(one, str | Check) or callable(one)) or one == ""]
+    is_one = isinstance(given, str | Check) or callable(given) or not isinstance(given, Iterable)
+    several: tuple[Any, ...] = (given,) if is_one else tuple(given)  # type: ignore[arg-type]
+    wrong = [one for one in several if not one or not (isinstance(one, str | Check) or callable(one))]
     if wrong:
         raise UsageError(
             f"stop_when takes CloudWatch alarms (logical id, name or ARN), checks and callables; received {wrong[0]!r}."

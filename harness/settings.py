@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stagefright.errors import SettingsError, UsageError, nearest
-from stagefright.spans import Span, parse_span
+
+if TYPE_CHECKING:
+    from stagefright.spans import Span
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
@@ -99,6 +101,9 @@ def _path(value: object) -> Path:
 
 
 def _span(value: object) -> Span:
+    # Imported here because a run that sets none should not pay for it.
+    from stagefright.spans import parse_span
+
     if not isinstance(value, str | int | float):
         raise _Refused
     try:

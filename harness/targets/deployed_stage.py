@@ -26,7 +26,7 @@ from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.api_endpoints import api_endpoints
 from stagefright.targets.arns import asked_arn
-from stagefright.targets.evidence.acts import note_acts
+from stagefright.targets.evidence.acts import note_acts, note_request
 from stagefright.targets.evidence.correlation import Arranged, arrange
 from stagefright.targets.evidence.log_reader import LogReader
 from stagefright.targets.evidence.observed_journal import ObservedJournal
@@ -98,14 +98,14 @@ class DeployedStage:
         self.clock = WallClock()
         self.journal = ObservedJournal(self.clock, lambda since: self._arranged().of_journal_since(since))
         """What was observed since the test began, in the order in which it was; `arranged()` puts it in the order of its causes."""
-        self.logs = LogReader(self.journal, self._runtime_of)
+        self.logs = LogReader(self.journal, self._runtime_of, has_bare_tracebacks=account.is_emulator)
         """Makes records of what its functions log."""
         self.watchers: list[Callable[[], None]] = []
         """Called at each look, when the journal has what was observed."""
         self._wiring = AccountWiring(self)
         self._clients: dict[str, Any] = {}
         self._runtimes: dict[str, str] = {}
-        self.http = StageSession(self._api_endpoints)
+        self.http = StageSession(self._api_endpoints, on_answer=note_request(self.journal))
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""

@@ -19,6 +19,8 @@ import pytest
 from stagefright.chaos import Failure, Latency
 from stagefright.chaos.checks import conserved, dead_lettered, recursion_stopped
 
+pytestmark = pytest.mark.only_on("local", reason="the loops run for hours")
+
 GUARD_MAX = 10
 AWS_MAX = 16
 REFUSED_ONE = GUARD_MAX + 1

@@ -16,6 +16,9 @@ import pytest
 
 TTL_S = 60
 
+takes_minutes = pytest.mark.only_on("local", reason=f"a value is kept for {TTL_S} s")
+sees_calls = pytest.mark.only_on("local", reason="the SDK calls of a function are seen there only")
+
 
 @pytest.fixture
 def times_asked(journal):
@@ -28,12 +31,14 @@ def times_asked(journal):
     return times_asked
 
 
+@sees_calls
 def test_a_value_is_asked_for_once_and_kept(greet, times_asked):
     """Within the span, warm requests do not ask SSM."""
     assert [greet() for _ in range(5)] == ["Hello, amy"] * 5
     assert times_asked() == 1
 
 
+@takes_minutes
 def test_a_value_is_kept_until_its_span_is_over(greet, set_text, times_asked):
     """A second before the end the old value is used, a second after it the new one."""
     greet()
@@ -47,6 +52,7 @@ def test_a_value_is_kept_until_its_span_is_over(greet, set_text, times_asked):
     assert times_asked() == 2
 
 
+@takes_minutes
 def test_a_value_is_swapped_without_a_cold_start(greet, set_text, logs):
     """The running environment takes the new value: nothing is deployed, nothing starts again."""
     greet()
@@ -57,6 +63,7 @@ def test_a_value_is_swapped_without_a_cold_start(greet, set_text, logs):
     assert sum("Init Duration" in line for line in logs()) == 1
 
 
+@takes_minutes
 def test_a_rotated_secret_is_picked_up(stage, secret, data):
     """Replies are signed with the key that is set now."""
     for key in (secret, "a-new-key"):

@@ -12,6 +12,8 @@ import pytest
 
 from stagefright.chaos import Duplicate, ErrorAfterCommit
 
+pytestmark = pytest.mark.only_on("local", reason="only there a queue delivers twice on demand")
+
 
 @pytest.fixture
 def total(query):

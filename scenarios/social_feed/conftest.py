@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
 
+class People:
+    """Names of users: `who.amy`, `who("amy.b")`."""
+
+    def __init__(self, suffix):
+        self._suffix = suffix
+
+    def __call__(self, name):
+        return name + self._suffix
+
+    __getattr__ = __call__
+
+
 @pytest.fixture
-def post():
+def who(stage):
+    """
+    Users of this test alone.
+
+    A local stage begins anew for each test. One in an account keeps what earlier tests and other runs have left in its feeds.
+    """
+    return People("" if stage.target == "local" else f"-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def post(who):
     """A post of amy's, as the publish function writes it to the stream."""
     return {
         "type": "yubl-posted",
         "postId": "1700000000000-aaaaaaaaaaaa",
-        "author": "amy",
+        "author": who.amy,
         "text": "hello",
         "postedAt": "2023-11-14T22:13:20.000+00:00",
     }
@@ -75,13 +98,17 @@ def feed(stage):
 
 @pytest.fixture
 def logs(stage):
-    """The structured lines that a function wrote, optionally those with one message only."""
+    """The structured lines that a function has written since the test began, optionally those with one message only."""
+
+    began = stage.clock.now_ms()
 
     def logs(function, message=None):
         client = stage.client("logs")
         try:
             reply = client.filter_log_events(
-                logGroupName=f"/aws/lambda/{stage.ref(function)}", filterPattern='"x-correlation-id"'
+                logGroupName=f"/aws/lambda/{stage.ref(function)}",
+                startTime=began,
+                filterPattern='"x-correlation-id"',
             )
         except client.exceptions.ResourceNotFoundException:  # Lambda makes the group with the first line
             return []

@@ -19,6 +19,8 @@ import pytest
 
 from stagefright.chaos import Failure, Latency, Timeout
 
+pytestmark = pytest.mark.only_on("local", reason="AWS's ladders of retries take minutes")
+
 DISTRIBUTE_TIMEOUT_S = 12
 RESERVE_S = 2
 

@@ -88,13 +88,22 @@ class Deployed:
         url = self.client("sqs").create_queue(QueueName=f"{self.name}-{logical_id}")["QueueUrl"]
         self.add(logical_id, "AWS::SQS::Queue", url)
 
+    def topic(self, logical_id):
+        arn = self.client("sns").create_topic(Name=f"{self.name}-{logical_id}")["TopicArn"]
+        self.add(logical_id, "AWS::SNS::Topic", arn)
+
+    def subscribe(self, topic, queue):
+        arn = self.resources[topic].physical_id
+        self.client("sns").subscribe(TopicArn=arn, Protocol="sqs", Endpoint=self.arn_of(queue))
+
     def mapping(self, queue, function):
-        url = self.resources[queue].physical_id
-        arn = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
-            "QueueArn"
-        ]
         name = self.resources[function].physical_id
-        self.client("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=name)
+        self.client("lambda").create_event_source_mapping(EventSourceArn=self.arn_of(queue), FunctionName=name)
+
+    def arn_of(self, queue):
+        url = self.resources[queue].physical_id
+        answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return answer["Attributes"]["QueueArn"]
 
     def open(self, **settings):
         """A stage, as one run has it."""
@@ -199,31 +208,44 @@ class TestStrikes:
         chaos = Chaos(stage)
 
         with (
-            pytest.raises(FaultNeverFired, match=r"Latency\(delay_ms=1\).*struck by failure"),
+            pytest.raises(FaultNeverFired, match=r"(?s)Latency\(delay_ms=1\).*struck by failure"),
             chaos(Worker=[Latency(delay_ms=1).on_call(7), Failure("down")]),
         ):
             stage.invoke("Worker")
 
-    def test_a_flow_of_a_queue_and_a_struck_function(self, system):
-        """The test's message, the function that logged it, and the checks that judge them."""
+    def test_a_flow_from_a_topic_through_a_queue_to_a_struck_function(self, system):
+        """The test's message, the function that logged it, and the checks that judge them: all edges are proved."""
+        system.topic("Feed")
         system.queue("Orders")
         system.obedient("Worker")
+        system.subscribe("Feed", "Orders")
         system.mapping("Orders", "Worker")
         opened = system.open()
-        orders = opened.listen.sqs("Orders")
+        stage, feed = opened.stage, opened.listen.sns("Feed")
 
-        with Chaos(opened.stage)(Worker=Latency(delay_ms=50)):
-            sent = opened.stage.client("sqs").send_message(QueueUrl=opened.stage.ref("Orders"), MessageBody="hello")
-            opened.stage.wait_until(lambda: opened.stage.journal.of_kind("outcome"), within=SOON)
+        with Chaos(stage)(Worker=Latency(delay_ms=50)):
+            stage.client("sns").publish(TopicArn=stage.ref("Feed"), Message='{"author": "amy"}')
+            stage.wait_until(lambda: stage.journal.of_kind("outcome"), within=SOON)
+        flow = stage.flow(feed.expect(message={"author": "amy"}, within=SOON))
 
-        flow = opened.stage.settle()
-        assert flow.attempts("Worker").count == 1
-        assert "Worker" in flow.path
-        assert sent["MessageId"] in json.dumps([record.detail for record in flow.records])
-        (run,) = [record for record in flow.records if record.kind == "invocation"]
-        assert "unproved" not in run.detail, str(flow)
+        assert flow.path == ["Feed", "Worker"]
+        assert flow.unproved == [], str(flow)
+        assert flow.attempts("Worker").outcomes == [None]
+        assert "test called sns.Publish" in str(flow)
+        assert "fault latency struck Worker" in str(flow)
         assert fallback_used("Worker")(flow).holds
-        assert orders is not None
+        assert conserved("Feed")(flow).holds
+
+    def test_a_function_that_fails_by_itself(self, system):
+        """Its log says how."""
+        system.obedient("Worker", "def handler(event, context):\n    raise KeyError('id')\n")
+        stage = system.open().stage
+        stage.invoke("Worker", {})
+        stage.tail()
+        stage.wait_until(lambda: stage.journal.of_kind("outcome"), within=SOON)
+
+        (outcome,) = stage.journal.of_kind("outcome")
+        assert (outcome.detail["error_type"], outcome.detail["error_message"]) == ("KeyError", "'id'")
 
 
 class TestRefusals:
@@ -233,7 +255,7 @@ class TestRefusals:
         """Nothing would strike, so nothing is planned."""
         quiet_system.client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument="{}")
         deploy(quiet_system, OTHER="1")
-        with pytest.raises(UsageError, match="Worker reads no flag.*It has: OTHER"), held(quiet_system):
+        with pytest.raises(UsageError, match=r"(?s)Worker reads no flag.*It has: OTHER"), held(quiet_system):
             pass
 
     def test_one_whose_flag_lies_in_appconfig(self, quiet_system):
@@ -339,8 +361,8 @@ class TestStopConditions:
         quiet_system.add("HighErrors", "AWS::CloudWatch::Alarm", "high-errors")
         stage = quiet_system.open().stage
 
-        with (
-            pytest.raises(ChaosStopped, match="high-errors is in ALARM.*too many") as stopped,
+        with (  # noqa: PT012
+            pytest.raises(ChaosStopped, match=r"high-errors is in ALARM.*too many") as stopped,
             held(quiet_system, stage, stop_when="HighErrors"),
         ):
             quiet_system.alarm("high-errors", "ALARM", "too many")
@@ -353,7 +375,7 @@ class TestStopConditions:
         """At the latest, its end does."""
         deploy(quiet_system)
         quiet_system.alarm("high-errors")
-        with pytest.raises(ChaosStopped, match="too many"), held(quiet_system, stop_when=["high-errors"]):
+        with pytest.raises(ChaosStopped, match="too many"), held(quiet_system, stop_when=["high-errors"]):  # noqa: PT012
             quiet_system.alarm("high-errors", "ALARM", "too many")
             soon(lambda: not quiet_system.flags)
 
@@ -382,7 +404,7 @@ class TestStopConditions:
         stage = quiet_system.open().stage
         request = "8f5b0a3e-0000-4000-8000-000000000001"
 
-        with (
+        with (  # noqa: PT012
             pytest.raises(ChaosStopped, match="tried again 2 times, not 1"),
             held(quiet_system, stage, stop_when=retried("Worker", times=1)),
         ):

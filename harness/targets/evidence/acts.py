@@ -7,9 +7,14 @@ By these ids what follows is known to have come from the test.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from stagefright.journal import Journal
+from stagefright.targets.evidence.json_lines import root_of
+
+if TYPE_CHECKING:
+    from requests import Response
 
 Answer = Mapping[str, Any]
 
@@ -59,6 +64,34 @@ ACTS: Mapping[tuple[str, str], Callable[[Answer], Iterator[str]]] = {
     ("stepfunctions", "StartExecution"): _one("executionArn"),
 }
 """The operations that set something in motion, and where the ids are in their answers."""
+
+
+REQUEST_IDS = ("apigw-requestid", "x-amzn-requestid", "x-amz-apigw-id", "x-amzn-request-id")
+"""The headers in which an API or a function's URL answers the id that its event has in `requestContext`."""
+
+THREAD_HEADERS = ("x-correlation-id", "x-amzn-trace-id")
+"""The headers by which a caller hands on a thread; an API answers the trace that it began, too."""
+
+
+def note_request(journal: Journal, actor: str = "test") -> Callable[[Response], None]:
+    """What writes a request of the test's to the stage's API to the journal, when it was answered."""
+
+    def note(answer: Response) -> None:
+        asked = answer.request
+        told = {str(name).lower(): str(value) for name, value in (*asked.headers.items(), *answer.headers.items())}
+        path = urlsplit(asked.url or "").path or "/"
+        journal.write(
+            "call",
+            actor,
+            cause=None,
+            service="http",
+            operation=f"{asked.method} {path}",
+            status=answer.status_code,
+            ids=[told[name].rstrip("=") for name in REQUEST_IDS if name in told],
+            threads=[root_of(told[name]) for name in THREAD_HEADERS if name in told],
+        )
+
+    return note
 
 
 def note_acts(client: Any, journal: Journal, actor: str = "test") -> Any:

@@ -96,6 +96,9 @@ class _Correlation:
         for node in self._events:
             self._named.setdefault(str(node.record.detail.get("id", "")), []).append(node)
         self._calls = {name: r.n for r in records if r.kind == "call" for name in r.detail.get("ids", ())}
+        self._threads_of_calls = {
+            r.n: set(r.detail["threads"]) for r in records if r.kind == "call" and "threads" in r.detail
+        }
         for find in (self._named_causes, self._threaded_causes, self._likely_causes):
             for node in (*self._events, *self._runs):
                 if not node.causes:
@@ -172,9 +175,8 @@ class _Correlation:
         received = self._of_names(node)
         if received:
             return _of_one_resource(received)
-        called = [self._calls[name] for name in (request_id, *node.clues.received) if name in self._calls]
-        if called:
-            return called[:1]
+        if request_id in self._calls:
+            return [self._calls[request_id]]
         callers = [
             run
             for run in self._runs
@@ -184,7 +186,13 @@ class _Correlation:
         ]
         if callers:
             return [callers[0].record.n]
-        return _of_one_resource(self._met(node))
+        return _of_one_resource(self._met(node)) or self._calls_met(node)
+
+    def _calls_met(self, node: _Node) -> list[int]:
+        """The test's call whose answer had an id that a run knows, where the event itself was not observed."""
+        names = (*node.clues.received, *node.clues.mentioned)
+        calls = {self._calls[name] for name in names if name in self._calls}
+        return sorted(n for n in calls if self._records[n].at <= node.record.at + SKEW_S)[-1:]
 
     def _of_names(self, node: _Node) -> list[_Node]:
         """The events whose envelope was logged or carried; of a chain of them the last, which was the one that was handed over."""
@@ -232,7 +240,11 @@ class _Correlation:
         ]
         if len(last) == 1:
             return [last[0].record.n]
-        return [running[0].record.n] if not last and len(running) == 1 else []
+        if last:
+            return []
+        calls = [n for n, threads in self._threads_of_calls.items() if not threads.isdisjoint(node.clues.threads)]
+        found = [run.record.n for run in running] or calls
+        return found if len(found) == 1 else []
 
     # -- likelihood ----------------------------------------------------------------------------------------------------
 
@@ -245,9 +257,6 @@ class _Correlation:
         taken = {cause for run in self._runs if run.record.resource == node.record.resource for cause in run.causes}
         fresh = [event for event in waiting if event.record.n not in taken]
         return [(fresh[0] if fresh else waiting[-1]).record.n] if waiting else []
-
-    def _reports_failures(self, function: str, event: Record) -> bool | None:
-        return self._wiring.reports_failures(function, event.resource) if _is_of_mapping(event) else False
 
     # -- the order -----------------------------------------------------------------------------------------------------
 
@@ -300,18 +309,13 @@ class _Correlation:
             "source": parent.resource,
             "ids": [str(self._records[n].detail.get("id", n)) for n in causes],
             "attempt": record.detail["attempt"],
-            "reports_failures": self._reports_failures(record.resource, parent),
+            "reports_failures": self._wiring.reports_failures(record.resource, parent.resource),
             OBSERVED: True,
             **({"causes": causes[1:]} if causes[1:] else {}),
         }
         delivery = Record(_delivery_number(record.n), record.at, "delivery", record.resource, causes[0], detail)
         event = {"event": None} if "event" not in record.detail else {}
         return [delivery, replace(record, cause=delivery.n, detail={**record.detail, **event})]
-
-
-def _is_of_mapping(event: Record) -> bool:
-    """Whether an event source mapping hands it over, and not the service that has it: those of queues, streams and tables."""
-    return any(part in event.detail for part in ("body", "data"))
 
 
 def _delivery_number(n: int) -> int:

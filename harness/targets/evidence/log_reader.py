@@ -24,6 +24,9 @@ SKEW_S = 0.05
 TELLING_RUNTIMES = ("python", "nodejs")
 """The runtimes whose way to log an exception is known."""
 
+TRACEBACK = "Traceback (most recent call last):"
+"""How Python begins to tell of an exception."""
+
 
 @dataclass
 class _Attempt:
@@ -38,6 +41,7 @@ class _Attempt:
     ended: float | None = None
     outcome: int | None = None
     error: dict[str, Any] = field(default_factory=dict)
+    is_in_traceback: bool = False
 
 
 @dataclass
@@ -56,10 +60,22 @@ class _Stream:
 
 
 class LogReader:
-    """Reads the logs of a stage's functions into its journal."""
+    """
+    Reads the logs of a stage's functions into its journal.
 
-    def __init__(self, journal: ObservedJournal, runtime_of: Callable[[str], str] = lambda _: "python") -> None:
+    Some emulators write the traceback of an exception that left the handler line by line, without the `[ERROR]` of AWS's runtime. With
+    `has_bare_tracebacks` such a one is the error of its invocation; on AWS it is only something that the code has printed.
+    """
+
+    def __init__(
+        self,
+        journal: ObservedJournal,
+        runtime_of: Callable[[str], str] = lambda _: "python",
+        *,
+        has_bare_tracebacks: bool = False,
+    ) -> None:
         self._journal = journal
+        self._has_bare_tracebacks = has_bare_tracebacks
         self._runtime_of = runtime_of
         self._streams: dict[tuple[str, str], _Stream] = {}
         self._attempts: dict[tuple[str, str], list[_Attempt]] = {}
@@ -200,7 +216,18 @@ class LogReader:
         if attempt is not None and _trace(line):
             self._journal.revise(attempt.record, **_trace(line))
 
+    def _read_traceback(self, attempt: _Attempt, text: str) -> None:
+        """The line after a traceback's frames is the exception."""
+        if text.startswith(TRACEBACK):
+            attempt.is_in_traceback = True
+        elif attempt.is_in_traceback and not text.startswith((" ", "\t")):
+            attempt.is_in_traceback = False
+            kind, _, message = text.partition(": ")
+            attempt.error = {"error_type": kind.rpartition(".")[2], "error_message": message}
+
     def _code_said(self, function: str, attempt: _Attempt | None, at: float, text: str) -> None:
+        if attempt is not None and self._has_bare_tracebacks:
+            self._read_traceback(attempt, text)
         cause = None if attempt is None else attempt.record
         self._journal.write_past(at, "log", function, {"line": text}, cause=cause)
         injection = read_injection(text)
@@ -215,5 +242,5 @@ def _is_of_next(line: Line, at: float, latest: _Attempt) -> bool:
     return line.kind == "report" and latest.ended is not None and at > latest.ended + SKEW_S
 
 
-def _trace(line: Line) -> dict[str, str]:
+def _trace(line: Line) -> dict[str, Any]:
     return {"trace_id": line.detail["trace"]} if "trace" in line.detail else {}

@@ -42,9 +42,13 @@ class AccountWiring:
 
     def reports_failures(self, function: str, source: str) -> bool | None:
         """Whether the function's answer to a batch from there may name items that failed; None if that cannot be read."""
-        if self.sources(function) is None:
+        sources = self.sources(function)
+        if sources is None:
             return None
-        return self._reporting.get((function, source))
+        if source in sources:  # a mapping, or a subscription or a rule, for which an answer is one
+            return self._reporting.get((function, source), False)
+        # It came through something that lies between.
+        return any(reports for (name, _), reports in self._reporting.items() if name == function)
 
     def _read(self) -> Mapping[str, frozenset[str]] | None:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -13,10 +13,6 @@ from stagefright.targets.wall_clock import WallClock
 T0 = 1_795_200_000.0
 """When the evidence of these tests begins."""
 
-ONE = "8f5b0a3e-0000-4000-8000-000000000001"
-TWO = "8f5b0a3e-0000-4000-8000-000000000002"
-"""Request ids."""
-
 
 class Log:
     """Writes a function's log as Lambda does, and hands it to the reader."""
@@ -36,15 +32,14 @@ class Log:
             self.line(at + 0.01, text, **where)
         end = at + took_ms / 1_000
         self.line(end, f"END RequestId: {request_id}\n", **where)
-        self.line(end, reported(request_id, took_ms, report), **where)
+        self.line(end, self.reported(request_id, took_ms, report), **where)
 
-
-def reported(request_id, took_ms=100.0, more=""):
-    """A REPORT line as AWS writes it."""
-    return (
-        f"REPORT RequestId: {request_id}\tDuration: {took_ms:.2f} ms\tBilled Duration: {int(took_ms)} ms"
-        f"\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t{more}\n"
-    )
+    def reported(self, request_id, took_ms=100.0, more=""):
+        """A REPORT line as AWS writes it."""
+        return (
+            f"REPORT RequestId: {request_id}\tDuration: {took_ms:.2f} ms\tBilled Duration: {int(took_ms)} ms"
+            f"\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t{more}\n"
+        )
 
 
 @pytest.fixture

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
 from stagefright.errors import UnprovedFlow
 from stagefright.flow import Flow
+from stagefright.targets.evidence.acts import ACTS, note_request
 from stagefright.targets.evidence.correlation import Unwired, arrange
 
-from .conftest import ONE, T0, TWO
+T0 = 1_795_200_000.0
+"""When the evidence begins."""
+
+ONE = "8f5b0a3e-0000-4000-8000-000000000001"
+TWO = "8f5b0a3e-0000-4000-8000-000000000002"
+"""Request ids."""
 
 ERROR = "[ERROR] ValueError: down\nTraceback (most recent call last):\n"
 MESSAGE = "11111111-2222-4333-8444-555555555555"
@@ -135,6 +142,60 @@ class TestNames:
 
         assert [record.kind for record in found][:3] == ["event", "delivery", "invocation"]
         assert all(record.cause is None or record.cause < record.n for record in found)
+
+
+class TestRequests:
+    """The test's HTTP requests and calls, whose events nobody observed."""
+
+    def answered(self, journal, headers, sent=()):
+        request = SimpleNamespace(
+            method="POST", url="https://x.execute-api.us-east-1.amazonaws.com/orders?a=1", headers=dict(sent)
+        )
+        note_request(journal)(SimpleNamespace(request=request, headers=headers, status_code=202))
+        journal.revise(len(journal) - 1, at=T0 - 0.5)
+
+    def test_the_request_id_that_the_api_answers(self, journal, log):
+        """A function that logs its event has it in `requestContext`."""
+        self.answered(journal, {"Apigw-Requestid": "JKJaXmPLvHcESHA="})
+        log.invocation(ONE, json.dumps({"requestContext": {"requestId": "JKJaXmPLvHcESHA="}}))
+        found = flow(journal)
+
+        assert found.unproved == []
+        assert "test called http.POST /orders" in str(found)
+
+    def test_the_correlation_id_that_the_test_sends(self, journal, log):
+        """The header is handed on to the function."""
+        self.answered(journal, {}, {"X-Correlation-Id": "c-1"})
+        log.invocation(ONE, json.dumps({"event": {"headers": {"x-correlation-id": "c-1"}}}))
+
+        assert flow(journal).unproved == []
+
+    def test_a_message_whose_queue_nobody_could_watch(self, journal, log):
+        """The call's answer had the message's id."""
+        call(journal, MESSAGE, service="sqs", operation="SendMessage")
+        log.invocation(ONE, sqs_event(MESSAGE))
+
+        assert flow(journal).unproved == []
+
+    @pytest.mark.parametrize(
+        ("service", "operation", "answer", "ids"),
+        [
+            ("sns", "Publish", {"MessageId": "m"}, ["m"]),
+            ("sqs", "SendMessageBatch", {"Successful": [{"MessageId": "a"}, {"MessageId": "b"}]}, ["a", "b"]),
+            ("kinesis", "PutRecords", {"Records": [{"SequenceNumber": "1"}, {"ErrorCode": "x"}]}, ["1"]),
+            ("events", "PutEvents", {"Entries": [{"EventId": "e"}, {"ErrorCode": "x"}]}, ["e"]),
+            (
+                "lambda",
+                "Invoke",
+                {"ResponseMetadata": {"RequestId": "r", "HTTPHeaders": {"x-amzn-requestid": "r"}}},
+                ["r"],
+            ),
+            ("s3", "PutObject", {"ResponseMetadata": {"HTTPHeaders": {"x-amz-request-id": "R"}}}, ["R"]),
+        ],
+    )
+    def test_the_ids_in_answers(self, service, operation, answer, ids):
+        """Each service answers them in its own way."""
+        assert list(ACTS[service, operation](answer)) == ids
 
 
 class TestAttempts:

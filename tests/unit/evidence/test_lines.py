@@ -9,7 +9,8 @@ import pytest
 from stagefright.targets.evidence.injections import complaint, read_injection
 from stagefright.targets.evidence.lines import read_line, said
 
-from .conftest import ONE
+ONE = "8f5b0a3e-0000-4000-8000-000000000001"
+"""A request id."""
 
 START = "START RequestId: 8f5b0a3e-0000-4000-8000-000000000001 Version: $LATEST"
 COLD = (

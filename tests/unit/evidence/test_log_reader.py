@@ -8,7 +8,12 @@ import random
 
 import pytest
 
-from .conftest import ONE, T0, TWO, reported
+T0 = 1_795_200_000.0
+"""When the evidence begins."""
+
+ONE = "8f5b0a3e-0000-4000-8000-000000000001"
+TWO = "8f5b0a3e-0000-4000-8000-000000000002"
+"""Request ids."""
 
 ERROR = "[ERROR] ValueError: down\nTraceback (most recent call last):\n\u00a0\u00a0File"
 
@@ -118,7 +123,7 @@ class TestOneInvocation:
     def test_of_an_emulator_that_stamps_all_lines_alike(self, journal, log):
         """It began so long before its end as it took."""
         log.line(1, f"START RequestId: {ONE} Version: 1")
-        log.line(1, reported(ONE, 600))
+        log.line(1, log.reported(ONE, 600))
 
         assert runs(journal)[0].at == pytest.approx(T0 + 0.4)
 
@@ -132,8 +137,8 @@ class TestMany:
         log.line(0.1, f"START RequestId: {TWO} Version: 1", stream="s2")
         log.line(0.2, "of one", stream="s1")
         log.line(0.3, "of two", stream="s2")
-        log.line(0.4, reported(TWO, 300), stream="s2")
-        log.line(0.5, reported(ONE, 500), stream="s1")
+        log.line(0.4, log.reported(TWO, 300), stream="s2")
+        log.line(0.5, log.reported(ONE, 500), stream="s1")
 
         by_id = {run.detail["request_id"]: run for run in runs(journal)}
         told = {record.detail["line"]: record.cause for record in journal.of_kind("log")}
@@ -161,7 +166,7 @@ class TestLate:
 
     def test_a_start_that_comes_after_its_report(self, journal, log):
         """It is the same invocation, and not another attempt."""
-        log.line(0.25, reported(ONE, 250))
+        log.line(0.25, log.reported(ONE, 250))
         assert runs(journal)[0].at == T0
 
         log.line(0.001, f"START RequestId: {ONE} Version: 9")
@@ -172,7 +177,7 @@ class TestLate:
     def test_an_exception_that_comes_after_the_report(self, journal, log):
         """The outcome is corrected."""
         log.line(0, f"START RequestId: {ONE} Version: 9")
-        log.line(0.2, reported(ONE, 200))
+        log.line(0.2, log.reported(ONE, 200))
         log.line(0.1, ERROR)
 
         assert outcome_of(journal, runs(journal)[0]).detail["error_type"] == "ValueError"
@@ -196,14 +201,14 @@ class TestLate:
     def test_a_report_that_is_told_twice(self, journal, log):
         """It is one outcome."""
         log.invocation(ONE)
-        log.line(0.1, reported(ONE))
+        log.line(0.1, log.reported(ONE))
 
         assert len(journal.of_kind("outcome")) == 1
 
     def test_a_second_report_without_its_start(self, journal, log):
         """Another attempt ended, whose START has not come yet."""
         log.invocation(ONE, ERROR, at=0)
-        log.line(60.1, reported(ONE))
+        log.line(60.1, log.reported(ONE))
 
         assert [run.detail["attempt"] for run in runs(journal)] == [1, 2]
         assert runs(journal)[1].at == pytest.approx(T0 + 60)
@@ -211,8 +216,8 @@ class TestLate:
     @pytest.mark.parametrize("seed", range(12))
     def test_any_order_of_the_lines_of_two_streams_says_the_same(self, journal, log, seed):
         """However the lines of different streams are mixed, each invocation has its own."""
-        first = [(0, f"START RequestId: {ONE} Version: 1"), (0.01, "a"), (0.02, ERROR), (0.1, reported(ONE))]
-        second = [(0.05, f"START RequestId: {TWO} Version: 1"), (0.06, "b"), (0.15, reported(TWO))]
+        first = [(0, f"START RequestId: {ONE} Version: 1"), (0.01, "a"), (0.02, ERROR), (0.1, log.reported(ONE))]
+        second = [(0.05, f"START RequestId: {TWO} Version: 1"), (0.06, "b"), (0.15, log.reported(TWO))]
         lines = [("s1", line) for line in first] + [("s2", line) for line in second]
         random.Random(seed).shuffle(lines)
         order = {stream: iter([line for one, line in lines if one == stream]) for stream in ("s1", "s2")}
