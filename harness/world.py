@@ -109,6 +109,7 @@ class World:
         self.kernel = Kernel(self.clock, self.chance)
         self.kernel.world = self
         self.journal = Journal(self.clock, self.kernel.cause)
+        self.journal.names = self.names
         self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel, at_least_once)
         self.interference = Interference(self.at_least_once.deciders)
         self.logs = LogSink(self.journal, self.clock.now_ms)
@@ -358,6 +359,11 @@ class World:
         for prefix in ("function:", "stream/", "table/", "event-bus/", "rule/", "schedule/", "log-group:", "pipe/"):
             physical = physical.removeprefix(prefix)
         return self._names.get(physical, physical)
+
+    def names(self) -> frozenset[str]:
+        """What journal and flows call the resources of the template, and the functions and queues that were made besides."""
+        made = [*(function.arn for function in self.functions.all()), *(queue.arn for queue in self.queues.all())]
+        return frozenset({*self._names.values(), *map(self.name_of, made)})
 
     def give_name(self, logical_id: str, *physical: str) -> None:
         """From now on journal and flows call these ARNs and names by their logical id."""

@@ -3,7 +3,7 @@ HTTP and sockets of user code.
 
 A connection to the host of a stage's own API gets a socket of ours, at the level of `http.client`, on which urllib, urllib3 and requests
 all stand. What is written to it is parsed as an HTTP request when the client reads the answer; the call then runs in the world, and the
-socket's timeout is virtual. A connection from the world to any other host is refused, unless it is loopback or allowed.
+socket's timeout is virtual. httpx and aiohttp are reached in their own ways (`http_clients`). A connection from the world to any other host is refused, unless it is loopback or allowed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from stagefright.call_site import call_site
 from stagefright.errors import NotInWorld
 from stagefright.hosts import is_local
 from stagefright.tasks import Actor, Kernel, current_actor, refuse_the_abandoned
+from stagefright.virtual import http_clients
 from stagefright.virtual.patching import Patches
 
 _DEFAULT_TIMEOUT: Any = socket._GLOBAL_DEFAULT_TIMEOUT  # type: ignore[attr-defined]
@@ -136,7 +137,7 @@ def _refuse(actor: Actor, host: str, port: int | None) -> None:
         reason = (
             f"{actor.name} tried to reach {host!r}, which is part of the stage, with a client that the stage does not know.\n"
             f"It was called from:\n{call_site()}"
-            "Use one that stands on http.client: requests, urllib3, urllib.request."
+            "Use one that it knows: requests, urllib3, urllib.request, httpx (with asyncio), aiohttp."
         )
     else:
         asked = f"{host}:{port}" if any(kernel.allows_host(name, None) for name in names) else host
@@ -258,4 +259,10 @@ def install() -> Callable[[], None]:
     for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
         patches.set(socket, name, _guard_lookup(getattr(socket, name)))
     patches.set(asyncio.BaseEventLoop, "getaddrinfo", _guard_loop(asyncio.BaseEventLoop.getaddrinfo))
-    return patches.restorer()
+    forget_clients = http_clients.install(lambda actor, host, port: _server_of(actor.kernel, host, port))
+
+    def restore() -> None:
+        forget_clients()
+        patches.restore()
+
+    return restore
