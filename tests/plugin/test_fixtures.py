@@ -124,6 +124,7 @@ def test_data_that_cannot_be_taken_away_is_reported_with_the_rest_done(project):
         """
         def test_it(stage, data):
             data.object("Bucket", "k", "x")
+            stage.client("dynamodb").put_item(TableName=stage.ref("Table"), Item={"id": {"S": "1"}})
             data.item("Table", {"id": "1"})
             stage.client("dynamodb").delete_table(TableName=stage.ref("Table"))
         """
