@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stagefright.chaos import termination
 from stagefright.chaos.faults.fault import AnyFault
-from stagefright.chaos.flags import is_at_rest, merge, parse
+from stagefright.chaos.flags import AT_REST, is_at_rest, merge, parse
 from stagefright.chaos.local import flag_name
-from stagefright.chaos.stage_face import StageFace
+from stagefright.chaos.runtime import FUNCTION_VARIABLE, NAME_VARIABLES, STAGE_VARIABLE, parameter_name
+from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import UsageError
 
+ROOT = "/stagefright/"
+"""Under which a flag lies that no function's variable names; nobody else writes there."""
 
-@dataclass(frozen=True)
+FLAG = "flag"
+"""The kind of a flag in the ledger."""
+
+APPCONFIG = "FAILURE_APPCONFIG_CONFIGURATION"
+"""With this variable failure-lambda reads AppConfig, and no parameter."""
+
+
+@dataclass
 class _Lease:
-    """A parameter that holds our flag; `before` is what it held, None if we created it."""
+    """A parameter that holds our flag."""
 
     name: str
-    before: str | None
+    faults: Sequence[tuple[int, AnyFault]]
+    written: float = 0.0
+    before: str | None = None
+    """What it held before; None if we created it."""
+    is_sure: bool = False
+    """Whether our flag is known to be there; until AWS has answered, it may be or not."""
+    strike: Callable[[], None] | None = None
+    """Strikes it out of the ledger."""
 
 
 class Leases:
@@ -28,6 +46,7 @@ class Leases:
 
     A parameter is created without overwriting, so a flag of somebody else is never lost. Two kinds may be taken over: a
     flag of ours whose lease ran out, and a foreign flag at rest (`{"isEnabled": false}`), which is put back at the end.
+    On a deployed stage each stands in the ledger before it is written, and SIGTERM heals as SIGINT does.
     """
 
     def __init__(self, stage: StageFace, *, owner: str, run: str, seed: int | str, lease_s: float) -> None:
@@ -37,6 +56,7 @@ class Leases:
         self._seed = seed
         self._lease_s = lease_s
         self._held: dict[str, _Lease] = {}
+        self._deployed = stage if isinstance(stage, DeployedStageFace) else None
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -48,24 +68,57 @@ class Leases:
         if not faults:
             self.release(logical_id)
             return
-        text = self._text(faults)
         lease = self._held.get(logical_id)
         if lease is not None:
-            self._put(lease.name, text, overwrite=True)
+            lease.faults = faults
+            self._rewrite(lease)
             return
-        name = self._free_name(logical_id)
-        self._held[logical_id] = _Lease(name, self._take(name, text))
+        text, lease = self._text(faults), _Lease(self._free_name(logical_id), faults, time.time())
+        # From here on it is healed, whatever happens before AWS has answered.
+        self._held[logical_id] = lease
+        self._listen_for_termination()
+        try:
+            self._take(lease, text)
+        except Exception as error:
+            if _is_refusal(error):
+                self._drop(logical_id)
+            raise
 
     def release(self, logical_id: str) -> None:
         """Bring a function's parameter back to what it was; nothing to do if it is not held."""
         lease = self._held.get(logical_id)
         if lease is None:
             return
-        if lease.before is None:
-            self._delete(lease.name)
-        else:
+        if lease.before is not None:
             self._put(lease.name, lease.before, overwrite=True)
-        del self._held[logical_id]
+        elif lease.is_sure or self._is_ours(lease.name):
+            self._delete(lease.name)
+        self._drop(logical_id)
+
+    def rest(self) -> None:
+        """Let go of SIGTERM if nothing is held; another thread that healed could not."""
+        if self._deployed is not None and not self._held:
+            termination.stop(self)
+
+    def renew(self) -> None:
+        """Write the flags anew whose lease is half over."""
+        for lease in list(self._held.values()):
+            if lease.is_sure and time.time() > lease.written + self._lease_s / 2:
+                self._rewrite(lease)
+
+    def _rewrite(self, lease: _Lease) -> None:
+        lease.written = time.time()
+        self._put(lease.name, self._text(lease.faults), overwrite=True)
+
+    def _drop(self, logical_id: str) -> None:
+        lease = self._held.pop(logical_id)
+        if lease.strike is not None:
+            lease.strike()
+        self.rest()
+
+    def _listen_for_termination(self) -> None:
+        if self._deployed is not None:
+            termination.listen(self)
 
     def _text(self, numbered: Sequence[tuple[int, AnyFault]]) -> str:
         # time.time() is virtual inside a local stage, and the function compares with its own time.time().
@@ -77,6 +130,8 @@ class Leases:
         physical_id = self._stage.resources[logical_id].physical_id
         configuration = self._stage.client("lambda").get_function_configuration(FunctionName=physical_id)
         variables = configuration.get("Environment", {}).get("Variables", {})
+        if self._deployed is not None:
+            _check_reader(logical_id, variables)
         name = flag_name(self._stage.name, logical_id, variables)
         sharing = [other for other, lease in self._held.items() if lease.name == name]
         if sharing:
@@ -86,20 +141,63 @@ class Leases:
             )
         return name
 
-    def _take(self, name: str, text: str) -> str | None:
-        if self._create(name, text):
-            return None
-        found = self._value(name)
+    def _take(self, lease: _Lease, text: str) -> None:
+        """Create the parameter, or take it over if what it holds may be."""
+        # What a ledger has of a flag that was created must never be one that was refused, so it is looked first.
+        if (self._deployed is None or self._is_free(lease.name)) and self._created(lease, text):
+            return
+        found = self._value(lease.name)
         flag = parse(found)
         if flag.is_lease and flag.expires <= time.time():
-            self._delete(name)
-            if self._create(name, text):
-                return None
-            found = self._value(name)
+            if not lease.name.startswith(ROOT):
+                # A function's own parameter may have held something before, which the dead run's ledger knows and a sweep brings
+                # back. Until then it is off for every reader.
+                self._overwrite(lease, text, before=AT_REST)
+                return
+            self._delete(lease.name)
+            if self._created(lease, text):
+                return
+            found = self._value(lease.name)
         elif is_at_rest(found):
-            self._put(name, text, overwrite=True)
-            return found
-        raise UsageError(_taken(name, found))
+            self._overwrite(lease, text, before=found)
+            return
+        raise UsageError(_taken(lease.name, found))
+
+    def _overwrite(self, lease: _Lease, text: str, *, before: str) -> None:
+        self._note(lease, before=before)
+        lease.before = before
+        self._put(lease.name, text, overwrite=True)
+        lease.is_sure = True
+
+    def _created(self, lease: _Lease, text: str) -> bool:
+        self._note(lease, before=None)
+        lease.is_sure = self._create(lease.name, text)
+        if not lease.is_sure and lease.strike is not None:
+            lease.strike()
+            lease.strike = None
+        return lease.is_sure
+
+    def _note(self, lease: _Lease, *, before: str | None) -> None:
+        if self._deployed is not None:
+            lease.strike = self._deployed.ledger.note(FLAG, lease.name, before=before, flag_run=self._run)
+
+    def _is_ours(self, name: str) -> bool:
+        text = self._value_if_any(name)
+        flag = None if text is None else parse(text)
+        return flag is not None and (flag.owner, flag.run) == (self._owner, self._run)
+
+    def _is_free(self, name: str) -> bool:
+        return self._value_if_any(name) is None
+
+    def _value_if_any(self, name: str) -> str | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            return self._value(name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ParameterNotFound":
+                raise
+            return None
 
     def _create(self, name: str, text: str) -> bool:
         from botocore.exceptions import ClientError
@@ -113,7 +211,16 @@ class Leases:
         return True
 
     def _put(self, name: str, text: str, *, overwrite: bool) -> None:
-        self._ssm().put_parameter(Name=name, Value=text, Type="String", Overwrite=overwrite)
+        # Tags can be given to a parameter that is created, and to no other.
+        is_own = self._deployed is not None and not overwrite
+        self._ssm().put_parameter(
+            Name=name, Value=text, Type="String", Overwrite=overwrite, **(self._tags() if is_own else {})
+        )
+
+    def _tags(self) -> dict[str, Any]:
+        assert self._deployed is not None
+        tags = self._deployed.run.tags(self._stage.name)
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     def _value(self, name: str) -> str:
         return str(self._ssm().get_parameter(Name=name)["Parameter"]["Value"])
@@ -137,3 +244,27 @@ def _taken(name: str, text: str) -> str:
         until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(flag.expires))
         return f"{name} holds a flag of {flag.owner} (run {flag.run}, until {until}): let that run heal it first."
     return f"{name} holds a value that Stagefright did not write, and that is not off: {text}\nSwitch it off first."
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether an error says that nothing was written; after any other it may have been."""
+    from botocore.exceptions import ClientError
+
+    if isinstance(error, ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)) < 500
+    return isinstance(error, UsageError)
+
+
+def _check_reader(logical_id: str, variables: Mapping[str, str]) -> None:
+    """Refuse a plan for a deployed function that would never look at its flag."""
+    if variables.get(APPCONFIG):
+        raise UsageError(
+            f"{logical_id} has the variable {APPCONFIG}, so failure-lambda reads its flag from AppConfig, which Stagefright does "
+            "not write. Take the variable away on this stage, so that the function reads a parameter."
+        )
+    if parameter_name(variables) is None:
+        raise UsageError(
+            f"{logical_id} reads no flag: its environment has neither {' nor '.join(NAME_VARIABLES)}, nor both {STAGE_VARIABLE} and "
+            f"{FUNCTION_VARIABLE}. It has: {', '.join(sorted(variables)) or 'no variables'}. Give it the layer (stagefright layer build) "
+            "or the decorator, and one of these variables; docs/faults.md shows how."
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,6 +86,10 @@ class Plan:
         """The plan as one line of JSON, faults of deliveries included; `from_text` gives it back."""
         data = {name: [encode(fault) for fault in faults] for name, faults in self.faults.items()}
         return json.dumps(data, default=_bytes_out)
+
+    def renamed(self, name_of: Callable[[str], str]) -> Plan:
+        """The same plan with each resource under the name that the stage has for it."""
+        return type(self)({name_of(name): faults for name, faults in self.faults.items()})
 
     def __iter__(self) -> Iterator[tuple[str, AnyFault]]:
         return ((name, fault) for name, faults in self.faults.items() for fault in faults)

@@ -1,9 +1,5 @@
 """
-Safety: what chaos must not touch, and how much it may hurt at once.
-
-A stop condition (end the chaos when a check breaks or an alarm goes off) belongs to deployed stages, which this version does not
-have; docs/experiments.md has its design.
-"""
+Safety: what chaos must not touch, and how much it may hurt at once. What ends it early is in `stop.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from stagefright.chaos.faults.fault import FUNCTIONS
 from stagefright.chaos.plan import Plan
-from stagefright.chaos.stage_face import Resource, StageFace
+from stagefright.chaos.stage_face import DeployedStageFace, Resource, StageFace
 from stagefright.errors import ChaosRefused
 
 
@@ -51,14 +47,18 @@ class Safety:
     @classmethod
     def of(cls, stage: StageFace) -> Safety:
         """The limits that a stage's settings draw."""
+        deployed = stage if isinstance(stage, DeployedStageFace) else None
         if not isinstance(stage, Guarded):
             return cls()
         settings = stage.settings
+        account, is_made_up = settings.account, stage.target == "local"
+        if deployed is not None:
+            account, is_made_up = deployed.account.id, deployed.account.is_emulator
         return cls(
             protected=settings.protected,
-            # The account of a local stage is made up, so there is no harm in one that is not on the list.
-            allowed_accounts=() if stage.target == "local" else settings.accounts,
-            account=settings.account,
+            # The account of a local stage or an emulator is made up, so there is no harm in one that is not on the list.
+            allowed_accounts=() if is_made_up else settings.accounts,
+            account=account,
             blast_radius=settings.blast_radius,
         )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from stagefright.chaos.runtime import Handler
 from stagefright.journal import Record
+
+T = TypeVar("T")
 
 Retire = Callable[[], None]
 """Ends the environments that an invocation could be given."""
@@ -66,6 +68,70 @@ class StageFace(Protocol):
 
     def client(self, service: str) -> Any:
         """A boto3 client."""
+        ...
+
+
+class Lessee(Protocol):
+    """The run that a stage belongs to."""
+
+    @property
+    def id(self) -> str:
+        """What names it."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """Who runs it."""
+        ...
+
+    def tags(self, stage: str) -> dict[str, str]:
+        """What its things are tagged with."""
+        ...
+
+
+class Notebook(Protocol):
+    """A ledger."""
+
+    def note(self, kind: str, name: str, *, before: Any = None, **detail: Any) -> Callable[[], None]:
+        """Write down what is about to be made or overwritten; gives what strikes it out."""
+        ...
+
+
+@runtime_checkable
+class DeployedStageFace(StageFace, Protocol):
+    """A stage outside this process."""
+
+    @property
+    def run(self) -> Lessee:
+        """Whose it is, this time."""
+        ...
+
+    @property
+    def ledger(self) -> Notebook:
+        """Where everything is written down before it is made in the account."""
+        ...
+
+    @property
+    def settings(self) -> Any:
+        """The settings of the stage."""
+        ...
+
+    @property
+    def account(self) -> Any:
+        """The account that it lives in: its `id`, and whether it `is_emulator`."""
+        ...
+
+    @property
+    def watchers(self) -> list[Callable[[], None]]:
+        """Called whenever the stage is looked at."""
+        ...
+
+    def observe(self, resource: str, verb: str, pattern: Mapping[str, Any] | None = None) -> None:
+        """Let the journal have the events of a resource from now on."""
+        ...
+
+    def run_until(self, condition: Callable[[], T], within_s: float) -> T:
+        """Let real time pass until the condition is true or the span is over; returns its last value."""
         ...
 
 

@@ -102,7 +102,9 @@ class Strikes:
         if harm is None:
             return None
         self._struck.append((fault, point, harm))
-        self._tell("warn", "inject", mode=mode_of(fault), **harm, request_id=self._invocation.request_id)
+        # The fault with its settings is what tells, outside of this process, which of the planned ones it was.
+        said = {"fault": fault.kind, "settings": fault.settings(), "request_id": self._invocation.request_id}
+        self._tell("warn", "inject", **{"mode": mode_of(fault), **harm, **said})
         if self._listener is not None:
             self._listener(fault, harm)
         return _checked(fault.strike(point, harm))

@@ -14,6 +14,7 @@ Every exception that Stagefright raises.
     │   ├── TargetError             a stage outside this process cannot be reached, stood up or taken down
     │   │   ├── AccountRefused      the account does not let us in, or the settings do not let us into it
     │   │   ├── Unreachable         nothing answers where AWS, or the emulator, should be
+    │   │   ├── EmulatorError       the container engine, the emulator's image or its container does not do
     │   │   ├── StackNotReady       the stack is in a state that nothing can be tested in
     │   │   └── DeploymentFailed    the stack could not be deployed, or not be removed
     │   ├── NotInWorld              a call from a thread, or to a host, that the stage does not own
@@ -22,6 +23,7 @@ Every exception that Stagefright raises.
     ├── WorldError                  the world cannot go on
     │   ├── Deadlock                something waits and nothing is due
     │   ├── EndlessLoop             the world will not settle
+    │   ├── StillMoving             a deployed stage would not come to rest in time
     │   └── HandlerStuck            a handler ran on in real time without ever waiting
     └── HarnessError                the harness is at fault: please report it
 
@@ -29,7 +31,10 @@ Every exception that Stagefright raises.
     ├── ExpectationFailed           an expected event never came, or one came that should not
     ├── ExperimentFailed            an experiment did not go as it says
     ├── FaultNeverFired             a planned fault struck nothing
-    └── ConditionNeverHeld          `wait_until` ran out of time
+    ├── ConditionNeverHeld          `wait_until` ran out of time
+    └── ChaosStopped                a stop condition ended the chaos
+
+    UnprovedFlow (UserWarning)      an answer rests on edges that the evidence of a deployed stage does not prove
 
 Each message has up to four parts: what was asked, what was received, what is available, what to try next.
 """
@@ -105,6 +110,10 @@ class Unreachable(TargetError):
     """Nothing answers where AWS, or the emulator, should be."""
 
 
+class EmulatorError(TargetError):
+    """There is no container engine, or the emulator of a stage on `docker` cannot be had from it, or does not start."""
+
+
 class StackNotReady(TargetError):
     """
     The stack is in a state that nothing can be tested in.
@@ -145,6 +154,10 @@ class EndlessLoop(WorldError):
     """The world will not settle: the same work causes itself again and again."""
 
 
+class StillMoving(WorldError):
+    """Something still moved in a deployed stage when `settle()` had waited as long as the settings allow."""
+
+
 class HandlerStuck(WorldError):
     """
     A handler used up its allowance of real time without sleeping, calling or ending.
@@ -175,6 +188,14 @@ class FaultNeverFired(BrokenPromise):
 
 class ConditionNeverHeld(BrokenPromise):
     """The condition of `wait_until` did not hold within its span."""
+
+
+class ChaosStopped(BrokenPromise):
+    """A stop condition came true while faults held, so everything was healed and the test or experiment ended."""
+
+
+class UnprovedFlow(UserWarning):
+    """An answer about a flow rests on edges that are likely, and not proved by what was observed."""
 
 
 KNOWN_MAX = 20

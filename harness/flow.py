@@ -7,14 +7,15 @@ hangs under the first, and belongs to the flow of each.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
-from stagefright.errors import UnknownResource, nearest
+from stagefright.errors import UnknownResource, UnprovedFlow, nearest
 from stagefright.event import Event, is_event
-from stagefright.journal import Journal, Record
+from stagefright.journal import UNPROVED, UNSURE, Journal, Record
 from stagefright.wording import clip, neat, offset, plural, shorten
 
 LINES_MAX = 200
@@ -23,8 +24,21 @@ LINES_MAX = 200
 NOTHING_HAPPENED = "(nothing happened)"
 """How an empty tree is drawn."""
 
+LEGEND = "? = not proved: "
+"""How the last line of a tree with doubtful edges begins."""
+
 HARMLESS_DROPS = ("filtered out", "duplicate")
 """How the reasons begin for which AWS drops an event by design: it only ends a flow if nothing else took the event."""
+
+
+class Numbered(Protocol):
+    """Records by number, causes before their effects."""
+
+    def __getitem__(self, n: int, /) -> Record: ...
+
+    def since(self, n: int) -> Iterator[Record]:
+        """The records from number `n` on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +139,7 @@ class Flow:
 
     Made of a journal (from record number `since` on), or of some records. `known` are the logical ids of the stage, and
     `functions` those of its functions; with them, asking for a name that does not exist is an error, and asking for a function
-    that never ran gives no attempts.
+    that never ran gives no attempts. `name_of` understands other spellings of them.
     """
 
     def __init__(
@@ -135,19 +149,31 @@ class Flow:
         since: int = 0,
         known: Collection[str] = (),
         functions: Collection[str] = (),
+        name_of: Callable[[str], str] = str,
     ) -> None:
         self.records = list(records.since(since) if isinstance(records, Journal) else records)
         self._known = known
         self._functions = functions
+        self._name_of = name_of
+        self.caveat: str | None = None
+        """What is to be known of how much it proves, if it is the flow of a deployed stage; it ends the text."""
         self._focus: Record | None = None
 
     @classmethod
-    def of(cls, journal: Journal, n: int, *, known: Collection[str] = (), functions: Collection[str] = ()) -> Flow:
+    def of(
+        cls,
+        journal: Numbered,
+        n: int,
+        *,
+        known: Collection[str] = (),
+        functions: Collection[str] = (),
+        name_of: Callable[[str], str] = str,
+    ) -> Flow:
         """The whole flow that record number `n` belongs to, from its stimulus on; its `path` is the way of that record."""
         root = journal[n]
         while root.cause is not None:
             root = journal[root.cause]
-        flow = cls(_descendants(journal, root), known=known, functions=functions)
+        flow = cls(_descendants(journal, root), known=known, functions=functions, name_of=name_of)
         flow._focus = flow._tree.by_n.get(n)
         return flow
 
@@ -169,21 +195,26 @@ class Flow:
 
         In the flow of one event: what led to it and what it led to, without the side branches that it had no part in.
         """
-        way = self._preorder(self._tree.roots) if self._focus is None else self._way_of(self._focus)
+        way = list(self._preorder(self._tree.roots) if self._focus is None else self._way_of(self._focus))
+        self._warn("path", way)
         return list(dict.fromkeys(record.resource for record in way if self._is_step(record)))
 
     def attempts(self, function: str) -> Attempts:
         """The invocations of a function in this flow."""
+        function = self._name_of(function)
         runs = [record for record in self._of("invocation") if record.resource == function]
         known = self._functions or self._known
         if not runs and function not in known:
             ran = dict.fromkeys(record.resource for record in self._of("invocation"))
             raise UnknownResource(f"No function {function!r} ran in this flow. {nearest(function, known or ran)}")
+        if self._focus is not None:
+            self._warn(f"attempts({function!r})", runs)
         start = runs[0].at if runs else 0.0
         return Attempts(function, [neat(run.at - start) for run in runs], [self._ended(run) for run in runs])
 
     def reached(self, resource: str) -> bool:
         """Whether an event came as far as a resource: accepted there, delivered to it, or kept by it as a dead letter."""
+        resource = self._name_of(resource)
         found = any(
             record.resource == resource for record in self._of("event", "delivery", "invocation", "dead_letter")
         )
@@ -194,7 +225,10 @@ class Flow:
     @property
     def dead_letters(self) -> list[DeadLetter]:
         """The events that were given up and kept."""
-        return [self._dead_letter(r, r.detail) for r in self._of("dead_letter") if not r.detail.get("lost")]
+        kept = [record for record in self._of("dead_letter") if not record.detail.get("lost")]
+        if self._focus is not None:
+            self._warn("dead_letters", kept)
+        return [self._dead_letter(record, record.detail) for record in kept]
 
     @property
     def dropped(self) -> list[Dropped]:
@@ -224,6 +258,11 @@ class Flow:
         last = {record.resource: record for record in self._of("outcome")}
         return next((name for name, record in last.items() if _failed(record)), None)
 
+    @property
+    def unproved(self) -> list[str]:
+        """On a deployed stage: the edges of the tree that the evidence does not prove. A local stage knows all of its causes."""
+        return [self._doubt(record) for record in self.records if UNPROVED in record.detail]
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -238,7 +277,32 @@ class Flow:
         lines = list(self._lines())
         if lines_max is not None and len(lines) > lines_max:
             lines[lines_max:] = [f"... and {plural(len(lines) - lines_max, 'line')} more"]
-        return "\n".join(lines) or NOTHING_HAPPENED
+        reasons = dict.fromkeys(str(r.detail[UNPROVED]) for r in self.records if UNPROVED in r.detail)
+        legend = [LEGEND + "; ".join(reasons)] if lines and reasons else []
+        caveat = [] if self.caveat is None else [self.caveat]
+        return "\n".join([*(lines or [NOTHING_HAPPENED]), *legend, *caveat])
+
+    # -- doubts ------------------------------------------------------------------------------------------------------
+
+    def _warn(self, what: str, records: Iterable[Record]) -> None:
+        """Say that an answer rests on edges that are not proved."""
+        seen: dict[int, Record] = {}
+        for record in records:
+            above: Record | None = record
+            while above is not None and above.n not in seen:
+                seen[above.n] = above
+                above = self._tree.by_n.get(above.cause) if above.cause is not None else None
+        # A record of which nobody knows where it came from stands at the top of the tree, so no answer rests on that.
+        doubtful = [record for record in seen.values() if UNPROVED in record.detail and record.cause in self._tree.by_n]
+        if doubtful:
+            told = "; ".join(map(self._doubt, doubtful))
+            warnings.warn(f"Flow.{what} rests on what is not proved: {told}.", UnprovedFlow, stacklevel=3)
+
+    def _doubt(self, record: Record) -> str:
+        cause = self._tree.by_n.get(record.cause) if record.cause is not None else None
+        source = None if cause is None else cause.detail["source"] if cause.kind == "delivery" else cause.resource
+        what = f"{record.kind} {record.resource}" if source is None else f"{source} -> {record.resource}"
+        return f"{what} ({record.detail[UNPROVED]})"
 
     # -- reading the tree --------------------------------------------------------------------------------------------
 
@@ -322,7 +386,8 @@ class Flow:
             record, depth = stack.pop()
             text = self._line(record)
             if text is not None:
-                yield f"{offset(self._at(record)):<11} {'  ' * depth}{text}"
+                doubt = "? " if UNPROVED in record.detail else ""
+                yield f"{offset(self._at(record)):<11} {'  ' * depth}{doubt}{text}"
                 depth += 1
             stack.extend((child, depth) for child in reversed(self._tree.children.get(record.n, [])))
 
@@ -373,7 +438,7 @@ class Flow:
         took = f"after {outcome.detail.get('duration_ms', 0):g} ms"
         if _failed(outcome):
             return f"failed {took} with {_error_type(outcome)}: {clip(outcome.detail.get('error_message') or '')}"
-        return f"ok {took}"
+        return f"ended {took}; {outcome.detail[UNSURE]}" if UNSURE in outcome.detail else f"ok {took}"
 
     def _retry_line(self, record: Record) -> str:
         due = record.detail.get("due")
@@ -416,7 +481,7 @@ def _causes(record: Record) -> Iterator[int]:
     yield from record.detail.get("causes", ())
 
 
-def _descendants(journal: Journal, root: Record) -> Iterator[Record]:
+def _descendants(journal: Numbered, root: Record) -> Iterator[Record]:
     """A record and all that it led to; causes come before their effects, so one pass is enough."""
     included = {root.n}
     yield root

@@ -32,8 +32,14 @@ class StageSession(requests.Session):
     With several APIs, `stage.http.to("RelationshipApi").get("/followers/amy")` says which.
     """
 
-    def __init__(self, endpoints: Callable[[], dict[str, str]], api: str | None = None) -> None:
+    def __init__(
+        self,
+        endpoints: Callable[[], dict[str, str]],
+        api: str | None = None,
+        on_answer: Callable[[requests.Response], None] = lambda _: None,
+    ) -> None:
         super().__init__()
+        self._on_answer = on_answer
         # Proxies and credentials of the machine have no business in a stage.
         self.trust_env = False
         self.mount("https://", _StageAdapter())
@@ -43,14 +49,16 @@ class StageSession(requests.Session):
     def to(self, api: str) -> StageSession:
         """A session for one of several APIs, by logical id."""
         self._endpoint(api)
-        return StageSession(self._endpoints, api)
+        return StageSession(self._endpoints, api, self._on_answer)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request; see `requests.Session.request`."""
         text = url.decode() if isinstance(url, bytes) else url
         if "://" not in text:
             text = urljoin(self._endpoint(self._api) + "/", text.lstrip("/"))
-        return super().request(method, text, *args, **kwargs)
+        answer = super().request(method, text, *args, **kwargs)
+        self._on_answer(answer)
+        return answer
 
     def _endpoint(self, api: str | None) -> str:
         endpoints = self._endpoints()

@@ -12,7 +12,7 @@ import pickle
 import tempfile
 import weakref
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -23,6 +23,15 @@ IN_MEMORY_MAX = 8_192
 
 CURRENT = -1
 """As a cause: whatever the running task does now."""
+
+OBSERVED = "observed"
+"""The key in the detail of a record that was observed from outside, so that others like it may have gone unseen."""
+
+UNPROVED = "unproved"
+"""The key in the detail of a record whose cause is not known, or is only likely; its value says why."""
+
+UNSURE = "unsure"
+"""The key in the detail of an outcome of which it was seen that it came, and not whether it was a good one; its value says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,15 @@ class Journal:
 
     def write(self, kind: str, resource: str, *, cause: int | None = CURRENT, **detail: Any) -> Record:
         """Append a record; `cause` is what the running task does unless given."""
-        record = Record(len(self), self._clock.now(), kind, resource, self.meant(cause), detail)
+        return self._append(Record(len(self), self._clock.now(), kind, resource, self.meant(cause), detail))
+
+    def write_past(
+        self, at: float, kind: str, resource: str, detail: Mapping[str, Any], *, cause: int | None = None
+    ) -> Record:
+        """Append a record of what was observed only after it had happened, as it is on a deployed stage."""
+        return self._append(Record(len(self), at, kind, resource, cause, dict(detail)))
+
+    def _append(self, record: Record) -> Record:
         self._recent.append(record)
         if len(self._recent) > IN_MEMORY_MAX:
             self._spilled.extend(self._recent[: IN_MEMORY_MAX // 2])
@@ -91,6 +108,14 @@ class Journal:
         record.detail.update(detail)
         if record.n < self._on_disk:
             self._spilled.replace(record)
+
+    def _replace(self, record: Record) -> None:
+        """Put another record in the place of the one with its number."""
+        on_disk = len(self._spilled)
+        if record.n < on_disk:
+            self._spilled.replace(record)
+        else:
+            self._recent[record.n - on_disk] = record
 
     def meant(self, cause: int | None) -> int | None:
         """The record that a `cause` stands for: what the running task does, for `CURRENT`."""

@@ -18,6 +18,7 @@ from stagefright.event import ENVELOPE, PAYLOADS, Event, is_event
 from stagefright.journal import Journal, Record
 from stagefright.matching import Expectation, check_roots
 from stagefright.misses import Surroundings, no_event, unexpected_events
+from stagefright.naming import name_of
 from stagefright.settings import Settings
 from stagefright.spans import Span, parse_span
 
@@ -104,6 +105,11 @@ class Observed(Protocol):
     """A stage, as far as a listener is concerned."""
 
     @property
+    def is_deployed(self) -> bool:
+        """Whether its time is real, so that waiting proves nothing of what may still come."""
+        ...
+
+    @property
     def journal(self) -> Journal:
         """What happened."""
         ...
@@ -132,7 +138,7 @@ class Observed(Protocol):
         ...
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
-        """Let time pass until the condition is true, nothing is due, or the span is over; its last value."""
+        """Let time pass until the condition is true, nothing is due (or moves), or the span is over; its last value."""
         ...
 
 
@@ -212,7 +218,10 @@ class Listen:
             if name in (logical_id, resource.physical_id, resource.arn):
                 return logical_id
         kind = asked.types[0]
-        other = self._stage.resources.get(name)
+        meant = name_of(self._stage, name)
+        if meant in fitting:
+            return meant
+        other = self._stage.resources.get(meant)
         if other is not None:
             raise UsageError(
                 f"{name} is an {other.type}, and this listener is for an {kind}. {_verb_for(other.type)}"
@@ -254,7 +263,9 @@ class Listener:
 
     @property
     def events(self) -> list[Event]:
-        """All events so far, in order, each once."""
+        """All events so far, in order, each once; on a deployed stage, as far as a look now shows them."""
+        if self._stage.is_deployed:
+            self._stage.run_until(lambda: True, 0.0)
         return list(self._read())
 
     def expect(self, *misplaced: Any, within: Span = WITHIN, **parts: Any) -> Event:
@@ -270,7 +281,7 @@ class Listener:
         until = self._stage.clock.now() + within_s
         event = self._stage.run_until(self._search(expectation).first, within_s)
         if event is None:
-            is_quiet = self._stage.clock.now() < until
+            is_quiet = not self._stage.is_deployed and self._stage.clock.now() < until
             raise ExpectationFailed(no_event(self._surroundings(), expectation, within_s, is_quiet=is_quiet))
         self._taken.add(event.id)
         return event
@@ -279,7 +290,8 @@ class Listener:
         """
         Run the stage until nothing is due, and fail if an event came that satisfied no expectation.
 
-        That is sound: in a quiet stage nothing more can happen.
+        That is sound on a local stage: in a quiet one nothing more can happen. A deployed stage is only seen not to move for a
+        while (the setting `quiet`).
         """
         self._refuse(Expectation(), math.inf, "")
 
@@ -337,14 +349,15 @@ class Listener:
             identity=self._identity,
             resource=self.resource,
             armed=self._armed,
-            events=self.events,
+            events=list(self._read()),
             taken=frozenset(self._taken),
             only=self._only,
             filtered=self._filtered,
+            is_deployed=self._stage.is_deployed,
         )
 
     def __repr__(self) -> str:
-        return f"<Listener on {self.resource}: {len(self.events)} events>"
+        return f"<Listener on {self.resource}: {len(self._read())} events>"
 
 
 class _Search:

@@ -7,6 +7,7 @@ where it stopped; what to try next.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Surroundings:
     """The listener's own pattern."""
     filtered: Sequence[Event] = ()
     """The events that its pattern kept out."""
+    is_deployed: bool = False
+    """Whether the stage is outside this process, where only what has a listener is seen."""
 
     @property
     def asked(self) -> str:
@@ -64,14 +67,21 @@ class Surroundings:
 
 def no_event(around: Surroundings, expectation: Expectation, within_s: float, *, is_quiet: bool) -> str:
     """The message of an `expect` that waited in vain."""
-    span = format_span(within_s)
-    waited = f"; nothing is due any more, so none will come (waited up to {span})" if is_quiet else f" within {span}"
     return _message(
-        f"No event on {around.asked} matched {expectation}{waited}.",
+        f"No event on {around.asked} matched {expectation}{_waited(within_s, is_quiet=is_quiet)}.",
         _seen(around, expectation),
         _story(around),
         _advice(list(_hints(around, expectation))),
     )
+
+
+def _waited(within_s: float, *, is_quiet: bool) -> str:
+    span = format_span(within_s)
+    if is_quiet:
+        return f"; nothing is due any more, so none will come (waited up to {span})"
+    if math.isinf(within_s):
+        return " until nothing was seen to move any more (which is no proof that none will come)"
+    return f" within {span}"
 
 
 def unexpected_events(around: Surroundings, expectation: Expectation, found: Sequence[Event], when: str) -> str:
@@ -168,10 +178,20 @@ def _hints(around: Surroundings, expectation: Expectation) -> Iterator[str]:
     yield from _pending_retries(around)
     yield from _came_early(around, expectation)
     yield from _came_elsewhere(around, expectation)
-    if not around.events:
+    if around.is_deployed:
+        yield from _out_of_sight(around)
+    elif not around.events:
         yield from _silence(around)
     elif not around.flow.errors and not any(expectation.accepts(event, around.identity) for event in around.events):
         yield f"compare the fields above; listener.events holds all {len(around.events)} of them"
+
+
+def _out_of_sight(around: Surroundings) -> Iterator[str]:
+    """What may have happened in a deployed stage all the same."""
+    if around.only is not None:
+        yield "the bus applies the listener's pattern, so what that kept out was not seen: listen without it, and expect(pattern=...)"
+    yield "in a deployed stage only what has a listener is seen, and only what came after it was armed: listen upstream as well"
+    yield "what is still under way does not show: wait longer (within=...)"
 
 
 def _came_before(around: Surroundings, expectation: Expectation) -> Iterator[str]:

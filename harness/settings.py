@@ -15,9 +15,12 @@ from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stagefright.errors import SettingsError, nearest
+from stagefright.errors import SettingsError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from stagefright.spans import Span
 
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
@@ -98,10 +101,39 @@ def _path(value: object) -> Path:
     return Path(_text(value))
 
 
+def _span(value: object) -> Span:
+    # Imported here because a run that sets none should not pay for it.
+    from stagefright.spans import parse_span
+
+    if not isinstance(value, str | int | float):
+        raise _Refused
+    try:
+        parse_span(value)
+    except UsageError:
+        raise _Refused from None
+    return value
+
+
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise _Refused
     return tuple(_text(item) for item in value)
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    # Imported here because most runs allow none.
+    from stagefright.hosts import AllowedHost
+
+    entries = _texts(value)
+    for entry in entries:
+        try:
+            AllowedHost.read(entry)
+        except ValueError:
+            raise _Refused(
+                f"allow_hosts has {entry!r}, which is no host. Write a name or a pattern, with or without a port: api.example.com, "
+                "*.example.com, db.internal:5432, [::1]:8080."
+            ) from None
+    return entries
 
 
 def _table(value: object) -> dict[str, str]:
@@ -227,6 +259,7 @@ def _executors_from_text(text: str) -> object:
 
 TEXT = Kind("text", _text)
 PATH = Kind("a path", _path)
+SPAN = Kind('a span of time such as "30s" or "5m"', _span)
 ACCOUNT = Kind("an account id: text of 12 digits", _account)
 TARGET = Kind(f"one of {', '.join(TARGETS)}", _target)
 SWITCH = Kind("true or false", _switch, _switch_from_text)
@@ -234,6 +267,7 @@ SEED = Kind("a whole number", _seed, _seed_from_text)
 AMOUNT = Kind("a whole number above zero", _amount, _seed_from_text)
 SHARE = Kind("a number above 0, and 1 at most", _share, _share_from_text)
 TEXTS = Kind("a list of texts", _texts, _texts_from_text)
+HOSTS = Kind("a list of texts", _hosts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
 ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
 AT_LEAST_ONCE = Kind(f"a table of {' and '.join(PROBABILITIES)}", _at_least_once, _table_from_text)
@@ -259,7 +293,9 @@ class Settings:
     """
 
     template: Path | None = _key(PATH)  # noqa: RUF009 (it only makes a field)
-    """The template; None: the one found in `directory`."""
+    """The template, or the directory that a tool wrote (`.serverless`, `cdk.out`); None: the one found in `directory`."""
+    stack: str | None = _key(TEXT)
+    """Which stack of a cloud assembly; several with commas, `*` for all. What they depend on comes along."""
     parameters: Mapping[str, str] = _table_key(TABLE)
     """Values of the template's parameters."""
     target: str = _key(TARGET, TARGETS[0])
@@ -281,18 +317,28 @@ class Settings:
     """The emulator's container image."""
     endpoint_url: str | None = _key(TEXT)
     """An emulator that already runs."""
-    allow_hosts: tuple[str, ...] = _key(TEXTS, ())
-    """Hosts outside the stage that handlers may reach."""
+    allow_hosts: tuple[str, ...] = _key(HOSTS, ())
+    """Hosts outside the stage that handlers and tests may reach: names or patterns, with or without a port."""
     protected: tuple[str, ...] = _key(TEXTS, ("prod", "prod-*", "production", "live"))
     """Patterns of stage names, and of account ids, that are never hurt or deleted."""
     blast_radius: float = _key(SHARE, 1.0)
     """The share of a stage's functions that chaos may hurt at once."""
+    correlation_keys: tuple[str, ...] = _key(TEXTS, ())
+    """More names, besides the usual ones, under which the functions of a deployed stage log and hand on a correlation id."""
+    chaos_lease: Span = _key(SPAN, "15m")  # noqa: RUF009 (it only makes a field)
+    """How long a flag on a deployed stage is good for, if nobody heals it."""
     accounts: tuple[str, ...] = _key(TEXTS, ())
     """The accounts that a deployed stage may live in; none named: any."""
     strict_template: bool = _key(SWITCH, False)
     """Whether a resource that the stage cannot stand up is an error instead of a warning."""
     shared: Mapping[str, Any] = _table_key(SHARED)
     """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
+    leak_scan: bool = _key(SWITCH, False)
+    """Whether the items and objects of a deployed stage are counted before and after each test, to tell what the test left."""
+    quiet: Span | None = _key(SPAN)  # noqa: RUF009 (it only makes a field)
+    """How long nothing may move before a deployed stage counts as settled; None: 5 seconds on an emulator, 30 on AWS."""
+    settle_within: Span = _key(SPAN, "10m")  # noqa: RUF009 (it only makes a field)
+    """How long a deployed stage may take to settle."""
     seed: int = _key(SEED, 0)
     """What all chance depends on."""
     account_concurrency: int | None = _key(AMOUNT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import linecache
 from collections.abc import Callable
@@ -31,6 +32,19 @@ def clip(text: str, length_max: int = SHOWN_MAX) -> str:
     """
     line = " ".join(text.split())
     return line if len(line) <= length_max else f"{line[: max(1, length_max - 9)]}… ({len(line)} characters)"
+
+
+def text_of(data: bytes) -> str:
+    """
+    Bytes for the journal: text if they are text, else base64.
+
+    >>> text_of(b"hello"), text_of(bytes([255]))
+    ('hello', '/w==')
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(data).decode()
 
 
 def offset(seconds: float) -> str:

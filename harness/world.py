@@ -36,6 +36,7 @@ from stagefright.functions import modules
 from stagefright.functions.executor import Executor
 from stagefright.functions.log import LogSink
 from stagefright.functions.output import RuntimeLogHandler
+from stagefright.hosts import may_reach
 from stagefright.journal import Journal
 from stagefright.services.apis.endpoints import EndpointService
 from stagefright.services.archives import ArchiveService
@@ -165,7 +166,7 @@ class World:
         self.kernel.serves_host = lambda host: self.endpoints.serves_host(host) or is_bucket_host(host)
         self.kernel.serve_http = self._serve_http
         self.kernel.serve_endpoint = self._serve_aws
-        self.kernel.allows_host = lambda host: host in self.allow_hosts
+        self.kernel.allows_host = lambda host, port: may_reach(self.allow_hosts, host, port)
 
     # -- life --------------------------------------------------------------------------------------------------------
 

@@ -136,6 +136,15 @@ class _Conserved(Check):
             return self._broken(reason, evidence=evidence, counts=counts)
         return self._holds(f"{told}.", counts=counts)
 
+    def doubt(self, history: History, verdict: Verdict) -> str | None:  # noqa: ARG002 - the counts say it
+        """It holds only if each event was seen to come to a good end; that one was lost cannot be seen."""
+        if verdict.broken:
+            return "That an event was lost, or never accepted, cannot be seen on a deployed stage; it may have gone unseen."
+        unseen = verdict.counts["retrying"]
+        if unseen:
+            return f"{plural(unseen, 'event')} {'was' if unseen == 1 else 'were'} not seen to come to any end."
+        return None
+
     def _late(self, history: History, accepted: Mapping[str, Record], fates: _Fates) -> list[str]:
         """The events that are on their way for longer than allowed."""
         if self.within is None:
@@ -204,6 +213,16 @@ class _DeadLettered(Check):
     def __init__(self, consumer: str, queue: str | None) -> None:
         self.consumer = consumer
         self.queue = queue
+
+    def doubt(self, history: History, verdict: Verdict) -> str | None:
+        """It holds only if each event that failed was seen to succeed later, or to be kept."""
+        if verdict.broken:
+            return None
+        runs = history.runs_of(self.consumer)
+        safe = {item for record in history.dead_letters for item in history.items_of(record)}
+        done = {item for run in runs for item in run.succeeded_items}
+        open_ = {item for run in runs for item in run.failed_items} - safe - done
+        return f"{plural(len(open_), 'event')} that it failed with may still be tried, or be lost." if open_ else None
 
     def judge(self, history: History) -> Verdict:
         tried = {item for run in history.runs_of(self.consumer) for item in run.failed_items}

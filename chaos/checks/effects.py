@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import repeat
 
 from stagefright.chaos.checks.attribution import attributed, repeated
 from stagefright.chaos.checks.calls import is_call, refuse_unknown_call
 from stagefright.chaos.checks.history import History, Run
 from stagefright.chaos.checks.verdict import Check, Verdict
-from stagefright.journal import Record
+from stagefright.journal import UNPROVED, Record
 from stagefright.wording import plural
 
 Effect = str | Callable[[Record], bool]
@@ -75,6 +75,14 @@ class _Effective(Check):
                     child for child in history.children(record) if child.kind == "event" and self._is_effect(child)
                 )
 
+    def _is_seen(self, history: History, runs: Iterable[Run]) -> bool:
+        """Whether on a deployed stage all effects of some runs can be seen: they are logged, or observed and each proved to be somebody's."""
+        runs = list(runs)
+        found = [record for run in runs for record in self._effects(history, run)]
+        resources = {record.resource for record in found if record.kind == "event"}
+        stray = any(UNPROVED in event.detail and event.resource in resources for event in history.of("event"))
+        return bool(found) and not stray and all(run.outcome is not None for run in runs)
+
     def _is_effect(self, record: Record) -> bool:
         if callable(self.effect):
             return self.effect(record)
@@ -99,6 +107,11 @@ class _Idempotent(_Effective):
         self._set_effect(effect)
         self.by = by
         self._per_event = per_event
+
+    def doubt(self, history: History, verdict: Verdict) -> str | None:
+        """That there was no second effect is only known if all effects are seen."""
+        is_known = verdict.broken or self._is_seen(history, history.runs_of(self.consumer))
+        return None if is_known else f"Effects of {self.consumer} may have gone unseen."
 
     def judge(self, history: History) -> Verdict:
         runs = history.runs_of(self.consumer)
@@ -172,6 +185,10 @@ class _HasEffect(_Effective):
         self.consumer = consumer
         self._set_effect(effect)
 
+    def doubt(self, history: History, verdict: Verdict) -> str | None:  # noqa: ARG002 - what was seen is enough
+        """An effect that is missing may have gone unseen."""
+        return f"Effects of {self.consumer} may have gone unseen." if verdict.broken else None
+
     def judge(self, history: History) -> Verdict:
         groups = _groups(history.runs_of(self.consumer))
         done = [group for group in groups if any(run.succeeded_items for run in group)]
@@ -226,6 +243,24 @@ class _InOrder(Check):
                 return self._broken(f"{said}{of_key}.", evidence=[earlier, later, *ends])
         return self._holds(
             f"{plural(len(compared), 'key')} with {plural(sum(map(len, compared.values())), 'event')}, all in order."
+        )
+
+    def doubt(self, history: History, verdict: Verdict) -> str | None:
+        """Both of two events that are out of order must be seen to be finished; and all of them, if none is."""
+        runs = history.runs_of(self.consumer)
+        finished = _finished(history, runs)
+        events = [
+            event
+            for sequence in self._sequences(history, {i for run in runs for i in run.items}).values()
+            for event in sequence
+        ]
+        if verdict.broken:
+            events = [event for event in verdict.evidence if event.kind == "event"]
+        waiting = [event for event in events if _id(event) not in finished]
+        return (
+            f"{plural(len(waiting), 'event')} {'was' if len(waiting) == 1 else 'were'} not seen to be finished."
+            if waiting
+            else None
         )
 
     def _sequences(self, history: History, items: set[str]) -> dict[tuple[str, object], list[Record]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from stagefright.flow import HARMLESS_DROPS
-from stagefright.journal import Record
+from stagefright.journal import OBSERVED, UNPROVED, UNSURE, Record
 
 TIMED_OUT = "Sandbox.Timedout"
 """The error type of an invocation that Lambda ended at its timeout."""
@@ -27,6 +27,8 @@ class Run:
     """Those that the function reported as failed, and that come again for it."""
     unheard: frozenset[str]
     """Those that it reported although its mapping does not listen: for Lambda they are done."""
+    is_answer_known: bool = True
+    """Whether it is known which of its events it reported as failed."""
 
     @property
     def function(self) -> str:
@@ -51,7 +53,7 @@ class Run:
     @property
     def succeeded_items(self) -> tuple[str, ...]:
         """The events that it has done its work for."""
-        if self.outcome is None or self.failed:
+        if self.outcome is None or self.failed or UNSURE in self.outcome.detail or not self.is_answer_known:
             return ()
         return tuple(item for item in self.items if item not in self.reported | self.unheard)
 
@@ -76,7 +78,7 @@ class History:
         self._by_n = {record.n: record for record in self.records}
         self._children: dict[int, list[Record]] = {}
         for record in self.records:
-            if record.cause is not None:
+            if record.cause is not None and UNPROVED not in record.detail:
                 self._children.setdefault(record.cause, []).append(record)
 
     # -- the tree ----------------------------------------------------------------------------------------------------
@@ -86,8 +88,13 @@ class History:
         return (r for r in self.records if r.kind in kinds and resource in (None, r.resource))
 
     def cause_of(self, record: Record) -> Record | None:
-        """The record that led to this one, if it is part of the evidence."""
-        return None if record.cause is None else self._by_n.get(record.cause)
+        """The record that led to this one, if it is part of the evidence; what is only likely to have led to it is not."""
+        return None if record.cause is None or UNPROVED in record.detail else self._by_n.get(record.cause)
+
+    @cached_property
+    def is_observed(self) -> bool:
+        """Whether it is what was observed of a deployed stage, so that things may have happened that it does not show."""
+        return any(OBSERVED in record.detail for record in self.records)
 
     def above(self, record: Record) -> Iterator[Record]:
         """What led to a record, nearest first."""
@@ -119,7 +126,15 @@ class History:
         outcome = next((r for r in self._children.get(invocation.n, ()) if r.kind == "outcome"), None)
         source, items = self._worked_on(invocation)
         reported = frozenset(self._reported(outcome))
-        return Run(invocation, outcome, source, items, reported, _identifiers(outcome).intersection(items) - reported)
+        unheard = _identifiers(outcome).intersection(items) - reported
+        return Run(invocation, outcome, source, items, reported, unheard, self._is_answer_known(invocation, outcome))
+
+    def _is_answer_known(self, invocation: Record, outcome: Record | None) -> bool:
+        """A log does not have the answer, which matters if the mapping reads batch item failures from it."""
+        if outcome is None or "payload" in outcome.detail or OBSERVED not in outcome.detail:
+            return True
+        cause = self.cause_of(invocation)
+        return cause is None or cause.kind != "delivery" or cause.detail.get("reports_failures") is False
 
     def _worked_on(self, invocation: Record) -> tuple[str | None, tuple[str, ...]]:
         # What a fault did to an event on its way stands between its delivery and the run.

@@ -7,7 +7,7 @@ from typing import Any
 from stagefright.chaos.checks.calls import refuse_unknown_call
 from stagefright.chaos.checks.history import History, Run
 from stagefright.chaos.checks.verdict import Check, Verdict
-from stagefright.journal import Record
+from stagefright.journal import UNSURE, Record
 from stagefright.wording import plural
 
 RECURSION_MAX = 16
@@ -71,6 +71,18 @@ class _FallbackUsed(Check):
             counts={"hurt": len(hurt)},
         )
 
+    def doubt(self, history: History, verdict: Verdict) -> str | None:
+        """A run must be seen to end, and with what, if that matters; its log has no answers."""
+        hurt = [run for run in history.runs_of(self.function) if _wounds(history, run)]
+        if verdict.broken and any(run.failed for run in hurt):
+            return None
+        if any(run.outcome is None for run in hurt):
+            return f"A run of {self.function} was not seen to end."
+        if any(UNSURE in run.outcome.detail for run in hurt if run.outcome is not None):
+            return f"The log of {self.function} does not say whether it failed."
+        is_answer_seen = all("payload" in run.outcome.detail for run in hurt if run.outcome is not None)
+        return None if self.answers is None or is_answer_seen else f"What {self.function} answered is not in its log."
+
     def _fault(self, run: Run) -> str | None:
         if run.outcome is None:
             return "never ended"
@@ -104,7 +116,7 @@ class _RecoveredAfterHeal(Check):
         after = [run for run in runs if run.invocation.n > healed_from]
         if not after:
             return self._unknown(f"{self.function} did not run again after the last fault.")
-        failed = [run for run in after if run.failed or run.outcome is None]
+        failed = [run for run in after if run.failed or (run.outcome is None and not history.is_observed)]
         if failed:
             told = f"{self.function} failed in {len(failed)} of {plural(len(after), 'run')} after the last fault"
             return self._broken(f"{told}.", evidence=[run.last for run in failed], counts={"failed": len(failed)})
@@ -112,9 +124,20 @@ class _RecoveredAfterHeal(Check):
             f"{plural(len(after), 'run')} after the last fault, none failed.", counts={"runs": len(after)}
         )
 
+    def doubt(self, history: History, verdict: Verdict) -> str | None:
+        """Each run must be seen to end well."""
+        runs = history.runs_of(self.function)
+        if not verdict.broken and any(run.outcome is None or UNSURE in run.outcome.detail for run in runs):
+            return f"A run of {self.function} was not seen to end, or its log does not say how."
+        return None
+
 
 class _NoRetryStorm(Check):
     name = "no_retry_storm"
+
+    def doubt(self, history: History, verdict: Verdict) -> str | None:  # noqa: ARG002 - whatever they are
+        """The calls of a function are seen by a local stage alone."""
+        return f"The SDK calls of {self.function} cannot be seen on a deployed stage."
 
     def __init__(self, function: str, calls_max: float, to: str | None) -> None:
         self.function = function
@@ -161,6 +184,14 @@ class _RecursionStopped(Check):
                 f"{told}, more than {self.invocations_max}.", evidence=chain, counts={"invocations": len(chain)}
             )
         return self._holds(f"{told}, and then no more.", evidence=chain[-1:], counts={"invocations": len(chain)})
+
+    def doubt(self, history: History, verdict: Verdict) -> str | None:  # noqa: ARG002 - a chain that is seen is enough
+        """That a chain has ended is not seen."""
+        return (
+            None
+            if verdict.broken
+            else f"That no further invocation of {self.function} follows cannot be seen on a deployed stage."
+        )
 
     def _chain(self, history: History, run: Run) -> list[Record]:
         above = [r for r in history.above(run.invocation) if r.kind == "invocation" and r.resource == self.function]

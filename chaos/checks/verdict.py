@@ -126,7 +126,7 @@ class Check:
         problems = [*self.unknown_names(known | {record.resource for record in records})] if known else []
         if problems:
             raise UsageError("\n".join(problems))
-        return self.judge(History(records))
+        return self.verdict_on(History(records))
 
     def unknown_names(self, known: Collection[str]) -> Iterator[str]:
         """What is wrong with the names of resources in this check, if `known` are all there are."""
@@ -140,6 +140,14 @@ class Check:
         """The resources that it names."""
         return [name for setting in NAMES if isinstance(name := vars(self).get(setting), str)]
 
+    def verdict_on(self, history: Any) -> Verdict:
+        """The verdict on a history; unknown if it rests on what the evidence of a deployed stage cannot show."""
+        verdict = self.judge(history)
+        if verdict.unknown or not history.is_observed:
+            return verdict
+        doubt = self.doubt(history, verdict)
+        return verdict if doubt is None else self._unknown(f"{doubt} (So far: {verdict.reason})")
+
     def require(self, evidence: Iterable[Record] | Evidence) -> Verdict:
         """The verdict, if the check holds; else `BrokenPromise`, also if it is unknown, since nothing was proved then."""
         verdict = self(evidence)
@@ -150,6 +158,10 @@ class Check:
     def judge(self, history: Any) -> Verdict:
         """The verdict on a history."""
         raise NotImplementedError
+
+    def doubt(self, history: Any, verdict: Verdict) -> str | None:  # noqa: ARG002 - for subclasses
+        """Why a verdict on what was observed of a deployed stage is not sure; None if it is."""
+        return f"What {self.name} judges can only be seen on a local stage, whose journal has everything."
 
     def __and__(self, other: Check) -> Check:
         return _Combined("and", (self, other))
@@ -182,8 +194,11 @@ class _Combined(Check):
     def parts(self) -> tuple[Check, ...]:
         return self._parts
 
+    def doubt(self, history: Any, verdict: Verdict) -> str | None:  # noqa: ARG002 - the parts have had theirs
+        return None
+
     def judge(self, history: Any) -> Verdict:
-        verdicts = tuple(part.judge(history) for part in self._parts)
+        verdicts = tuple(part.verdict_on(history) for part in self._parts)
         worst = self._word == "and"
         rank = (max if worst else min)(verdict.rank for verdict in verdicts)
         deciding = [verdict.check for verdict in verdicts if verdict.rank is rank]
@@ -196,6 +211,8 @@ class _Combined(Check):
 
 
 def _records(evidence: Any) -> list[Record]:
+    if hasattr(evidence, "arranged"):  # the journal of a deployed stage, whose order is not that of its causes
+        evidence = evidence.arranged()
     found = list(evidence.records if hasattr(evidence, "records") else evidence)
     if all(isinstance(record, Record) for record in found):
         return found

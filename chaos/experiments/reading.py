@@ -33,7 +33,7 @@ from stagefright.chaos.experiments.steps import STEP_TYPES, Inject
 from stagefright.errors import ExperimentError, UsageError, nearest
 from stagefright.wording import shorten
 
-KEYS = ("title", "description", "nightly", "setup", "steady_state", "method", "rollbacks", "expect")
+KEYS = ("title", "description", "nightly", "setup", "steady_state", "method", "stop_when", "rollbacks", "expect")
 """What an experiment has, in the order in which it is read."""
 
 FOREIGN = {
@@ -41,9 +41,14 @@ FOREIGN = {
     "steady-state": "steady_state",
     "tags": "nightly: true",
     "hypothesis": "expect, a list of checks",
+    "stop_condition": "stop_when, a list of alarms and checks",
+    "stopConditions": "stop_when, a list of alarms and checks",
     "actions": "method; a template of AWS FIS is imported with stagefright.chaos.formats.from_fis",
 }
 """What people bring from Chaos Toolkit and AWS FIS, with our word for it."""
+
+ALARM = "alarm"
+"""The key of a CloudWatch alarm among the stop conditions."""
 
 ANY = "any"
 """The key of a list of checks of which one must give the verdict."""
@@ -99,6 +104,7 @@ class _Reader:
             "nightly": self._switch(found, "nightly"),
             **{name: self._list(found.get(name), (name,), self._step) for name in ("setup", "method", "rollbacks")},
             "steady_state": self._list(found.get("steady_state"), ("steady_state",), self._step_or_check),
+            "stop_when": self._list(found.get("stop_when"), ("stop_when",), self._condition),
             "expect": self._list(found.get("expect"), ("expect",), self._expected),
         }
         if "method" not in found:
@@ -166,6 +172,20 @@ class _Reader:
         plan = read_plan(self._document, value["chaos"], (*where, "chaos"))
         return Inject(plan, steps) if plan is not None else None
 
+    # -- stop conditions -----------------------------------------------------------------------------------------------
+
+    def _condition(self, value: Any, where: Where) -> str | Check | None:
+        """`alarm: HighErrors` (a logical id, a name or an ARN), or a check."""
+        if not isinstance(value, dict) or set(value) != {ALARM}:
+            return self._check(value, where, others=(ALARM, ANY))
+        name = value[ALARM]
+        if isinstance(name, str) and name:
+            return name
+        self._wrong(
+            (*where, ALARM), f"it is the logical id, the name or the ARN of an alarm; received {shorten(name)}."
+        )
+        return None
+
     # -- checks --------------------------------------------------------------------------------------------------------
 
     def _expected(self, value: Any, where: Where) -> Expected | None:
@@ -182,8 +202,8 @@ class _Reader:
         self._wrong(where, f"there is no verdict {shorten(value)}. {nearest(str(value), VERDICTS)}")
         return "holds"
 
-    def _check(self, value: Any, where: Where) -> Check | None:
-        named = self._one_key(value, where, "check", CHECKS, others=(ANY,))
+    def _check(self, value: Any, where: Where, others: Sequence[str] = (ANY,)) -> Check | None:
+        named = self._one_key(value, where, "check", CHECKS, others=others)
         if named is None:
             return None
         name, settings = named

@@ -76,6 +76,7 @@ class Report:
                 self.lines[place] += "   <-- failed here"
                 self._tell(error, f"{self._phase}, step {number} ({step!r})")
             raise
+        scene.chaos.look()
         took_s = scene.stage.clock.now() - start
         self.lines[place] += f"   ({offset(took_s)})" if took_s else ""
 

@@ -138,7 +138,7 @@ def _dangling(value: Any, stage: Stage) -> Iterator[str]:
     refers = reference(value)
     if refers is not None:
         how, name = refers
-        known = stage.template.outputs if how == "Output" else stage.resources
+        known = stage.outputs if how == "Output" else stage.resources
         if name not in known:
             yield f"{how} {name}. {nearest(name, known)}"
         elif how == "GetAtt":

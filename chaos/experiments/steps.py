@@ -282,7 +282,12 @@ class Wait(Step):
 
     def take(self, scene: Scene) -> None:
         """Let it run."""
-        scene.stage.clock.advance(parse_span(self.span))
+        span_s = parse_span(self.span)
+        if scene.stage.target == "local":
+            scene.stage.clock.advance(span_s)
+        else:
+            # Real time passes by itself; meanwhile the stage is looked at, and its leases are kept alive.
+            scene.stage.run_until(lambda: False, span_s)
 
 
 @dataclass(frozen=True, repr=False)

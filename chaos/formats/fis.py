@@ -11,7 +11,7 @@ which begin with the first call that they concern.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -38,11 +38,14 @@ LEFT_OUT = (
         "arn",
         "lastUpdateTime",
     ),
-    *("logConfiguration", "roleArn", "stopConditions", "tags", "targetAccountConfigurationsCount"),
+    *("logConfiguration", "roleArn", "tags", "targetAccountConfigurationsCount"),
 )
-"""Parts of a template that say nothing about harm: who may run it, what is reported, when a run on AWS must stop."""
+"""Parts of a template that say nothing about harm: who may run it, and what is reported."""
 
-TEMPLATE_KEYS = ("description", "targets", "actions")
+TEMPLATE_KEYS = ("description", "targets", "actions", "stopConditions")
+ALARM_SOURCE = "aws:cloudwatch:alarm"
+"""The source of a stop condition that is an alarm."""
+
 ACTION_KEYS = ("actionId", "description", "parameters", "targets", "startAfter")
 
 
@@ -54,6 +57,8 @@ class FisPlan:
     duration_s: float
     description: str
     left_out: tuple[str, ...] = ()
+    stop_when: tuple[str, ...] = ()
+    """The ARNs of the alarms that stop it, for `chaos.inject(plan, stop_when=...)`."""
 
 
 @dataclass
@@ -100,6 +105,7 @@ class _Reader:
                 self._refusals.add("", f"a template has no {key!r}. {nearest(key, (*TEMPLATE_KEYS, *LEFT_OUT))}")
         actions = self._mapping(self._template, "actions", "")
         timed = {name: self._action(name, action) for name, action in actions.items()}
+        stop_when = tuple(self._alarms())
         self._schedule(timed)
         self._refuse_conflicts(timed)
         if not any(one.faults for one in timed.values()):
@@ -109,7 +115,19 @@ class _Reader:
         self._refusals.end("This FIS template cannot be expressed as a plan:")
         description = str(self._template.get("description", ""))
         left_out = tuple(key for key in LEFT_OUT if self._template.get(key))
-        return FisPlan(plan_of(faults), max(one.end_s for one in timed.values()), description, left_out)
+        return FisPlan(plan_of(faults), max(one.end_s for one in timed.values()), description, left_out, stop_when)
+
+    def _alarms(self) -> Iterator[str]:
+        """The ARNs of the alarms that stop the experiment; its other source is `none`."""
+        conditions = self._template.get("stopConditions") or []
+        for index, condition in enumerate(conditions if isinstance(conditions, list) else [conditions]):
+            source = condition.get("source") if isinstance(condition, dict) else None
+            value = condition.get("value") if isinstance(condition, dict) else None
+            if source == ALARM_SOURCE and isinstance(value, str) and value:
+                yield value
+            elif source != "none":
+                problem = f"it is a mapping with the source {ALARM_SOURCE} and an alarm's ARN, or none; received {shorten(condition)}."
+                self._refusals.add(f"stopConditions[{index}]", problem)
 
     def _mapping(self, of: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
         value = of.get(key, {})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stagefright.chaos.faults.fault import AnyFault
 from stagefright.chaos.formats.durations import format_duration, parse_duration
+from stagefright.chaos.formats.fis import ALARM_SOURCE
 from stagefright.chaos.formats.fis_actions import (
     ADD_DELAY,
     DELAY_MS_MAX,
@@ -34,13 +35,20 @@ TIMEOUT_OVERRUN_MS = 1_000
 
 
 def to_fis(
-    plan: Plan, stage: Stage, *, role_arn: str, duration: Span = "5m", description: str = "", near_enough: bool = False
+    plan: Plan,
+    stage: Stage,
+    *,
+    role_arn: str,
+    duration: Span = "5m",
+    description: str = "",
+    near_enough: bool = False,
+    stop_when: Sequence[str] = (),
 ) -> dict[str, Any]:
     """
     The FIS template that does what a plan does to the functions of a stage, for `boto3.client("fis").create_experiment_template`.
 
     `duration` is for faults that hold as long as their block. An error message or type of your own is lost on FIS; such a fault is
-    refused unless `near_enough`. Raises `ExperimentError`, which names everything that FIS cannot express.
+    refused unless `near_enough`. `stop_when` are alarms, by ARN. Raises `ExperimentError`, which names everything that FIS cannot express.
     """
     refusals, actions, targets = Refusals(), dict[str, Any](), dict[str, Any]()
     for index, (name, fault) in enumerate(plan):
@@ -61,7 +69,7 @@ def to_fis(
         "description": description or repr(plan),
         "targets": targets,
         "actions": actions,
-        "stopConditions": [{"source": "none"}],
+        "stopConditions": [{"source": ALARM_SOURCE, "value": arn} for arn in stop_when] or [{"source": "none"}],
         "roleArn": role_arn,
     }
 

@@ -65,6 +65,32 @@ PROPERTIES: dict[str, str] = {
         "AccessLogSettings ApiId AutoDeploy ClientCertificateId DefaultRouteSettings DeploymentId Description "
         "RouteSettings StageName StageVariables Tags"
     ),
+    "AWS::CloudFormation::Stack": (
+        "Capabilities Description DisableRollback EnableTerminationProtection NotificationARNs Parameters RoleARN StackName "
+        "StackPolicyBody StackPolicyURL Tags TemplateBody TemplateURL TimeoutInMinutes"
+    ),
+    "AWS::DynamoDB::GlobalTable": (
+        "AttributeDefinitions BillingMode GlobalSecondaryIndexes GlobalTableSourceArn GlobalTableWitnesses KeySchema "
+        "LocalSecondaryIndexes MultiRegionConsistency ReadOnDemandThroughputSettings ReadProvisionedThroughputSettings Replicas "
+        "SSESpecification StreamSpecification TableName TimeToLiveSpecification WarmThroughput WriteOnDemandThroughputSettings "
+        "WriteProvisionedThroughputSettings"
+    ),
+    "AWS::Cognito::UserPool": (
+        "AccountRecoverySetting AdminCreateUserConfig AliasAttributes AutoVerifiedAttributes DeletionProtection "
+        "DeviceConfiguration EmailAuthenticationMessage EmailAuthenticationSubject EmailConfiguration "
+        "EmailVerificationMessage EmailVerificationSubject EnabledMfas LambdaConfig MfaConfiguration Policies "
+        "Schema SmsAuthenticationMessage SmsConfiguration SmsVerificationMessage UserAttributeUpdateSettings "
+        "UserPoolAddOns UserPoolName UserPoolTags UserPoolTier UsernameAttributes UsernameConfiguration "
+        "VerificationMessageTemplate WebAuthnFactorConfiguration WebAuthnRelyingPartyID WebAuthnUserVerification"
+    ),
+    "AWS::Cognito::UserPoolClient": (
+        "AccessTokenValidity AllowedOAuthFlows AllowedOAuthFlowsUserPoolClient AllowedOAuthScopes "
+        "AnalyticsConfiguration AuthSessionValidity CallbackURLs ClientName DefaultRedirectURI "
+        "EnablePropagateAdditionalUserContextData EnableTokenRevocation ExplicitAuthFlows GenerateSecret "
+        "IdTokenValidity LogoutURLs PreventUserExistenceErrors ReadAttributes RefreshTokenRotation "
+        "RefreshTokenValidity SupportedIdentityProviders TokenValidityUnits UserPoolId WriteAttributes"
+    ),
+    "AWS::Cognito::UserPoolGroup": "Description GroupName Precedence RoleArn UserPoolId",
     "AWS::DynamoDB::Table": (
         "AttributeDefinitions BillingMode ContributorInsightsSpecification DeletionProtectionEnabled "
         "GlobalSecondaryIndexes ImportSourceSpecification KeySchema KinesisStreamSpecification "
@@ -138,6 +164,7 @@ PROPERTIES: dict[str, str] = {
         "Description DesiredState Enrichment EnrichmentParameters KmsKeyIdentifier LogConfiguration Name RoleArn Source "
         "SourceParameters Tags Target TargetParameters"
     ),
+    "AWS::S3::BucketPolicy": "Bucket PolicyDocument",
     "AWS::S3::Bucket": (
         "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption BucketName "
         "BucketNamePrefix BucketNamespace CorsConfiguration IntelligentTieringConfigurations "

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagefright.delivery.at_least_once import HandOver, Kind
 from stagefright.tasks import Signal
+from stagefright.wording import text_of
 
 if TYPE_CHECKING:
     from stagefright.delivery.interference import SourceKind
@@ -151,7 +152,7 @@ class StreamService:
         arrived_at = world.clock.now()
         event_id = f"{shard_id}:{sequence_number}"
         written = world.journal.write(
-            "event", world.name_of(stream_arn), id=event_id, key=partition_key, data=_text(data), shard=shard_id
+            "event", world.name_of(stream_arn), id=event_id, key=partition_key, data=text_of(data), shard=shard_id
         )
         body = {
             "kinesis": {
@@ -298,11 +299,3 @@ def arrival_text(arrived_at: float, *, milliseconds: bool) -> str:
     """An arrival time as destination records have it: DynamoDB's without milliseconds, Kinesis's with (§4.5)."""
     text = datetime.fromtimestamp(arrived_at, UTC).isoformat(timespec="milliseconds" if milliseconds else "seconds")
     return text.replace("+00:00", "Z")
-
-
-def _text(data: bytes) -> str:
-    """Data for the journal: text if it is text, else base64."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(data).decode()

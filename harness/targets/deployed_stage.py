@@ -7,6 +7,8 @@ what its functions logged. Nothing in the account changes by looking.
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -14,21 +16,41 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from stagefright.errors import ConditionNeverHeld, OnlyLocal, UnknownResource, UsageError, nearest
+from stagefright.errors import (
+    ConditionNeverHeld,
+    OnlyLocal,
+    StillMoving,
+    UnknownResource,
+    UnsupportedOperation,
+    UsageError,
+    nearest,
+)
 from stagefright.flow import Flow
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
-from stagefright.journal import Journal
 from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.api_endpoints import api_endpoints
 from stagefright.targets.arns import asked_arn
+from stagefright.targets.escape_guard import EscapeGuard
+from stagefright.targets.evidence.acts import note_acts, note_request
+from stagefright.targets.evidence.correlation import Arranged, arrange
+from stagefright.targets.evidence.log_reader import LogReader
+from stagefright.targets.evidence.observed_journal import ObservedJournal
+from stagefright.targets.evidence.wiring import AccountWiring
+from stagefright.targets.presence import Presence
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
+from stagefright.targets.taps.arming import make_tap
+from stagefright.targets.taps.ground import Ground
+from stagefright.targets.taps.log import Running
+from stagefright.targets.taps.motion import CAVEAT, Queues, quiet_s
+from stagefright.targets.taps.tap import Sighting
+from stagefright.targets.taps.taps import Taps
 from stagefright.targets.wall_clock import WallClock
-from stagefright.wording import name_of_condition
+from stagefright.wording import name_of_condition, plural
 
 if TYPE_CHECKING:
     from stagefright.event import Event
@@ -60,6 +82,9 @@ LOCAL_ONLY = {
 class DeployedStage:
     """A system that is up in an account. Made by `open_stage`; usable as a context manager, which closes it."""
 
+    is_deployed = True
+    """Its time is real, and it knows no more than was observed."""
+
     def __init__(
         self,
         name: str,
@@ -81,12 +106,27 @@ class DeployedStage:
         self.is_kept = True
         """Whether its stack stays when the stage is closed: it was there before, or is to be kept."""
         self.clock = WallClock()
-        self.journal = Journal(self.clock)
-        """What was observed since the test began."""
-        self.http = StageSession(self._api_endpoints)
+        self.journal = ObservedJournal(self.clock, lambda since: self._arranged().of_journal_since(since))
+        """What was observed since the test began, in the order in which it was; `arranged()` puts it in the order of its causes."""
+        self.logs = LogReader(self.journal, self._runtime_of, has_bare_tracebacks=account.is_emulator)
+        """Makes records of what its functions log."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called at each look, when the journal has what was observed."""
+        self.presence = Presence(account, EscapeGuard(name, settings.allow_hosts, self.journal))
+        """What holds in this process while the stage is here."""
+        self._wiring = AccountWiring(self)
+        self._clients: dict[str, Any] = {}
+        self._runtimes: dict[str, str] = {}
+        self.http = StageSession(self._api_endpoints, on_answer=note_request(self.journal))
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
+        self.ground = Ground(account, self.ledger, run, name)
+        self.taps = Taps()
+        """What observes its resources."""
+        self._began = time.time()
+        self._sighted = 0
+        self._running = Running()
         self._settled_at = 0
         self._is_here = True
         self._endpoints: dict[str, str] | None = None
@@ -117,15 +157,23 @@ class DeployedStage:
 
     def _resource(self, logical_id: str) -> StackResource:
         try:
-            return self.resources[logical_id]
+            return self.resources[self.name_of(logical_id)]
         except KeyError:
             raise UnknownResource(
                 f"The stage has no resource {logical_id!r}. {nearest(logical_id, self.resources)}"
             ) from None
 
+    def name_of(self, spelling: str) -> str:
+        """What the stage calls the resource that a logical id, with CDK's hash or without, stands for; an unknown name as it is."""
+        if spelling in self.resources:
+            return spelling
+        return next((one.logical_id for one in self.resources.values() if one.written_as == spelling), spelling)
+
     def client(self, service: str) -> Any:
-        """A boto3 client for the stage's account and region."""
-        return self.account.client(service)
+        """A boto3 client for the stage's account and region; the journal has the calls through it that set something in motion."""
+        if service not in self._clients:
+            self._clients[service] = note_acts(self.account.client(service), self.journal)
+        return self._clients[service]
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
@@ -165,15 +213,74 @@ class DeployedStage:
         return bool(found.get("StreamSpecification", {}).get("StreamEnabled"))
 
     def observe(self, resource: str, verb: str, pattern: Mapping[str, Any] | None = None) -> None:
-        """Let the journal have, from now on, the events of a resource, as `listen.<verb>` sees them; at once, if it has them already."""
+        """
+        Let the journal have, from now on, the events of a resource, as `listen.<verb>` sees them.
+
+        Returns when what happens next will be seen. What that took in the account is taken away at the end of the test.
+        """
+        # What happened before is journaled before, so that a listener does not take it for news.
+        self.look()
+        self._arm(resource, verb, pattern)
+        if verb == "logs":
+            # A log can be read from the test's beginning on; its past is no news either.
+            self.look()
+
+    @property
+    def began_at(self) -> float:
+        """When the test began, by the account's clock."""
+        return self.ground.there(self._began)
+
+    def tail(self) -> None:
+        """Let the journal have what all functions log, since the test began."""
+        for function in self._functions():
+            self._arm(function, "logs", None)
+
+    def _arm(self, resource: str, verb: str, pattern: Mapping[str, Any] | None) -> None:
+        key = (resource, verb, json.dumps(pattern, sort_keys=True))
+        with self.account.explained(f"observe {resource} (listen.{verb})"):
+            self.taps.arm(key, f"listen.{verb}({resource!r})", lambda: make_tap(self, resource, verb, pattern))
 
     def look(self) -> None:
         """Take in what has been observed since the last look."""
+        with self.account.explained("look at what is observed"):
+            sightings = self.taps.poll()
+        for sighting in sightings:
+            self._sighted += 1
+            if sighting.kind == "log":
+                self._running.note(sighting.resource, sighting.detail["line"])
+            self._take_in(sighting)
+        for watch in list(self.watchers):
+            watch()
+
+    def _take_in(self, sighting: Sighting) -> None:
+        """Journal one thing that was observed, and what it proves."""
+        if sighting.kind == "log":
+            self.logs.take(sighting.at, sighting.resource, sighting.origin, sighting.detail["line"])
+        else:
+            self.journal.write_past(sighting.at, sighting.kind, sighting.resource, sighting.detail)
+
+    def _runtime_of(self, function: str) -> str:
+        """The runtime of a function, such as `python3.12`; "" for an image, or if the account does not say."""
+        if function not in self._runtimes:
+            from botocore.exceptions import BotoCoreError, ClientError
+
+            try:
+                answer = self.account.client("lambda").get_function_configuration(FunctionName=self.ref(function))
+            except (BotoCoreError, ClientError):
+                answer = {}
+            self._runtimes[function] = answer.get("Runtime", "")
+        return self._runtimes[function]
 
     # -- time --------------------------------------------------------------------------------------------------------
 
     def run_until(self, condition: Callable[[], T], within_s: float) -> T:
-        """Let real time pass until `condition()` is true or the span is over; returns its last value."""
+        """
+        Let real time pass until `condition()` is true or the span is over; returns its last value.
+
+        A span without end is over when the stage is quiet; see `settle`.
+        """
+        if math.isinf(within_s):
+            return self._until_quiet(condition)
         until, pause_s = time.monotonic() + within_s, FIRST_PAUSE_S
         while True:
             self.look()
@@ -183,6 +290,45 @@ class DeployedStage:
                 return value
             time.sleep(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, PAUSE_MAX_S)
+
+    def _until_quiet(self, condition: Callable[[], T]) -> T:
+        """The same, until nothing was seen to move for a while; `StillMoving` if that does not come in time."""
+        self.tail()
+        queues, limit_s = Queues(self.ground, self.resources), parse_span(self.settings.settle_within)
+        began = quiet_since = time.monotonic()
+        pause_s = min(self._quiet_s / 4, PAUSE_MAX_S)
+        while True:
+            moving = self._moving(queues)
+            value, now = condition(), time.monotonic()
+            if moving:
+                quiet_since = now
+            if value or now - quiet_since >= self._quiet_s:
+                return value
+            if now - began > limit_s:
+                raise StillMoving(self._restless(moving, limit_s))
+            time.sleep(pause_s)
+
+    @property
+    def _quiet_s(self) -> float:
+        return quiet_s(self.settings.quiet, is_emulator=self.account.is_emulator)
+
+    def _moving(self, queues: Queues) -> list[str]:
+        """What was seen to move, in words."""
+        before = self._sighted
+        self.look()
+        news = [plural(self._sighted - before, "new observation")] if self._sighted > before else []
+        running = [f"{name} is running" for name in self._running.names]
+        behind = [f"{name} has more to read" for name in self.taps.behind]
+        with self.account.explained("see what is in the stage's queues"):
+            return [*news, *running, *behind, *queues.moving()]
+
+    def _restless(self, moving: list[str], limit_s: float) -> str:
+        moves = "; ".join(moving) or f"it was never quiet for {format_span(self._quiet_s)}"
+        return (
+            f"{self.name} did not settle within {format_span(limit_s)} (settle_within): {moves}.\n{self._flow_since(0)}\n"
+            "Try next: a message that is never worked off needs a redrive policy; what recurs by itself (a schedule) never settles: use "
+            "wait_until(...) or expect(...) instead."
+        )
 
     def wait_until(self, condition: Callable[[], T], within: Span = "30s") -> T:
         """
@@ -199,18 +345,36 @@ class DeployedStage:
         )
 
     def settle(self) -> Flow:
-        """Wait until nothing moved for a while; returns the flow of what was observed since the test began or last settled."""
+        """
+        Wait until nothing was seen to move for a while; returns the flow of what was observed since the test began or last settled.
+
+        How long that while is, the setting `quiet` says. It proves less than on a local stage, as the flow's text says.
+        """
+        self._until_quiet(lambda: None)
         since, self._settled_at = self._settled_at, len(self.journal)
-        return self._flow_since(since)
+        flow = self._flow_since(since)
+        flow.caveat = CAVEAT.format(quiet=format_span(self._quiet_s))
+        return flow
 
     def flow(self, event: Event | int) -> Flow:
-        """The flow of one stimulus, as far as the evidence allows."""
+        """
+        The flow of one stimulus, as far as the evidence allows: what its functions logged, and what was observed.
+
+        An edge that is only likely has a "?" in the tree, and `unproved` lists it.
+        """
+        self.tail()
+        self.look()
         record = getattr(event, "record", event)
         assert isinstance(record, int)
-        return Flow.of(self.journal, record, known=self.resources.keys(), functions=self._functions())
+        arranged = self._arranged()
+        return Flow.of(arranged, arranged.places[record], known=self.resources.keys(), functions=self._functions())
 
     def _flow_since(self, since: int) -> Flow:
-        return Flow(self.journal, since=since, known=self.resources.keys(), functions=self._functions())
+        records = self._arranged().of_journal_since(since)
+        return Flow(records, known=self.resources.keys(), functions=self._functions())
+
+    def _arranged(self) -> Arranged:
+        return arrange(list(self.journal), keys=self.settings.correlation_keys, wiring=self._wiring)
 
     def _functions(self) -> list[str]:
         return [name for name, resource in self.resources.items() if resource.type == FUNCTION_TYPE]
@@ -223,19 +387,35 @@ class DeployedStage:
         return self._is_here
 
     def reset(self, seed: int | str | None = None) -> None:  # noqa: ARG002 - chance is AWS's own here
-        """Begin a test: forget what was observed. What the account holds stays as it is."""
+        """Begin a test: forget what was observed, and be where SDK clients lead. What the account holds stays as it is."""
+        self._close_taps()
+        self.presence.begin()
         self.journal.clear()
+        self._began = time.time()
+        self.logs.forget()
+        self._running = Running()
         self._settled_at = 0
 
     def step_aside(self) -> None:
-        """End a test: stop observing."""
+        """End a test: stop observing, take away what observing took, and let the environment be what it was."""
+        try:
+            self._close_taps()
+        finally:
+            self.presence.end()
+
+    def _close_taps(self) -> None:
+        with self.account.explained("take away what the test's listeners made (`stagefright sweep` will)"):
+            self.taps.close()
 
     def close(self) -> None:
         """Let go of the stage, and take away what this run made, unless it is to be kept."""
         self._is_here = False
+        self.presence.end()
         with ExitStack() as closing:  # whatever goes wrong with one, the others have their turn
+            closing.callback(self.ledger.close)
             while self.closers:
                 closing.callback(self.closers.pop(0))
+            closing.callback(self._close_taps)
 
     # -- what only a local stage has ---------------------------------------------------------------------------------
 
@@ -243,7 +423,7 @@ class DeployedStage:
     def endpoint_url(self) -> str:
         """Where other processes reach the emulator that the stage is in; on AWS itself there is no such thing to tell them."""
         if self.account.endpoint_url is None:
-            raise OnlyLocal(
+            raise UnsupportedOperation(
                 f"stage.endpoint_url: {self!r} is on AWS itself, where other processes find it without a URL: give them the region "
                 f"{self.account.region} and credentials (stage.account.environment())."
             )

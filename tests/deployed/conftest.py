@@ -1,16 +1,29 @@
-"""What stands in for AWS where a deployed stage is meant: a moto server in a process of its own, asked over HTTP."""
+"""
+What stands in for AWS where a deployed stage is meant: a moto server and MiniStack, each in a process of its own, asked over HTTP.
+
+One of each serves all tests of a session, so tests name their stages differently.
+"""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 
 import boto3
 import pytest
 import requests
+
+from stagefright.settings import load_settings
+from stagefright.targets import opening
+from stagefright.targets.account import Account as Way
+from stagefright.targets.run import Run
+from tests.deployed import ministack as ministack_server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -25,6 +38,11 @@ class Account:
             **KEYS,
             "AWS_ENDPOINT_URL": endpoint_url,
         }
+
+    @functools.cached_property
+    def way(self):
+        """What a stage takes to get there; shared, since clients take long to make."""
+        return Way(region="us-east-1", endpoint_url=self.endpoint_url)
 
     def client(self, service):
         return boto3.client(
@@ -78,3 +96,104 @@ def account(server):
     """An empty account."""
     server.reset()
     return server
+
+
+@pytest.fixture(scope="session")
+def ministack():
+    """One MiniStack for all tests here."""
+    with ministack_server.running() as url:
+        yield Account(url)
+
+
+@pytest.fixture(params=["moto", "ministack"])
+def emulator(request):
+    """Each of the two stand-ins for AWS."""
+    return request.getfixturevalue("server" if request.param == "moto" else "ministack")
+
+
+NUMBERS = itertools.count(1)
+
+
+class System:
+    """A project of a user's, whose stage lives behind an endpoint; its name is its own, so that nobody else's stage has it."""
+
+    def __init__(self, directory, account):
+        self.directory = directory
+        self.way = account.way
+        self.name = f"t{next(NUMBERS)}"
+        self.stack = f"shop-{self.name}"
+        self.endpoint_url = account.endpoint_url
+        self.run = Run.begin()
+        self.lines = []
+        self._opened = []
+        self._deployers = []
+
+    def write(self, name, text):
+        file = self.directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+        return file
+
+    def settings(self, **overrides):
+        given = {"target": "aws", "service": "shop", "endpoint_url": self.endpoint_url, **overrides}
+        return load_settings(self.directory, self.name, given, {})
+
+    def open(self, *, keep=False, **overrides):
+        stage = opening.open_deployed(
+            self.name,
+            self.settings(**overrides),
+            run=self.run,
+            account=self.way,
+            keep=keep,
+            progress=self.lines.append,
+        )
+        self._opened.append(stage)
+        return stage
+
+    def deploy(self, **overrides):
+        return self.deployer(**overrides).deploy()
+
+    def deployer(self, **overrides):
+        deployer = opening.deployer_of(
+            self.name, self.settings(**overrides), run=self.run, account=self.way, progress=self.lines.append
+        )
+        self._deployers.append(deployer)
+        return deployer
+
+    def remove(self, **given):
+        return opening.remove(self.name, self.settings(), account=self.way, **given)
+
+    @property
+    def progress(self):
+        return "\n".join(self.lines)
+
+    def close(self):
+        for stage in self._opened:
+            if stage.is_here:
+                stage.close()
+        for deployer in self._deployers:
+            deployer.close()
+
+
+@pytest.fixture
+def system(emulator, tmp_path):
+    """A project without a template yet, whose stage lives in the emulator."""
+    made = System(tmp_path, emulator)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ministack_system(ministack, tmp_path):
+    """The same, in MiniStack."""
+    made = System(tmp_path, ministack)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def moto_system(server, tmp_path):
+    """The same, in moto."""
+    made = System(tmp_path, server)
+    yield made
+    made.close()

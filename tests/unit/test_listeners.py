@@ -55,6 +55,8 @@ class Stage:
     def now(self, kind, resource, cause=None, **detail):
         return self.journal.write(kind, resource, cause=cause, **detail).n
 
+    is_deployed = False
+
     def has_stream(self, table):
         return table == "Orders"
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from stagefright.chaos import Chaos, Failure, Latency, Noop, Timeout, attach, merge, parse
-from stagefright.errors import FaultNeverFired, HarnessError, UnknownResource, UsageError
+from stagefright.chaos.checks import retried
+from stagefright.errors import ChaosStopped, FaultNeverFired, HarnessError, UnknownResource, UsageError
 
 OWN = "/stagefright/my-feature/Worker"
 
@@ -383,3 +384,47 @@ def test_a_deployed_stage_is_not_attached(stage):
         assert [OWN] == list(stage.ssm.parameters)
 
     assert [] == stage.wrappers
+
+
+class TestStopConditions:
+    def test_a_callable_ends_the_block(self, stage, chaos):
+        """It is asked when the block ends, if nobody looks before; everything is healed by then."""
+        with (
+            pytest.raises(ChaosStopped, match="the queue is full"),
+            chaos(Worker=Noop(), stop_when=lambda: "the queue is full"),
+        ):
+            stage.invoke("Worker")
+
+        assert {} == stage.ssm.parameters
+
+    def test_a_check_that_holds_or_is_unknown_does_not(self, stage, chaos):
+        with chaos(Worker=Noop(), stop_when=retried("Worker")):
+            stage.invoke("Worker")
+
+    def test_an_alarm_is_not_looked_at_on_a_local_stage(self, stage, chaos):
+        """Nothing can come to harm there, and no metric goes there."""
+        with chaos(Worker=Noop(), stop_when="HighErrors"):
+            stage.invoke("Worker")
+
+    def test_a_mark_can_have_them(self, stage, chaos):
+        mark = SimpleNamespace(args=(), kwargs={"Worker": Noop(), "stop_when": [lambda: True]})
+        with pytest.raises(ChaosStopped, match="returned True"), chaos.from_mark(mark):
+            stage.invoke("Worker")
+
+    def test_an_error_of_the_test_says_that_the_chaos_had_ended(self, stage, chaos):
+        """It may have failed for that."""
+        with (  # noqa: PT012
+            pytest.raises(ZeroDivisionError) as error,
+            chaos(Worker=Noop(), stop_when=lambda: "enough"),
+        ):
+            try:
+                chaos.look()
+            except ChaosStopped:
+                raise ZeroDivisionError from None
+
+        assert error.value.__notes__ == ["A stop condition had ended the chaos before: enough"]
+
+    @pytest.mark.parametrize("wrong", [7, [7], [""], object()])
+    def test_what_is_no_condition(self, chaos, wrong):
+        with pytest.raises(UsageError, match="stop_when takes"):
+            chaos(Worker=Noop(), stop_when=wrong)

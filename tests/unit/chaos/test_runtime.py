@@ -94,6 +94,8 @@ class TestAStrike:
                 "action": "inject",
                 "mode": "latency",
                 "latency_ms": 400.0,
+                "fault": "latency",
+                "settings": {"delay_ms": 400},
                 "request_id": "request-1",
             }
         ] == lines(capsys)

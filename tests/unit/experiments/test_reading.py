@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import random
+import re
 import time
 from pathlib import Path
 
@@ -313,3 +314,34 @@ def test_the_examples_are_experiments(file):
 def test_there_are_examples():
     """The glob above has found some."""
     assert len(FILES) >= 5
+
+
+class TestStopConditions:
+    METHOD = "method: [{settle: }, {request: {path: /, answers: {status: 200}}}]\n"
+
+    def test_alarms_and_checks(self):
+        """An alarm by any of its names, and any check."""
+        found = parse_experiment(
+            "title: t\n"
+            + self.METHOD
+            + "stop_when:\n  - alarm: HighErrors\n  - retried: {function: Worker, times: 2}\n"
+        )
+
+        assert found.stop_when[0] == "HighErrors"
+        assert repr(found.stop_when[1]) == "retried(function='Worker', times=2)"
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("stop_when: [{alarm: 7}]", "the ARN of an alarm"),
+            ("stop_when: [{alram: x}]", "Did you mean alarm?"),
+            ("stop_when: [{alarm: x, retried: Worker}]", "one entry holds one check"),
+            ("stop_when: HighErrors", "it is a list"),
+            ("stop_condition: HighErrors", "Here it is stop_when"),
+            ("stopConditions: []", "Here it is stop_when"),
+        ],
+    )
+    def test_what_is_none_is_refused(self, text, told):
+        """With its line, and what was probably meant."""
+        with pytest.raises(ExperimentError, match=re.escape(told)):
+            parse_experiment("title: t\n" + self.METHOD + text + "\n")

@@ -61,7 +61,16 @@ class TestReading:
 
         assert found.plan == Plan.of(Worker=Latency(delay_ms=400))
         assert (found.duration_s, found.description) == (300, "Add startup delay")
-        assert found.left_out == ("experimentOptions", "roleArn", "stopConditions")
+        assert found.left_out == ("experimentOptions", "roleArn")
+        assert found.stop_when == ("arn:aws:cloudwatch:eu-west-1:111122223333:alarm:a",)
+
+    def test_a_stop_condition_that_is_none(self, stage):
+        """FIS writes it so; any other source cannot be watched."""
+        none = template([stage.arn("Worker")]) | {"stopConditions": [{"source": "none"}]}
+        other = none | {"stopConditions": [{"source": "aws:events"}]}
+
+        assert from_fis(none, stage).stop_when == ()
+        assert "stopConditions[0]" in refusal(other, stage)
 
     def test_the_defaults_are_those_of_fis(self, stage):
         """A delay of a second, for every invocation."""
