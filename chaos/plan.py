@@ -61,13 +61,10 @@ class Plan:
             )
         return cls.of(**mark.kwargs)
 
-<<<<<<< HEAD
     def renamed(self, name_of: Callable[[str], str]) -> Plan:
         """The same plan with each resource under the name that the stage has for it."""
         return type(self)({name_of(name): faults for name, faults in self.faults.items()})
 
-=======
->>>>>>> chaosrest
     @classmethod
     def from_text(cls, text: str) -> Plan:
         """
@@ -93,13 +90,6 @@ class Plan:
         """The plan as one line of JSON, faults of deliveries included; `from_text` gives it back."""
         data = {name: [encode(fault) for fault in faults] for name, faults in self.faults.items()}
         return json.dumps(data, default=_bytes_out)
-<<<<<<< HEAD
-=======
-
-    def renamed(self, name_of: Callable[[str], str]) -> Plan:
-        """The same plan with each resource under the name that the stage has for it."""
-        return type(self)({name_of(name): faults for name, faults in self.faults.items()})
->>>>>>> chaosrest
 
     def __iter__(self) -> Iterator[tuple[str, AnyFault]]:
         return ((name, fault) for name, faults in self.faults.items() for fault in faults)

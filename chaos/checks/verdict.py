@@ -127,7 +127,6 @@ class Check:
         if problems:
             raise UsageError("\n".join(problems))
         return self.verdict_on(History(records))
-<<<<<<< HEAD
 
     def verdict_on(self, history: Any) -> Verdict:
         """The verdict on a history; unknown if it rests on what the evidence of a deployed stage cannot show."""
@@ -136,8 +135,6 @@ class Check:
             return verdict
         doubt = self.doubt(history, verdict)
         return verdict if doubt is None else self._unknown(f"{doubt} (So far: {verdict.reason})")
-=======
->>>>>>> chaosrest
 
     def unknown_names(self, known: Collection[str]) -> Iterator[str]:
         """What is wrong with the names of resources in this check, if `known` are all there are."""
@@ -150,17 +147,6 @@ class Check:
     def named(self) -> list[str]:
         """The resources that it names."""
         return [name for setting in NAMES if isinstance(name := vars(self).get(setting), str)]
-<<<<<<< HEAD
-=======
-
-    def verdict_on(self, history: Any) -> Verdict:
-        """The verdict on a history; unknown if it rests on what the evidence of a deployed stage cannot show."""
-        verdict = self.judge(history)
-        if verdict.unknown or not history.is_observed:
-            return verdict
-        doubt = self.doubt(history, verdict)
-        return verdict if doubt is None else self._unknown(f"{doubt} (So far: {verdict.reason})")
->>>>>>> chaosrest
 
     def require(self, evidence: Iterable[Record] | Evidence) -> Verdict:
         """The verdict, if the check holds; else `BrokenPromise`, also if it is unknown, since nothing was proved then."""
