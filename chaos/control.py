@@ -24,6 +24,7 @@ from stagefright.chaos.stage_face import DeployedStageFace, LocalStageFace, Stag
 from stagefright.chaos.stop import Condition, Watch, read_conditions
 from stagefright.delivery.at_least_once import DEFAULT_BUS
 from stagefright.errors import ChaosStopped, HarnessError, UnknownResource, UsageError, nearest
+from stagefright.naming import name_of
 from stagefright.spans import parse_span
 
 LOCAL_LEASE_S = 10 * 366 * 86_400.0
@@ -97,7 +98,8 @@ class Chaos:
 
     def inject(self, plan: Plan, *, stop_when: Condition | Iterable[Condition] | None = None) -> Injection:
         """The block in which a plan holds."""
-        return Injection(self, self._stage, plan, read_conditions(stop_when))
+        renamed = plan.renamed(lambda name: name_of(self._stage, name))
+        return Injection(self, self._stage, renamed, read_conditions(stop_when))
 
     @contextmanager
     def watching(self, conditions: Sequence[Condition]) -> Iterator[None]:

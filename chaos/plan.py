@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,6 +57,10 @@ class Plan:
                 "\nWrite @pytest.mark.chaos(LogicalId=fault)."
             )
         return cls.of(**mark.kwargs)
+
+    def renamed(self, name_of: Callable[[str], str]) -> Plan:
+        """The same plan with each resource under the name that the stage has for it."""
+        return type(self)({name_of(name): faults for name, faults in self.faults.items()})
 
     def __iter__(self) -> Iterator[tuple[str, AnyFault]]:
         return ((name, fault) for name, faults in self.faults.items() for fault in faults)

@@ -28,7 +28,7 @@ class Chance:
 
     def bytes(self, length: int, *key: object) -> bytes:
         """`length` bytes that depend on the seed and `key` alone."""
-        text = "\x1f".join(str(part) for part in (self.seed, *key))
+        text = "\x1f".join(map(str, (self.seed, *key)))
         return hashlib.shake_128(text.encode()).digest(length)
 
     def hex(self, length: int, *key: object) -> str:

@@ -24,6 +24,7 @@ from stagefright.ledger.ledger import Line, Unwritten
 from stagefright.ledger.undo import objects, parameters, secrets
 from stagefright.ledger.undo.answers import found, is_refusal
 from stagefright.ledger.values import fingerprint
+from stagefright.naming import name_of
 from stagefright.wording import plural
 
 
@@ -109,7 +110,8 @@ class Data:
     def object(self, bucket: str, key: str, body: bytes | str | Mapping[str, Any] | list[Any]) -> None:
         """Put an object into a bucket; a dict or a list is written as JSON."""
         name, s3 = self._stage.ref(bucket), self._stage.client("s3")
-        if bucket in self._stage.resources and (kind := self._stage.resources[bucket].type) != "AWS::S3::Bucket":
+        resource = self._stage.resources.get(name_of(self._stage, bucket))
+        if resource is not None and (kind := resource.type) != "AWS::S3::Bucket":
             raise UsageError(f"{bucket} is an {kind}, and an object is put into an AWS::S3::Bucket.")
         content = body if isinstance(body, bytes) else _as_text(body).encode()
         now = found(lambda: s3.get_object(Bucket=name, Key=key), "NoSuchKey")
@@ -280,7 +282,8 @@ class Data:
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
 
     def _physical(self, name: str) -> str:
-        return self._stage.ref(name) if name in self._stage.resources else name
+        meant = name_of(self._stage, name)
+        return self._stage.ref(meant) if meant in self._stage.resources else name
 
     def _refuse_slip(self, name: str, kind: str) -> None:
         """A name that is new, without a path, and close to a logical id is hardly meant as a name of its own."""

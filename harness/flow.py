@@ -8,7 +8,7 @@ hangs under the first, and belongs to the flow of each.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -109,13 +109,37 @@ class FlowError:
         return f"{self.function} failed at {offset(self.at)} with {self.type}: {self.message}"
 
 
+class _Tree:
+    """Records by what they hang under."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.by_n = {record.n: record for record in records}
+        self.roots: list[Record] = []
+        self.children: dict[int, list[Record]] = {}
+        self.outcomes: dict[int, Record] = {}
+        self.batched: dict[int, Record] = {}
+        """Events that a delivery took along in a batch, besides the one that it hangs under."""
+        for record in self.by_n.values():
+            self._index(record)
+
+    def _index(self, record: Record) -> None:
+        parent = next((cause for cause in _causes(record) if cause in self.by_n), None)
+        if parent is None:
+            self.roots.append(record)
+        else:
+            self.children.setdefault(parent, []).append(record)
+            self.batched |= dict.fromkeys((cause for cause in _causes(record) if cause != parent), record)
+        if record.kind == "outcome" and record.cause is not None:
+            self.outcomes[record.cause] = record
+
+
 class Flow:
     """
     What happened, as a tree; `print(flow)` draws it.
 
     Made of a journal (from record number `since` on), or of some records. `known` are the logical ids of the stage, and
     `functions` those of its functions; with them, asking for a name that does not exist is an error, and asking for a function
-    that never ran gives no attempts.
+    that never ran gives no attempts. `name_of` understands other spellings of them.
     """
 
     def __init__(
@@ -125,41 +149,38 @@ class Flow:
         since: int = 0,
         known: Collection[str] = (),
         functions: Collection[str] = (),
+        name_of: Callable[[str], str] = str,
     ) -> None:
         self.records = list(records.since(since) if isinstance(records, Journal) else records)
         self._known = known
         self._functions = functions
+        self._name_of = name_of
         self.caveat: str | None = None
         """What is to be known of how much it proves, if it is the flow of a deployed stage; it ends the text."""
         self._focus: Record | None = None
-        self._by_n = {record.n: record for record in self.records}
-        self._roots: list[Record] = []
-        self._children: dict[int, list[Record]] = {}
-        self._outcomes: dict[int, Record] = {}
-        self._batched: dict[int, Record] = {}
-        """Events that a delivery took along in a batch, besides the one that it hangs under."""
-        for record in self.records:
-            self._index(record)
 
     @classmethod
-    def of(cls, journal: Numbered, n: int, *, known: Collection[str] = (), functions: Collection[str] = ()) -> Flow:
+    def of(
+        cls,
+        journal: Numbered,
+        n: int,
+        *,
+        known: Collection[str] = (),
+        functions: Collection[str] = (),
+        name_of: Callable[[str], str] = str,
+    ) -> Flow:
         """The whole flow that record number `n` belongs to, from its stimulus on; its `path` is the way of that record."""
         root = journal[n]
         while root.cause is not None:
             root = journal[root.cause]
-        flow = cls(_descendants(journal, root), known=known, functions=functions)
-        flow._focus = flow._by_n.get(n)
+        flow = cls(_descendants(journal, root), known=known, functions=functions, name_of=name_of)
+        flow._focus = flow._tree.by_n.get(n)
         return flow
 
-    def _index(self, record: Record) -> None:
-        parent = next((cause for cause in _causes(record) if cause in self._by_n), None)
-        if parent is None:
-            self._roots.append(record)
-        else:
-            self._children.setdefault(parent, []).append(record)
-            self._batched |= dict.fromkeys((cause for cause in _causes(record) if cause != parent), record)
-        if record.kind == "outcome" and record.cause is not None:
-            self._outcomes[record.cause] = record
+    @cached_property
+    def _tree(self) -> _Tree:
+        """Made when somebody asks: most tests settle again and again, and look at few of the flows that they get."""
+        return _Tree(self.records)
 
     # -- what a test asks --------------------------------------------------------------------------------------------
 
@@ -170,12 +191,20 @@ class Flow:
 
         In the flow of one event: what led to it and what it led to, without the side branches that it had no part in.
         """
-        way = list(self._preorder(self._roots) if self._focus is None else self._way_of(self._focus))
-        self._warn("path", way)
-        return list(dict.fromkeys(record.resource for record in way if self._is_step(record)))
+        self._warn("path", self._way)
+        return self._stations
+
+    @cached_property
+    def _way(self) -> list[Record]:
+        return list(self._preorder(self._tree.roots) if self._focus is None else self._way_of(self._focus))
+
+    @property
+    def _stations(self) -> list[str]:
+        return list(dict.fromkeys(record.resource for record in self._way if self._is_step(record)))
 
     def attempts(self, function: str) -> Attempts:
         """The invocations of a function in this flow."""
+        function = self._name_of(function)
         runs = [record for record in self._of("invocation") if record.resource == function]
         known = self._functions or self._known
         if not runs and function not in known:
@@ -188,6 +217,7 @@ class Flow:
 
     def reached(self, resource: str) -> bool:
         """Whether an event came as far as a resource: accepted there, delivered to it, or kept by it as a dead letter."""
+        resource = self._name_of(resource)
         found = any(
             record.resource == resource for record in self._of("event", "delivery", "invocation", "dead_letter")
         )
@@ -240,7 +270,7 @@ class Flow:
         return len(self.records)
 
     def __repr__(self) -> str:
-        return f"<Flow of {plural(len(self), 'record')}: {' > '.join(self.path) or 'nothing happened'}>"
+        return f"<Flow of {plural(len(self), 'record')}: {' > '.join(self._stations) or 'nothing happened'}>"
 
     def __str__(self) -> str:
         return self.text()
@@ -264,15 +294,15 @@ class Flow:
             above: Record | None = record
             while above is not None and above.n not in seen:
                 seen[above.n] = above
-                above = self._by_n.get(above.cause) if above.cause is not None else None
+                above = self._tree.by_n.get(above.cause) if above.cause is not None else None
         # A record of which nobody knows where it came from stands at the top of the tree, so no answer rests on that.
-        doubtful = [record for record in seen.values() if UNPROVED in record.detail and record.cause in self._by_n]
+        doubtful = [record for record in seen.values() if UNPROVED in record.detail and record.cause in self._tree.by_n]
         if doubtful:
             told = "; ".join(map(self._doubt, doubtful))
             warnings.warn(f"Flow.{what} rests on what is not proved: {told}.", UnprovedFlow, stacklevel=3)
 
     def _doubt(self, record: Record) -> str:
-        cause = self._by_n.get(record.cause) if record.cause is not None else None
+        cause = self._tree.by_n.get(record.cause) if record.cause is not None else None
         source = None if cause is None else cause.detail["source"] if cause.kind == "delivery" else cause.resource
         what = f"{record.kind} {record.resource}" if source is None else f"{source} -> {record.resource}"
         return f"{what} ({record.detail[UNPROVED]})"
@@ -286,7 +316,7 @@ class Flow:
         return neat(record.at - self.records[0].at)
 
     def _ended(self, invocation: Record) -> str | None:
-        outcome = self._outcomes.get(invocation.n)
+        outcome = self._tree.outcomes.get(invocation.n)
         return _error_type(outcome) if outcome is not None and _failed(outcome) else None
 
     def _preorder(self, roots: list[Record]) -> Iterator[Record]:
@@ -294,12 +324,12 @@ class Flow:
         while stack:
             record = stack.pop()
             yield record
-            stack.extend(reversed(self._children.get(record.n, [])))
+            stack.extend(reversed(self._tree.children.get(record.n, [])))
 
     def _way_of(self, record: Record) -> Iterator[Record]:
         above, cause = [], record.cause
-        while cause is not None and cause in self._by_n:
-            above.append(self._by_n[cause])
+        while cause is not None and cause in self._tree.by_n:
+            above.append(self._tree.by_n[cause])
             cause = above[-1].cause
         yield from reversed(above)
         yield from self._preorder([record])
@@ -308,12 +338,12 @@ class Flow:
         """A dead letter that is sent to its queue makes an event there, which is the end of the path and not a part of it."""
         if record.kind == "invocation" or self._is_handed_on(record):
             return True
-        cause = self._by_n.get(record.cause) if record.cause is not None else None
+        cause = self._tree.by_n.get(record.cause) if record.cause is not None else None
         return record.kind == "event" and (cause is None or cause.kind != "dead_letter")
 
     def _is_handed_on(self, record: Record) -> bool:
         """Whether a delivery led to another one from there: a pipe passes on what it gets, and accepts no events of its own."""
-        below = self._children.get(record.n, ()) if record.kind == "delivery" else ()
+        below = self._tree.children.get(record.n, ()) if record.kind == "delivery" else ()
         return any(one.kind == "delivery" and one.detail.get("source") == record.resource for one in below)
 
     def _dead_letter(self, record: Record, detail: dict[str, Any]) -> DeadLetter:
@@ -329,24 +359,24 @@ class Flow:
     def _is_harmless(self, dropped: Record) -> bool:
         if not str(dropped.detail.get("reason", "")).startswith(HARMLESS_DROPS):
             return False
-        siblings = self._children.get(dropped.cause, []) if dropped.cause is not None else []
+        siblings = self._tree.children.get(dropped.cause, []) if dropped.cause is not None else []
         return any(sibling.kind in ("delivery", "invocation") for sibling in siblings) or not siblings
 
     def _culprit(self, end: Record) -> str:
-        above = self._by_n.get(end.cause) if end.cause is not None else None
+        above = self._tree.by_n.get(end.cause) if end.cause is not None else None
         while above is not None:
             if above.kind in ("outcome", "invocation"):
                 return above.resource
             if is_event(above):
                 failed = [r for r in self._below(above) if r.kind == "outcome" and r.n < end.n and _failed(r)]
                 return failed[-1].resource if failed else _victim(end)
-            above = self._by_n.get(above.cause) if above.cause is not None else None
+            above = self._tree.by_n.get(above.cause) if above.cause is not None else None
         return _victim(end)
 
     def _below(self, record: Record) -> list[Record]:
         found, stack = [], [record]
         while stack:
-            children = self._children.get(stack.pop().n, [])
+            children = self._tree.children.get(stack.pop().n, [])
             found += children
             stack += children
         return sorted(found, key=lambda record: record.n)
@@ -354,7 +384,7 @@ class Flow:
     # -- drawing -----------------------------------------------------------------------------------------------------
 
     def _lines(self) -> Iterator[str]:
-        stack = [(record, 0) for record in reversed(self._roots)]
+        stack = [(record, 0) for record in reversed(self._tree.roots)]
         while stack:
             record, depth = stack.pop()
             text = self._line(record)
@@ -362,7 +392,7 @@ class Flow:
                 doubt = "? " if UNPROVED in record.detail else ""
                 yield f"{offset(self._at(record)):<11} {'  ' * depth}{doubt}{text}"
                 depth += 1
-            stack.extend((child, depth) for child in reversed(self._children.get(record.n, [])))
+            stack.extend((child, depth) for child in reversed(self._tree.children.get(record.n, [])))
 
     def _line(self, record: Record) -> str | None:
         """The words for a record; None for one that is told by its children, or elsewhere."""
@@ -371,7 +401,7 @@ class Flow:
 
     def _call_line(self, record: Record) -> str | None:
         detail = record.detail
-        has_effect = record.cause not in self._by_n and record.n in self._children
+        has_effect = record.cause not in self._tree.by_n and record.n in self._tree.children
         if not has_effect and not detail.get("error"):
             return None
         error = f": refused with {detail['error']}" if detail.get("error") else ""
@@ -388,16 +418,16 @@ class Flow:
 
     def _fate_of(self, event: Record) -> str:
         """What became of an event that has nothing below it."""
-        if event.n in self._children or not self._is_step(event):
+        if event.n in self._tree.children or not self._is_step(event):
             return ""
-        batch = self._batched.get(event.n)
+        batch = self._tree.batched.get(event.n)
         return " (not delivered)" if batch is None else f" (delivered to {batch.resource} in a batch)"
 
     def _delivery_line(self, record: Record) -> str | None:
         if self._is_handed_on(record):
             count = plural(len(record.detail.get("ids", ())), "event")
             return f"{record.resource} took {count} from {record.detail.get('source')}"
-        if record.n in self._children:
+        if record.n in self._tree.children:
             return None
         return f"{record.resource}: attempt {record.detail.get('attempt', 1)} to deliver from {record.detail.get('source')}"
 
@@ -405,7 +435,7 @@ class Flow:
         return f"{record.resource} attempt {record.detail.get('attempt', 1)}: {self._ending(record)}"
 
     def _ending(self, invocation: Record) -> str:
-        outcome = self._outcomes.get(invocation.n)
+        outcome = self._tree.outcomes.get(invocation.n)
         if outcome is None:
             return "still running"
         took = f"after {outcome.detail.get('duration_ms', 0):g} ms"

@@ -79,6 +79,8 @@ class Journal:
         self._clock = clock
         self._current_cause = current_cause
         self._recent: list[Record] = []
+        self._on_disk = 0
+        """How many records the file holds; the next one is the first in memory."""
         self._spilled = _Spill()
 
     def write(self, kind: str, resource: str, *, cause: int | None = CURRENT, **detail: Any) -> Record:
@@ -96,12 +98,13 @@ class Journal:
         if len(self._recent) > IN_MEMORY_MAX:
             self._spilled.extend(self._recent[: IN_MEMORY_MAX // 2])
             del self._recent[: IN_MEMORY_MAX // 2]
+            self._on_disk = len(self._spilled)
         return record
 
     def amend(self, record: Record, **detail: Any) -> None:
         """Add to a record what was not known when it was written."""
         record.detail.update(detail)
-        if record.n < len(self._spilled):
+        if record.n < self._on_disk:
             self._spilled.replace(record)
 
     def _replace(self, record: Record) -> None:
@@ -117,13 +120,12 @@ class Journal:
         return self._current_cause() if cause == CURRENT else cause
 
     def __len__(self) -> int:
-        return len(self._spilled) + len(self._recent)
+        return self._on_disk + len(self._recent)
 
     def __getitem__(self, n: int) -> Record:
         if n < 0 or n >= len(self):
             raise IndexError(f"The journal has records 0 to {len(self) - 1}, not {n}.")
-        on_disk = len(self._spilled)
-        return self._spilled[n] if n < on_disk else self._recent[n - on_disk]
+        return self._spilled[n] if n < self._on_disk else self._recent[n - self._on_disk]
 
     def __iter__(self) -> Iterator[Record]:
         return self.since(0)
@@ -151,6 +153,7 @@ class Journal:
         """Forget everything; numbering starts at 0 again."""
         self._recent.clear()
         self._spilled.clear()
+        self._on_disk = 0
 
 
 def first_difference(one: Iterable[Record], other: Iterable[Record]) -> tuple[Record | None, Record | None] | None:

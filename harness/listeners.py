@@ -18,6 +18,7 @@ from stagefright.event import ENVELOPE, PAYLOADS, Event, is_event
 from stagefright.journal import Journal, Record
 from stagefright.matching import Expectation, check_roots
 from stagefright.misses import Surroundings, no_event, unexpected_events
+from stagefright.naming import name_of
 from stagefright.settings import Settings
 from stagefright.spans import Span, parse_span
 
@@ -217,7 +218,10 @@ class Listen:
             if name in (logical_id, resource.physical_id, resource.arn):
                 return logical_id
         kind = asked.types[0]
-        other = self._stage.resources.get(name)
+        meant = name_of(self._stage, name)
+        if meant in fitting:
+            return meant
+        other = self._stage.resources.get(meant)
         if other is not None:
             raise UsageError(
                 f"{name} is an {other.type}, and this listener is for an {kind}. {_verb_for(other.type)}"
@@ -259,7 +263,9 @@ class Listener:
 
     @property
     def events(self) -> list[Event]:
-        """All events so far, in order, each once."""
+        """All events so far, in order, each once; on a deployed stage, as far as a look now shows them."""
+        if self._stage.is_deployed:
+            self._stage.run_until(lambda: True, 0.0)
         return list(self._read())
 
     def expect(self, *misplaced: Any, within: Span = WITHIN, **parts: Any) -> Event:
@@ -343,7 +349,7 @@ class Listener:
             identity=self._identity,
             resource=self.resource,
             armed=self._armed,
-            events=self.events,
+            events=list(self._read()),
             taken=frozenset(self._taken),
             only=self._only,
             filtered=self._filtered,
@@ -351,7 +357,7 @@ class Listener:
         )
 
     def __repr__(self) -> str:
-        return f"<Listener on {self.resource}: {len(self.events)} events>"
+        return f"<Listener on {self.resource}: {len(self._read())} events>"
 
 
 class _Search:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -275,7 +276,9 @@ class Settings:
     """
 
     template: Path | None = _key(PATH)  # noqa: RUF009 (it only makes a field)
-    """The template; None: the one found in `directory`."""
+    """The template, or the directory that a tool wrote (`.serverless`, `cdk.out`); None: the one found in `directory`."""
+    stack: str | None = _key(TEXT)
+    """Which stack of a cloud assembly; several with commas, `*` for all. What they depend on comes along."""
     parameters: Mapping[str, str] = _table_key(TABLE)
     """Values of the template's parameters."""
     target: str = _key(TARGET, TARGETS[0])
@@ -413,16 +416,24 @@ def _find_table(directory: Path) -> tuple[Path | None, Mapping[str, object]]:
 
 
 def _read_table(file: Path) -> Mapping[str, object] | None:
-    import tomllib
+    from tomllib import TOMLDecodeError
 
     try:
-        tool = tomllib.loads(file.read_text("utf-8")).get("tool", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tool = _parsed(file.read_text("utf-8")).get("tool", {})
+    except (TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not valid TOML: {error}") from None
     table = tool.get("stagefright") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
         raise SettingsError(f"{file}: tool.stagefright is a table, not {table!r}. Write [tool.stagefright].")
     return table
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> Mapping[str, Any]:
+    """A TOML document; every stage asks for the project's."""
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 def _file_layers(file: Path | None, table: Mapping[str, object], stage_name: str) -> Iterator[_Layer]:

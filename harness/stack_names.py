@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from stagefright.errors import SettingsError, nearest
 from stagefright.settings import Settings
 from stagefright.templates import find_template
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,127}")
+_WRITTEN_BY_TOOLS = (".serverless", "cdk.out")
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_]+)\}")
 
 
 def stack_name(stage: str, settings: Settings) -> str:
-    """The setting `stack_name`, else `<service>-<stage>`; the service is the setting, else the name of the template's directory."""
+    """The setting `stack_name`, else `<service>-<stage>`; the service is the setting, else the name of the project's directory."""
     if settings.stack_name is None:
-        return f"{service_name(settings)}-{stage}".replace("_", "-")
+        return re.sub(r"[^A-Za-z0-9-]", "-", f"{service_name(settings)}-{stage}")
     name = filled(
         settings.stack_name, "stack_name", {"stage": lambda: stage, "service": lambda: service_name(settings)}
     )
@@ -24,11 +26,18 @@ def stack_name(stage: str, settings: Settings) -> str:
 
 
 def service_name(settings: Settings) -> str:
-    """The setting, else the name of the template's directory."""
+    """The setting, else the name of the project's directory."""
     if settings.service:
         return settings.service
-    template = settings.template or find_template(settings.directory)
-    return template.resolve().parent.name
+    return _directory(settings.template or find_template(settings.directory)).name
+
+
+def _directory(template: Path) -> Path:
+    """Where the project lies that a template, or a tool's output, belongs to."""
+    path = template.resolve()
+    directory = path if path.is_dir() else path.parent
+    inner = next((one for one in (directory, *directory.parents) if one.name in _WRITTEN_BY_TOOLS), None)
+    return directory if inner is None else inner.parent
 
 
 def checked(name: str, origin: str) -> str:

@@ -19,7 +19,7 @@ from stagefright.assumptions import Assumptions
 from stagefright.clock import StageClock
 from stagefright.delivery.at_least_once import STANDARD_TYPES, check_names
 from stagefright.delivery.interference import Interference
-from stagefright.deployment.deployer import Deployed, DeployedResource, deploy
+from stagefright.deployment import DeployedResource, DeployedStacks, PlannedStacks, at_home
 from stagefright.deployment.endpoints import api_endpoints
 from stagefright.errors import ConditionNeverHeld, NotInWorld, UsageError, nearest
 from stagefright.flow import Flow
@@ -33,7 +33,7 @@ from stagefright.settings import Settings, load_settings
 from stagefright.shared.tenancy import Tenancy, move_in
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.stack_names import stack_name
-from stagefright.templates import Template, find_template, load_template
+from stagefright.templates import Template, find_template, read_project
 from stagefright.travellers import refuse_travellers
 from stagefright.wording import name_of_condition
 from stagefright.world import World
@@ -63,7 +63,7 @@ class Stage:
 
     target = "local"
 
-    def __init__(self, name: str, settings: Settings, world: World, deployed: Deployed, shared: Tenancy) -> None:
+    def __init__(self, name: str, settings: Settings, world: World, deployed: DeployedStacks, shared: Tenancy) -> None:
         self.name = name
         self.settings = settings
         self.world = world
@@ -80,22 +80,18 @@ class Stage:
 
     @property
     def template(self) -> Template:
-        """The template that it was deployed from."""
+        """The template that it was deployed from; of several stacks that of the last."""
         return self.deployed.template
 
     @property
     def resources(self) -> Mapping[str, DeployedResource]:
-        """Its resources, by logical id."""
+        """Its resources, by logical id (of CDK without the hash); those of a nested stack are called `Nested.Inner`."""
         return self.deployed.resources
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The template's outputs."""
-        outputs = self.template.outputs
-        return {
-            name: str(self.template.resolve(output.value, self.deployed, logical_id=name))
-            for name, output in outputs.items()
-        }
+        """The outputs of its stacks; one that several stacks have is called `Stack.Output`."""
+        return self.deployed.outputs
 
     def ref(self, logical_id: str) -> str:
         """
@@ -111,6 +107,10 @@ class Stage:
         if resource.arn is None:
             raise UsageError(f"{logical_id} ({resource.type}) has no ARN; its physical id is {resource.physical_id!r}.")
         return resource.arn
+
+    def name_of(self, spelling: str) -> str:
+        """What the stage calls the resource that a logical id or a path of constructs stands for; an unknown name as it is."""
+        return self.deployed.name_of(spelling)
 
     def client(self, service: str) -> Any:
         """A boto3 client whose calls stay in the stage; a name that boto3 does not know is a `UsageError`."""
@@ -195,7 +195,9 @@ class Stage:
         refuse_travellers()
         self.world.kernel.settle()
         since, self._settled_at = self._settled_at, len(self.journal)
-        return Flow(self.journal, since=since, known=self.resources.keys(), functions=self._functions())
+        return Flow(
+            self.journal, since=since, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of
+        )
 
     def flow(self, event: Event | int) -> Flow:
         """The flow of one stimulus: the tree that an event, or a journal record by its number, belongs to."""
@@ -205,7 +207,9 @@ class Stage:
                 f"flow() takes an event, as a listener's expect() returns it, or the number of a journal record; not {event!r}. "
                 "stage.settle() gives the flow of all that happened."
             )
-        return Flow.of(self.journal, record, known=self.resources.keys(), functions=self._functions())
+        return Flow.of(
+            self.journal, record, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of
+        )
 
     def _functions(self) -> list[str]:
         return [name for name, resource in self.resources.items() if resource.type == FUNCTION_TYPE]
@@ -333,7 +337,8 @@ class Stage:
 
     def ephemeral_storage_mb(self, function: str) -> int:
         """The size of a function's /tmp, by its logical id."""
-        found = (f for f in self.world.functions.all() if self.world.name_of(f.arn) == function)
+        name = self.name_of(function)
+        found = (f for f in self.world.functions.all() if self.world.name_of(f.arn) == name)
         return next(found).latest.ephemeral_storage_mb
 
     @property
@@ -380,28 +385,21 @@ def open_stage(
         from stagefright.targets.opening import open_deployed
 
         return open_deployed(name, settings)
+    project = read_project(settings.template or find_template(settings.directory))
+    sources = project.chosen(settings.stack)
+    settings = at_home(settings, sources)
     shared = move_in(name, settings, copy=copy)
     try:
-        return _deploy(name, settings, _load(name, settings, shared.parameters), shared)
+        planned = PlannedStacks.of(
+            sources, settings, stack_name=stack_name(name, settings), parameters=shared.parameters
+        )
+        return _deploy(name, settings, planned, shared)
     except BaseException:
         shared.close()
         raise
 
 
-def _load(name: str, settings: Settings, parameters: Mapping[str, str]) -> Template:
-    path = settings.template or find_template(settings.directory)
-    return load_template(
-        path.resolve(),
-        parameters={**settings.parameters, **parameters},
-        account=settings.account,
-        region=settings.region,
-        stack_name=stack_name(name, settings),
-        exports=settings.exports,
-        ssm=settings.ssm_parameters.get,
-    )
-
-
-def _deploy(name: str, settings: Settings, template: Template, shared: Tenancy) -> Stage:
+def _deploy(name: str, settings: Settings, planned: PlannedStacks, shared: Tenancy) -> Stage:
     world = World(
         account=settings.account,
         region=settings.region,
@@ -413,8 +411,8 @@ def _deploy(name: str, settings: Settings, template: Template, shared: Tenancy) 
     world.allow_hosts = (*settings.allow_hosts, *shared.hosts)
     world.open()
     try:
-        _furnish(world, settings)
-        deployed = deploy(world, template, stack_name=stack_name(name, settings), strict=settings.strict_template)
+        _furnish(world, settings, planned)
+        deployed = planned.deploy(world, strict=settings.strict_template)
         _check_at_least_once(settings, deployed)
         world.mark_deployed()
         stage = Stage(name, settings, world, deployed, shared)
@@ -425,7 +423,7 @@ def _deploy(name: str, settings: Settings, template: Template, shared: Tenancy) 
     return stage
 
 
-def _check_at_least_once(settings: Settings, deployed: Deployed) -> None:
+def _check_at_least_once(settings: Settings, deployed: DeployedStacks) -> None:
     standard = [
         logical_id
         for logical_id, resource in deployed.resources.items()
@@ -434,9 +432,9 @@ def _check_at_least_once(settings: Settings, deployed: Deployed) -> None:
     check_names(settings.at_least_once, standard)
 
 
-def _furnish(world: World, settings: Settings) -> None:
+def _furnish(world: World, settings: Settings, planned: PlannedStacks) -> None:
     """Put into the account what the template takes for granted."""
-    for name, value in settings.ssm_parameters.items():
+    for name, value in planned.ssm_parameters.items():
         world.internal_client("ssm").put_parameter(Name=name, Value=value, Type="String")
     for name, value in settings.secrets.items():
         world.internal_client("secretsmanager").create_secret(Name=name, SecretString=value)

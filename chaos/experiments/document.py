@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,19 +89,42 @@ def read_yaml(text: str, file: str) -> Document:
 
     try:
         # In Python, because the deep recursion that a hostile file can cause is an error there and a crash in C.
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_loader())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ExperimentError(f"{file}: malformed YAML{where}: {error.problem or error.context}.") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise ExperimentError(f"{file}: malformed YAML: {clip(str(error))}.") from None
-    except RecursionError:
+    except (_TooDeep, RecursionError):
         raise ExperimentError(f"{file}: it is nested too deeply; {DEPTH_MAX} levels are allowed.") from None
     document = Document(file)
     if root is not None:
         document.value = _Builder(document).value(root, ())
     return document
+
+
+class _TooDeep(Exception):
+    """A document is nested deeper than any experiment."""
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """YAML's safe loader, which gives up at the first value that is nested too deeply: reading on takes seconds."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.depth > DEPTH_MAX:
+                raise _TooDeep
+            self.depth += 1
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return Loader
 
 
 class _Builder:

@@ -160,7 +160,7 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
             actor.gone()
         service, name = operation_model.service_model.service_name, operation_model.name
         caller = TEST if actor.owner is None else actor.owner.log.function
-        trace = lineage.sent_with(world, request["headers"], in_function=actor.owner is not None)
+        trace = lineage.sent_with(world, request["headers"], actor.owner)
         mode = (client.meta.config.retries or {}).get("mode")
         record = world.journal.write(
             "call", caller, service=service, operation=name, retry_mode=mode, attempts=1, **trace

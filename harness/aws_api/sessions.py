@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from inspect import CO_VARKEYWORDS
-from types import FunctionType, MethodType
 from typing import Any
 
+from stagefright.aws_api import shortcuts
 from stagefright.functions.variables import ACCESS_KEY_ID
 from stagefright.tasks import current_actor, outside_the_world
 from stagefright.virtual.patching import Patches
@@ -39,7 +38,7 @@ def install() -> None:
         session, "_register_endpoint_resolver", _registering("_internal_components", "endpoint_resolver", resolver)
     )
     _share_with_moto(loader)
-    _make_registering_cheap()
+    shortcuts.take(_patches)
 
 
 def remove() -> None:
@@ -112,29 +111,6 @@ def _share_with_moto(loader: Any) -> None:
 
     if hasattr(utils, "create_loader"):
         _patches.set(utils, "create_loader", lambda: loader)
-
-
-def _make_registering_cheap() -> None:
-    """
-    Every session registers 130 event handlers, and every cold start makes a session.
-
-    Nine tenths of that time (9 of 10 ms) goes into two questions with the same answers each time: what an event is called
-    nowadays, and whether a handler takes `**kwargs`.
-    """
-    from botocore import hooks
-
-    aliaser: Any = hooks.EventAliaser
-    _patches.set(aliaser, "_alias_event_name", aliaser(None)._alias_event_name)
-    _patches.set(hooks, "accepts_kwargs", _accepts_kwargs(hooks.accepts_kwargs))
-
-
-def _accepts_kwargs(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def accepts_kwargs(handler: Any) -> Any:
-        if isinstance(handler, FunctionType | MethodType):
-            return handler.__code__.co_flags & CO_VARKEYWORDS
-        return original(handler)
-
-    return accepts_kwargs
 
 
 _test_sessions: dict[str, Any] = {}

@@ -1,13 +1,33 @@
-"""Items that a fault puts into a table of moto's, beside one that somebody has changed."""
+"""moto's tables, and items that a fault puts into one of them, beside one that somebody has changed."""
 
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stagefright.world import World
 
 NUMBER_BASE = 10**30
 """Where the numbers of such keys begin: no table of a test has one as big, and DynamoDB keeps 38 digits."""
+
+
+def tables_of(world: World) -> Mapping[str, Any]:
+    """The tables of a world by name; none if nobody has asked DynamoDB for anything yet."""
+    models = sys.modules.get("moto.dynamodb.models")
+    if models is None:
+        return {}
+    # `get` and not `[]`: moto makes an account and a region that are not there, behind a lock, and every write asks for them.
+    backend = models.dynamodb_backends.get(world.account, {}).get(world.region)
+    tables: Mapping[str, Any] = {} if backend is None else backend.tables
+    return tables
+
+
+def name_of(table: str) -> str:
+    """A table's name, which may be given as its ARN."""
+    return table.rpartition("/")[2]
 
 
 def put_beside(table: Any, changed: Any, attributes: Mapping[str, Any], number: int) -> None:

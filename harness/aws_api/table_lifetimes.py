@@ -6,10 +6,11 @@ Until then reads still see it. The deletion is background work: it happens when 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from stagefright.aws_api.table_items import name_of, tables_of
 
 if TYPE_CHECKING:
     from stagefright.world import World
@@ -45,9 +46,7 @@ class TableLifetimes:
         self._watch_all()
 
     def _watch_all(self) -> None:
-        if "moto.dynamodb.models" not in sys.modules:
-            return
-        for name, table in self._tables().items():
+        for name, table in tables_of(self._world).items():
             attribute = self._attribute(name)
             if attribute is None:
                 continue
@@ -55,21 +54,15 @@ class TableLifetimes:
                 item = found.to_json()["Attributes"]
                 self._watch(name, attribute, self._key(name, item), item)
 
-    def _tables(self) -> Mapping[str, Any]:
-        from moto.dynamodb.models import dynamodb_backends
-
-        tables: Mapping[str, Any] = dynamodb_backends[self._world.account][self._world.region].tables
-        return tables
-
     def _attribute(self, table: str) -> str | None:
         """The attribute that says when items of a table expire; None if they do not."""
-        found = self._tables().get(table)
+        found = tables_of(self._world).get(table)
         if found is None or found.ttl.get("TimeToLiveStatus") != "ENABLED":
             return None
         return str(found.ttl["AttributeName"])
 
     def _key(self, table: str, item: Item) -> dict[str, Any]:
-        return {part["AttributeName"]: item[part["AttributeName"]] for part in self._tables()[table].schema}
+        return {part["AttributeName"]: item[part["AttributeName"]] for part in tables_of(self._world)[table].schema}
 
     def _item(self, table: str, key: Item) -> Item:
         found: Item = self._client.get_item(TableName=table, Key=key).get("Item", {})
@@ -111,26 +104,21 @@ class TableLifetimes:
 def _writes(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Item]]:
     """Table and item (or its key) of each write that a call asked for."""
     if operation == "PutItem":
-        yield _name(params["TableName"]), params["Item"]
+        yield name_of(params["TableName"]), params["Item"]
     elif operation == "UpdateItem":
-        yield _name(params["TableName"]), params["Key"]
+        yield name_of(params["TableName"]), params["Key"]
     elif operation == "BatchWriteItem":
         for table, requests in params["RequestItems"].items():
-            yield from ((_name(table), item) for item in _put(requests))
+            yield from ((name_of(table), item) for item in _put(requests))
     elif operation == "TransactWriteItems":
         for entry in params["TransactItems"]:
             for kind, part in (("Put", "Item"), ("Update", "Key")):
                 if kind in entry:
-                    yield _name(entry[kind]["TableName"]), entry[kind][part]
+                    yield name_of(entry[kind]["TableName"]), entry[kind][part]
 
 
 def _put(requests: Iterable[Mapping[str, Any]]) -> Iterator[Item]:
     return (request["PutRequest"]["Item"] for request in requests if "PutRequest" in request)
-
-
-def _name(table: str) -> str:
-    """A table's name, which may be given as its ARN."""
-    return table.rpartition("/")[2]
 
 
 def _number(value: Mapping[str, Any] | None) -> float | None:

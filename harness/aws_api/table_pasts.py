@@ -9,24 +9,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from stagefright.aws_api.table_items import name_of, tables_of
+
 if TYPE_CHECKING:
     from stagefright.world import World
 
 Item = dict[str, Any]
-Past = tuple[tuple[str, str], Item | None]
-"""Table and key, and the item that was there; None if there was none."""
+Past = tuple[tuple[str, str], Any]
+"""Table and key, and what was there: moto's own item where the write replaces it, a copy where it changes it, None if nothing was."""
 
 
 class TablePasts:
-    """Remembers each written item as it was before."""
+    """
+    Remembers each written item as it was before.
+
+    Every write pays for this, and hardly any test ever asks, so what was is put into words only when somebody does.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._before: dict[tuple[str, str], Item | None] = {}
+        self._before: dict[tuple[str, str], Any] = {}
 
     def about_to_write(self, operation: str, params: Mapping[str, Any]) -> list[Past]:
         """The items that a call is about to write, as they are."""
-        return [past for table, item in _writes(operation, params) for past in self._now(_name(table), item)]
+        tables = tables_of(self._world)
+        return [
+            past
+            for table, item, in_place in _writes(operation, params)
+            if (past := _now(tables, name_of(table), item, in_place=in_place)) is not None
+        ]
 
     def written(self, pasts: list[Past]) -> None:
         """The call has written them."""
@@ -34,55 +45,60 @@ class TablePasts:
 
     def before_last_write(self, table: str, key: Item) -> tuple[bool, Item | None]:
         """Whether an item was ever written, and what it was before the last time."""
-        name = _name(table)
-        found = self._table(name)
-        identity = "" if found is None else self._identity(found, key)
-        return (name, identity) in self._before, self._before.get((name, identity))
+        name = name_of(table)
+        found = tables_of(self._world).get(name)
+        identity = "" if found is None else _identity(_key_names(found), key)
+        return (name, identity) in self._before, _in_words(self._before.get((name, identity)))
 
     def clear(self) -> None:
         """Forget everything."""
         self._before.clear()
 
-    def _now(self, name: str, item: Mapping[str, Any]) -> Iterator[Past]:
-        table = self._table(name)
-        if table is None or not all(part["AttributeName"] in item for part in table.schema):
-            return  # moto refuses the call
-        found = self._found(table, item)
-        yield (name, self._identity(table, item)), None if found is None else found.to_json()["Attributes"]
 
-    def _table(self, name: str) -> Any:
-        from moto.dynamodb.models import dynamodb_backends
+def _now(tables: Mapping[str, Any], name: str, item: Mapping[str, Any], *, in_place: bool) -> Past | None:
+    from moto.dynamodb.models.dynamo_type import DynamoType
 
-        return dynamodb_backends[self._world.account][self._world.region].tables.get(name)
-
-    def _identity(self, table: Any, item: Mapping[str, Any]) -> str:
-        return repr([sorted(item[part["AttributeName"]].items()) for part in table.schema])
-
-    def _found(self, table: Any, item: Mapping[str, Any]) -> Any:
-        from moto.dynamodb.models.dynamo_type import DynamoType
-
-        return table.get_item(*(DynamoType(item[part["AttributeName"]]) for part in _hash_first(table.schema)))
+    table = tables.get(name)
+    if table is None:
+        return None
+    names = _key_names(table)
+    if not all(name in item for name in names):
+        return None  # moto refuses the call
+    found = table.get_item(*(DynamoType(item[name]) for name in names))
+    return (name, _identity(names, item)), _in_words(found) if in_place else found
 
 
-def _hash_first(schema: list[dict[str, str]]) -> list[dict[str, str]]:
-    return sorted(schema, key=lambda part: part["KeyType"] != "HASH")
+def _key_names(table: Any) -> list[str]:
+    """The hash key, and the range key if there is one."""
+    names = [table.hash_key_attr]
+    if table.range_key_attr is not None:
+        names.append(table.range_key_attr)
+    return names
 
 
-def _writes(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Table and item (or its key) of each write that a call asks for."""
-    if operation in ("PutItem", "UpdateItem", "DeleteItem"):
-        yield params["TableName"], params["Item"] if operation == "PutItem" else params["Key"]
+def _identity(names: list[str], item: Mapping[str, Any]) -> str:
+    return repr([sorted(item[name].items()) for name in names])
+
+
+def _in_words(was: Any) -> Item | None:
+    if was is None or isinstance(was, dict):
+        return was
+    attributes: Item = was.to_json()["Attributes"]
+    return attributes
+
+
+def _writes(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """Table, item (or its key), and whether moto changes the item in place, for each write that a call asks for."""
+    if operation == "PutItem":
+        yield params["TableName"], params["Item"], False
+    elif operation in ("UpdateItem", "DeleteItem"):
+        yield params["TableName"], params["Key"], operation == "UpdateItem"
     elif operation == "BatchWriteItem":
         for table, requests in params["RequestItems"].items():
             for request in requests:
-                yield from ((table, part.get("Item") or part["Key"]) for part in request.values())
+                yield from ((table, part.get("Item") or part["Key"], False) for part in request.values())
     elif operation == "TransactWriteItems":
         for entry in params["TransactItems"]:
             for kind, part in entry.items():
                 if kind != "ConditionCheck":
-                    yield part["TableName"], part.get("Item") or part["Key"]
-
-
-def _name(table: str) -> str:
-    """A table's name, which may be given as its ARN."""
-    return table.rpartition("/")[2]
+                    yield part["TableName"], part.get("Item") or part["Key"], kind == "Update"

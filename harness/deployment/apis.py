@@ -83,7 +83,7 @@ def _guarded(maker: Maker, key: str, security: Any, guards: Mapping[str, dict[st
             f"requests to {key} are let through without asking {names}: there is no {AUTHORIZER} of that name "
             "in the document's securitySchemes"
         )
-        maker.world.journal.write("warning", maker.logical_id, cause=None, message=message)
+        maker.world.journal.write("warning", maker.shown_as, cause=None, message=message)
     return {}
 
 

@@ -12,11 +12,14 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.deployment.notices import ADVICE, warn, warn_of_placeholders
 from stagefright.deployment.properties import PROPERTIES, unknown_properties
 from stagefright.deployment.resource import MAKERS, Made, Maker
-from stagefright.errors import StagefrightError, TemplateError, UnknownResource, nearest
+from stagefright.errors import StagefrightError, TemplateError, nearest
 from stagefright.templates.references import references
 
 if TYPE_CHECKING:
-    from stagefright.templates import Resource, Template
+    from pathlib import Path
+
+    from stagefright.deployment.stacks import Reading
+    from stagefright.templates import Resource, StackSource, Template
     from stagefright.world import World
 
 for _room in (
@@ -41,6 +44,8 @@ class DeployedResource:
     type: str
     made: Made
     inert: bool = False
+    name: str = ""
+    """What the stage calls it: the logical id, without a hash, after that of the stack that it is nested in."""
 
     @property
     def physical_id(self) -> str:
@@ -49,6 +54,17 @@ class DeployedResource:
     @property
     def arn(self) -> str | None:
         return self.made.arn
+
+    def attribute(self, name: str) -> Any:
+        """What `Fn::GetAtt` gives."""
+        if name in self.made.attributes:
+            return self.made.attributes[name]
+        if self.inert:
+            return f"{self.physical_id}.{name}"
+        raise TemplateError(
+            f"Fn::GetAtt {self.logical_id}.{name}: {self.type} has no attribute {name!r}. "
+            f"{nearest(name, self.made.attributes)}"
+        )
 
 
 @dataclass(slots=True)
@@ -59,30 +75,37 @@ class Deployed:
     template: Template
     stack_name: str
     resources: dict[str, DeployedResource] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What the stage calls a resource, by its logical id, where that is something else."""
+    nested: dict[str, Deployed] = field(default_factory=dict)
+    """The stacks in this one, by their logical ids."""
+    everything: dict[str, DeployedResource] = field(default_factory=dict)
+    """The resources of all stacks of the stage, by what it calls them."""
+    source: StackSource | None = None
+    """What the stack was read from; nested stacks have that of the one around them."""
+    reading: Reading | None = None
+    """What the templates of nested stacks are read with."""
+    above: tuple[Path, ...] = ()
+    """The templates that it is nested in."""
+    strict: bool = False
 
-    def resource(self, logical_id: str) -> DeployedResource:
-        """A resource by its logical id; the error lists those that exist."""
-        try:
-            return self.resources[self.template.renamed.get(logical_id, logical_id)]
-        except KeyError:
-            known = self.template.written(self.resources)
-            raise UnknownResource(f"The stage has no resource {logical_id!r}. {nearest(logical_id, known)}") from None
+    def name_of(self, logical_id: str) -> str:
+        """What the stage calls a resource."""
+        return self.names.get(logical_id, logical_id)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs."""
+        outputs = self.template.outputs.items()
+        return {name: str(self.template.resolve(output.value, self, logical_id=name)) for name, output in outputs}
 
     # -- the template's questions (templates.Lookup) -----------------------------------------------------------------
 
     def ref(self, logical_id: str) -> str:
-        return self.resource(logical_id).physical_id
+        return self.resources[logical_id].physical_id
 
     def get_att(self, logical_id: str, attribute: str) -> Any:
-        resource = self.resource(logical_id)
-        if attribute in resource.made.attributes:
-            return resource.made.attributes[attribute]
-        if resource.inert:
-            return f"{resource.physical_id}.{attribute}"
-        raise TemplateError(
-            f"Fn::GetAtt {logical_id}.{attribute}: {resource.type} has no attribute {attribute!r}. "
-            f"{nearest(attribute, resource.made.attributes)}"
-        )
+        return self.resources[logical_id].attribute(attribute)
 
     def ssm(self, name: str, version: str | None, secure: bool) -> str:
         from botocore.exceptions import ClientError
@@ -134,26 +157,26 @@ def _key_of_secret(secret_id: str, text: str, json_key: str) -> str:
     return str(keys[json_key])
 
 
-def deploy(world: World, template: Template, *, stack_name: str, strict: bool = False) -> Deployed:
+def deploy(deployed: Deployed) -> Deployed:
     """
-    Make every resource of a template.
+    Make every resource of a stack.
 
-    Raises `TemplateError` with file, logical id and AWS's words for what AWS would refuse; with `strict` also for types that
-    the local stage does not have, which otherwise become inert placeholders with a warning.
+    Raises `TemplateError` with file, logical id and AWS's words for what AWS would refuse; if the stack is `strict` also for types
+    that the local stage does not have, which otherwise become inert placeholders with a warning.
     """
-    deployed = Deployed(world, template, stack_name)
+    world, template = deployed.world, deployed.template
     _refuse_misspelt_types(template)
     for message in template.warnings:
         warn(template.path, None, message)
-    if not strict:
+    if not deployed.strict:
         resources = [template.resources[logical_id] for logical_id in template.order]
         warn_of_placeholders(template.path, [resource for resource in resources if resource.type not in MAKERS])
     for logical_id in template.order:
         resource = template.resources[logical_id]
         before = len(world.journal)
-        made = _deploy_one(deployed, resource, strict)
+        made = _deploy_one(deployed, resource)
         _refuse_twice(deployed, made)
-        deployed.resources[logical_id] = made
+        deployed.resources[logical_id] = deployed.everything[made.name] = made
         _repeat_warnings(deployed, logical_id, before)
     for name, output in template.outputs.items():
         template.resolve(output.value, deployed, logical_id=name)
@@ -162,10 +185,10 @@ def deploy(world: World, template: Template, *, stack_name: str, strict: bool = 
 
 def _refuse_twice(deployed: Deployed, made: DeployedResource) -> None:
     """Some services take the same name again and give back what is there; CloudFormation does not."""
-    for other in deployed.resources.values():
+    for other in deployed.everything.values():
         if made.made.known_as and (made.type, made.made.known_as) == (other.type, other.made.known_as):
             raise TemplateError(
-                f"{made.type} {made.made.known_as[0]!r} exists already: it is {other.logical_id}. Give one of them another name, or none.",
+                f"{made.type} {made.made.known_as[0]!r} exists already: it is {other.name}. Give one of them another name, or none.",
                 file=str(deployed.template.path),
                 logical_id=made.logical_id,
             )
@@ -178,20 +201,21 @@ def _repeat_warnings(deployed: Deployed, logical_id: str, since: int) -> None:
             warn(deployed.template.path, logical_id, record.detail["message"])
 
 
-def _deploy_one(deployed: Deployed, resource: Resource, strict: bool) -> DeployedResource:
+def _deploy_one(deployed: Deployed, resource: Resource) -> DeployedResource:
     make = MAKERS.get(resource.type)
     world = deployed.world
-    maker = Maker(world, resource.logical_id, deployed.stack_name)
+    name = deployed.name_of(resource.logical_id)
+    maker = Maker(world, resource.logical_id, deployed.stack_name, shown_as=name, within=deployed)
     if make is None:
-        return _placeholder(deployed, resource, maker, strict)
+        return _placeholder(deployed, resource, maker)
     try:
         properties = deployed.template.resolve(resource.properties, deployed, logical_id=resource.logical_id)
         _check_properties(resource, properties)
         made = make(maker, properties)
     except Exception as error:
         raise _explained(error, deployed, resource) from error
-    world.give_name(resource.logical_id, *made.known_as)
-    return DeployedResource(resource.logical_id, resource.type, made)
+    world.give_name(name, *made.known_as)
+    return DeployedResource(resource.logical_id, resource.type, made, name=name)
 
 
 def _check_properties(resource: Resource, properties: Mapping[str, Any]) -> None:
@@ -297,7 +321,6 @@ REF_ARNS = {
     "AWS::Batch::JobDefinition": "batch:job-definition/{}:1",
     "AWS::Batch::JobQueue": "batch:job-queue/{}",
     "AWS::CertificateManager::Certificate": "acm:certificate/{}",
-    "AWS::CloudFormation::Stack": "cloudformation:stack/{}/1",
     "AWS::ECS::Service": "ecs:service/{}",
     "AWS::ECS::TaskDefinition": "ecs:task-definition/{}:1",
     "AWS::ElasticLoadBalancingV2::Listener": "elasticloadbalancing:listener/app/{}/1/1",
@@ -313,8 +336,8 @@ REF_ARNS = {
 """Types of placeholders whose `Ref` is an ARN on AWS: its service and its resource, so that what refers to them gets the right shape."""
 
 
-def _placeholder(deployed: Deployed, resource: Resource, maker: Maker, strict: bool) -> DeployedResource:
-    if strict:
+def _placeholder(deployed: Deployed, resource: Resource, maker: Maker) -> DeployedResource:
+    if deployed.strict:
         raise TemplateError(
             f"type {resource.type} is not one that the local stage has, and strict_template is on. {nearest(resource.type, MAKERS)}",
             file=str(deployed.template.path),
@@ -329,4 +352,4 @@ def _placeholder(deployed: Deployed, resource: Resource, maker: Maker, strict: b
     else:
         service = resource.type.split("::")[1].lower() if resource.type.count("::") > 1 else "custom"
         made = Made(name, {"Arn": maker.arn(service, name)})
-    return DeployedResource(resource.logical_id, resource.type, made, inert=True)
+    return DeployedResource(resource.logical_id, resource.type, made, inert=True, name=maker.shown_as)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 ADVICE = {
     "AWS::ApiGateway": "REST APIs are served as if they were not there.",
-    "AWS::CloudFormation": "Nested stacks are not deployed: stand them up as stages of their own.",
     "AWS::StepFunctions": "No execution starts: call the functions with stage.invoke(...).",
 }
 """What to do without a service that many templates have."""

@@ -69,8 +69,13 @@ def _configuration_of(maker: Maker, bucket: str) -> dict[str, Any]:
 
 @makes("Custom::S3")
 def serverless_existing_bucket(maker: Maker, properties: Properties) -> Made:
-    """What the Serverless Framework makes of an `s3` event with `existing: true`: it adds to what the bucket has."""
+    """
+    What the Serverless Framework makes of an `s3` event with `existing: true`: it adds to what the bucket has.
+
+    The bucket is taken for granted, so it is there, though nobody made it.
+    """
     world, bucket = maker.world, str(properties["BucketName"])
+    _take_for_granted(maker, bucket)
     arn = maker.arn("lambda", f"function:{properties['FunctionName']}")
     added = list(_existing_bucket_entries(properties, arn))
     present = _configuration_of(maker, bucket)
@@ -78,6 +83,13 @@ def serverless_existing_bucket(maker: Maker, properties: Properties) -> Made:
     # The plugin's own function gives itself the permission that S3 asks for.
     world.buckets.configure(bucket, {**present, "LambdaFunctionConfigurations": [*others, *added]}, unchecked=True)
     return Made(maker.name())
+
+
+def _take_for_granted(maker: Maker, bucket: str) -> None:
+    s3, region = maker.client("s3"), maker.world.region
+    if bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]:
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=bucket, **where)
 
 
 def _existing_bucket_entries(properties: Properties, arn: str) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ def pipe(maker: Maker, properties: Properties) -> Made:
     name = str(properties.get("Name") or maker.name())
     pipes = maker.client("pipes")
     given: dict[str, Any] = {**properties, "Name": name}
-    maker.world.give_name(maker.logical_id, name, maker.arn("pipes", f"pipe/{name}"))
+    maker.world.give_name(maker.shown_as, name, maker.arn("pipes", f"pipe/{name}"))
     made = pipes.create_pipe(**parameters(pipes, "CreatePipe", given))
     shown = pipes.describe_pipe(Name=name)
     facts = {

@@ -65,6 +65,16 @@ PROPERTIES: dict[str, str] = {
         "AccessLogSettings ApiId AutoDeploy ClientCertificateId DefaultRouteSettings DeploymentId Description "
         "RouteSettings StageName StageVariables Tags"
     ),
+    "AWS::CloudFormation::Stack": (
+        "Capabilities Description DisableRollback EnableTerminationProtection NotificationARNs Parameters RoleARN StackName "
+        "StackPolicyBody StackPolicyURL Tags TemplateBody TemplateURL TimeoutInMinutes"
+    ),
+    "AWS::DynamoDB::GlobalTable": (
+        "AttributeDefinitions BillingMode GlobalSecondaryIndexes GlobalTableSourceArn GlobalTableWitnesses KeySchema "
+        "LocalSecondaryIndexes MultiRegionConsistency ReadOnDemandThroughputSettings ReadProvisionedThroughputSettings Replicas "
+        "SSESpecification StreamSpecification TableName TimeToLiveSpecification WarmThroughput WriteOnDemandThroughputSettings "
+        "WriteProvisionedThroughputSettings"
+    ),
     "AWS::DynamoDB::Table": (
         "AttributeDefinitions BillingMode ContributorInsightsSpecification DeletionProtectionEnabled "
         "GlobalSecondaryIndexes ImportSourceSpecification KeySchema KinesisStreamSpecification "
@@ -138,6 +148,7 @@ PROPERTIES: dict[str, str] = {
         "Description DesiredState Enrichment EnrichmentParameters KmsKeyIdentifier LogConfiguration Name RoleArn Source "
         "SourceParameters Tags Target TargetParameters"
     ),
+    "AWS::S3::BucketPolicy": "Bucket PolicyDocument",
     "AWS::S3::Bucket": (
         "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption BucketName "
         "BucketNamePrefix BucketNamespace CorsConfiguration IntelligentTieringConfigurations "

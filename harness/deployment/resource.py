@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stagefright.aws_api import sessions
 
 if TYPE_CHECKING:
+    from stagefright.deployment.deployer import Deployed
     from stagefright.world import World
 
 Properties = Mapping[str, Any]
@@ -37,6 +38,10 @@ class Maker:
     logical_id: str
     stack_name: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    shown_as: str = ""
+    """What journals call the resource: its logical id, without a hash, after that of a nested stack."""
+    within: Deployed | None = None
+    """The stack that it belongs to."""
 
     def client(self, service: str) -> Any:
         """A boto3 client of the world."""

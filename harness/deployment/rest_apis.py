@@ -57,7 +57,7 @@ def rest_api(maker: Maker, properties: Properties) -> Made:
         given["Policy"] = json.dumps(given["Policy"])
     made = _call(maker, "CreateRestApi", given)
     api_id = made["id"]
-    maker.world.give_name(maker.logical_id, api_id)
+    maker.world.give_name(maker.shown_as, api_id)
     if document is not None:
         # YAML makes dates of what looks like one, such as the version of a document.
         body = json.dumps(document, default=str).encode()

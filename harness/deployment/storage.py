@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from stagefright.deployment.coercion import mappings, parameters, text, whole_number
@@ -35,6 +36,53 @@ def table(maker: Maker, properties: Properties) -> Made:
     return Made(name, attributes, tuple(filter(None, (name, arn, stream_arn))))
 
 
+@makes("AWS::DynamoDB::GlobalTable")
+def global_table(maker: Maker, properties: Properties) -> Made:
+    """
+    What CDK's `TableV2` is: a table that may have replicas in other regions.
+
+    The stage has one region, so it is the replica of that one, or the first.
+    """
+    replicas = mappings(properties, "Replicas")
+    here = next((one for one in replicas if one.get("Region") == maker.world.region), replicas[0] if replicas else {})
+    given = {key: value for key, value in properties.items() if key in _OF_TABLES}
+    write = properties.get("WriteProvisionedThroughputSettings")
+    if write:
+        capacity = _capacity(here.get("ReadProvisionedThroughputSettings") or {}, "Read")
+        given["ProvisionedThroughput"] = {**capacity, **_capacity(write, "Write")}
+        given["GlobalSecondaryIndexes"] = [*_provisioned_indexes(properties, here)]
+    else:
+        given["GlobalSecondaryIndexes"] = mappings(properties, "GlobalSecondaryIndexes")
+    return table(maker, {key: value for key, value in given.items() if value})
+
+
+_OF_TABLES = frozenset(
+    (
+        *("AttributeDefinitions", "BillingMode", "KeySchema", "LocalSecondaryIndexes", "SSESpecification"),
+        *("StreamSpecification", "TableName", "TimeToLiveSpecification"),
+    )
+)
+"""The properties that tables and global tables share."""
+
+
+def _provisioned_indexes(properties: Properties, replica: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    reads = {one["IndexName"]: one for one in mappings(replica, "GlobalSecondaryIndexes")}
+    for index in mappings(properties, "GlobalSecondaryIndexes"):
+        kept = {key: value for key, value in index.items() if key in {"IndexName", "KeySchema", "Projection"}}
+        read = reads.get(index["IndexName"], {}).get("ReadProvisionedThroughputSettings") or {}
+        write = index.get("WriteProvisionedThroughputSettings") or {}
+        yield {**kept, "ProvisionedThroughput": {**_capacity(read, "Read"), **_capacity(write, "Write")}}
+
+
+def _capacity(settings: Mapping[str, Any], verb: str) -> dict[str, int]:
+    """Capacity units of a kind: fixed, or what autoscaling begins with."""
+    name = f"{verb}CapacityUnits"
+    scaling = settings.get(f"{verb}CapacityAutoScalingSettings") or {}
+    if name in settings:
+        return {name: whole_number(settings, name)}
+    return {name: whole_number(scaling, "MinCapacity", 5)}
+
+
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -63,6 +111,21 @@ def bucket(maker: Maker, properties: Properties) -> Made:
         "WebsiteURL": f"http://{name}.s3-website-{region}.amazonaws.com",
     }
     return Made(name, attributes, (name, attributes["Arn"]))
+
+
+@makes("AWS::S3::BucketPolicy")
+def bucket_policy(_maker: Maker, properties: Properties) -> Made:
+    """Nothing to do: like the policies of roles it says who may do what, and a local stage refuses nobody."""
+    document = properties["PolicyDocument"]
+    if not isinstance(document, Mapping):
+        raise TemplateError(f"PolicyDocument must be a policy document; it is {document!r}.")
+    return Made(str(properties["Bucket"]))
+
+
+@makes("Custom::S3AutoDeleteObjects")
+def cdk_auto_delete_objects(maker: Maker, _properties: Properties) -> Made:
+    """What CDK makes of `autoDeleteObjects: true`: it empties a bucket when its stack is deleted, and a local stage is just dropped."""
+    return Made(maker.name())
 
 
 @makes("AWS::SSM::Parameter")
@@ -105,6 +168,17 @@ def log_group(maker: Maker, properties: Properties) -> Made:
         logs.put_retention_policy(logGroupName=name, retentionInDays=whole_number(properties, "RetentionInDays"))
     arn = maker.arn("logs", f"log-group:{name}:*")
     return Made(name, {"Arn": arn}, (name, arn))
+
+
+@makes("Custom::LogRetention")
+def cdk_log_retention(maker: Maker, properties: Properties) -> Made:
+    """What CDK makes of a function's `logRetention`: it sets that of the function's log group, which it makes if need be."""
+    name, logs = str(properties["LogGroupName"]), maker.client("logs")
+    with suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=name)
+    if properties.get("RetentionInDays"):
+        logs.put_retention_policy(logGroupName=name, retentionInDays=whole_number(properties, "RetentionInDays"))
+    return Made(name, {"LogGroupName": name})
 
 
 @makes("AWS::IAM::Role")

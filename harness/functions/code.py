@@ -17,7 +17,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,6 +42,8 @@ class Code:
     """Bytes, as `CodeSize`."""
     in_place: bool = False
     """True for a local directory, which the harness reads but never owns."""
+    source: Path | None = None
+    """The directory of the user's that it was packaged from, if that is known."""
 
 
 class CodeStore:
@@ -55,8 +57,8 @@ class CodeStore:
         """
         The code that `Code` (CreateFunction), `Content` (PublishLayerVersion) or UpdateFunctionCode names.
 
-        `LocalPath` is ours: the absolute path of a directory or zip, which the template deployer passes. A `ZipFile`
-        of type str is CloudFormation's inline text.
+        `LocalPath` is ours: the absolute path of a directory or zip, which the template deployer passes, and `SourcePath` where that was
+        made from. A `ZipFile` of type str is CloudFormation's inline text.
         """
         zip_file = parameters.get("ZipFile")
         if isinstance(zip_file, str):
@@ -64,7 +66,8 @@ class CodeStore:
         if zip_file is not None:
             return self.from_zip(_within_upload_limit(bytes(zip_file)))
         if "LocalPath" in parameters:
-            return self.from_local(Path(parameters["LocalPath"]))
+            code = self.from_local(Path(parameters["LocalPath"]))
+            return replace(code, source=Path(parameters["SourcePath"])) if "SourcePath" in parameters else code
         if "S3Bucket" in parameters:
             return self.from_s3(parameters["S3Bucket"], parameters.get("S3Key"), parameters.get("S3ObjectVersion"))
         raise ApiError("InvalidParameterValueException", "Please provide a source for function code.", Type="User")

@@ -15,6 +15,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from stagefright.functions import output
@@ -44,6 +45,7 @@ class Environment:
         name: str,
         *,
         roots: tuple[Path, ...],
+        sources: Mapping[str, str] = MappingProxyType({}),
         shown_as: Mapping[str, str],
         environ: Mapping[str, str],
         log: FunctionLog,
@@ -52,7 +54,7 @@ class Environment:
     ) -> None:
         self.name = name
         self.environ = dict(environ)
-        self.modules = ModuleSpace(roots)
+        self.modules = ModuleSpace(roots, sources)
         self._loggers = LoggingSpace(self.modules.owns, level=log.settings.get("ApplicationLogLevel"))
         self._process = ProcessState()
         self.shown_as = shown_as
@@ -68,6 +70,8 @@ class Environment:
         self.ends: Callable[[str | None], None] = lambda reason: None
         """Told when the code ends its process by itself, and how."""
         self.request_id = ""
+        self.trace: tuple[int, str] | None = None
+        """The record of the latest invocation whose handler ran, and its trace header."""
         self.handler: Callable[..., Any] | None = None
         self.invocations = 0
         self.session: Any = None

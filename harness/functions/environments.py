@@ -140,12 +140,19 @@ class Environments:
             world.kernel,
             name,
             roots=self.roots(version),
+            sources=_sources(version),
             shown_as=_paths_on_lambda(version),
             environ=environment_variables(version, region=world.region, log_stream=stream, initialization_type=kind),
             log=log,
             provisioned=provisioned,
             runtime_id=world.chance.hex(64, "runtime", version.runtime),
         )
+
+
+def _sources(version: FunctionVersion) -> dict[str, str]:
+    """Where packaged code was made from, by the directory that it lies in."""
+    codes = [version.code, *(layer.code for layer in version.layers)]
+    return {str(code.root): str(code.source) for code in codes if code is not None and code.source is not None}
 
 
 def _paths_on_lambda(version: FunctionVersion) -> dict[str, str]:

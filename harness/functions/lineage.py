@@ -21,6 +21,7 @@ from stagefright.functions import loops
 
 if TYPE_CHECKING:
     from stagefright.chance import Chance
+    from stagefright.functions.environment import Environment
     from stagefright.journal import Journal, Record
     from stagefright.services.function import Resolved
     from stagefright.world import World
@@ -201,12 +202,19 @@ def _way_back(journal: Journal, cause: int | None) -> Iterator[Record]:
         cause = record.cause
 
 
-def sent_with(world: World, headers: Mapping[str, Any], *, in_function: bool) -> dict[str, str]:
+def sent_with(world: World, headers: Mapping[str, Any], environment: Environment | None) -> dict[str, str]:
     """What a `call` record says of the header that its request carries: nothing if it is the one that is expected there."""
     sent = headers.get(HEADER, "")
     text = sent.decode() if isinstance(sent, bytes) else str(sent)
-    cause = world.kernel.cause()
-    expected = ""
-    if in_function and cause is not None and world.journal[cause].kind == "invocation":
-        expected = header_of(world.chance, world.journal[cause])
+    expected = "" if environment is None else _expected_of(world, environment)
     return {} if text == expected else {"trace": text}
+
+
+def _expected_of(world: World, environment: Environment) -> str:
+    """The header of the invocation that an environment's code works on; "" while it works on none."""
+    cause = world.kernel.cause()
+    if cause is None:
+        return ""
+    if environment.trace is not None and environment.trace[0] == cause:
+        return environment.trace[1]
+    return header_of(world.chance, world.journal[cause]) if world.journal[cause].kind == "invocation" else ""

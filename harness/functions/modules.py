@@ -9,18 +9,21 @@ a process of its own, lazy imports and `importlib` included. Packages that are i
 from __future__ import annotations
 
 import _imp
+import filecmp
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import Distribution, distributions, packages_distributions
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 from typing import Any
 
 from stagefright.tasks import current_actor
@@ -37,10 +40,22 @@ lock for ever.
 """
 
 
-class ModuleSpace:
-    """The modules of one execution environment, found under `roots`."""
+COMPILED_MAX = 2_048
+"""Of how many files the compiled code is kept."""
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+_compiled: dict[str, tuple[tuple[int, int, int], CodeType | None]] = {}
+"""By path: what tells one state of a file from another, and its code."""
+
+
+class ModuleSpace:
+    """
+    The modules of one execution environment, found under `roots`.
+
+    A file below a directory of `sources` that is equal to the user's below the directory that it was packaged from is run as the user's.
+    """
+
+    def __init__(self, roots: Sequence[Path], sources: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._sources = sources
         self.roots = [str(root) for root in roots]
         self._tops = set(own_names(roots))
         self._own: dict[str, ModuleType] = {}
@@ -102,7 +117,22 @@ class ModuleSpace:
             return None
         if spec is not None:
             self._names.add(name)
+            spec = self._at_source(spec)
+            if type(spec.loader) is SourceFileLoader:
+                spec.loader = _CompilingOnce(spec.loader.name, spec.loader.path)
         return spec
+
+    def _at_source(self, spec: importlib.machinery.ModuleSpec) -> importlib.machinery.ModuleSpec:
+        """The same module in the user's file, where breakpoints and coverage look for it; its package stays what was packaged."""
+        source = (
+            _twin(spec.origin, self._sources) if spec.origin and isinstance(spec.loader, SourceFileLoader) else None
+        )
+        if source is None:
+            return spec
+        found = importlib.util.spec_from_file_location(
+            spec.name, source, submodule_search_locations=spec.submodule_search_locations
+        )
+        return found or spec
 
     def _find_on_added_path(self, name: str) -> importlib.machinery.ModuleSpec | None:
         """A module in a folder of its own that the function has put on `sys.path` itself (`vendored/`)."""
@@ -124,6 +154,35 @@ class ModuleSpace:
             return []
         prefixes = tuple(f"{top}." for top in present)
         return [name for name in list(sys.modules) if name in present or name.startswith(prefixes)]
+
+
+class _CompilingOnce(SourceFileLoader):
+    """
+    Loads a module anew for each environment, but compiles its source once for all of them.
+
+    Python's own cache of compiled code does that only if it may write into the function's folder, which is often forbidden to it
+    (`PYTHONDONTWRITEBYTECODE`); then compiling can be most of a cold start.
+    """
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The module's code, from memory if its file is the same as the last time."""
+        stats = Path(self.path).stat()
+        stamp = stats.st_mtime_ns, stats.st_size, stats.st_ino
+        known = _compiled.get(self.path)
+        if known is None or known[0] != stamp:
+            known = _compiled[self.path] = stamp, super().get_code(fullname)
+            if len(_compiled) > COMPILED_MAX:
+                del _compiled[next(iter(_compiled))]
+        return known[1]
+
+
+def _twin(file: str, sources: Mapping[str, str]) -> str | None:
+    """The user's file that a packaged one was made from, if they are equal."""
+    for root, source in sources.items():
+        if file.startswith(root + os.sep):
+            candidate = source + file[len(root) :]
+            return candidate if os.path.isfile(candidate) and filecmp.cmp(file, candidate, shallow=False) else None  # noqa: PTH113
+    return None
 
 
 class _OwnFinder:

@@ -94,7 +94,9 @@ class Performance:
         """Run the handler; None if the deadline came first."""
         version = invocation.version
         context = self._context(environment, invocation, deadline)
-        environment.environ["_X_AMZN_TRACE_ID"] = header_of(self._world.chance, self._world.journal[invocation.record])
+        header = header_of(self._world.chance, self._world.journal[invocation.record])
+        environment.environ["_X_AMZN_TRACE_ID"] = header
+        environment.trace = invocation.record, header
         handler = self._instrumented(environment, version)
         done: Future[Answer] = Future(f"the handler of {environment.name}")
         killed = self._world.assumptions.out_of_memory_error

@@ -8,10 +8,10 @@ schema whose lock is free belongs to nobody who is still there, and is made anew
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import re
-import secrets
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,7 +50,8 @@ class PostgresqlSchema:
         name = resource.schema.format(service=service, stage=stage) + (f"_{copy}" if copy else "")
         self.schema = _identifier(name)
         self._connection: Any = None
-        self._password = secrets.token_hex(16)
+        # Whoever may open the server's door can work it out again, so that a later run gets on with a stage that stayed.
+        self._password = hmac.digest(self._server.password.encode(), self.schema.encode(), "sha256").hex()[:32]
         self._kept: set[str] = set()
         self._strike: Strike = _nothing
 
@@ -119,11 +120,29 @@ class PostgresqlSchema:
             self._connection = self._server.connect()
             self._lock()
             self._drop_leftover()
-            if note is not None:
-                self._strike = note("schema", self.schema, role=self.user, url_variable=self.resource.url_variable)
-            self._make()
-            self._fill(directory)
+            self._write(directory, note)
             self._kept = self._tables_with_rows()
+
+    def join(self, directory: Path, note: Note | None = None) -> None:
+        """
+        Make the schema of a stage that outlives this process, or use the one that it has.
+
+        Nobody holds its lock: any run of the stage may come and go.
+        """
+        with outside_the_world():
+            self._connection = self._server.connect()
+            tags = _tags(self._server.comment_of(self.schema, self._connection))
+            if tags is not None and tags.get("stagefright:stage") == self._stage:
+                return
+            self._drop_leftover()
+            self._write(directory, note)
+
+    def leave(self) -> None:
+        """Let go of the schema, which stays with its stage."""
+        if self._connection is not None:
+            with outside_the_world():
+                self._connection.close()
+            self._connection = None
 
     def reset(self) -> None:
         """Empty every table that was empty when the schema was made; sequences begin again."""
@@ -148,6 +167,12 @@ class PostgresqlSchema:
             finally:
                 self._connection.close()
                 self._connection = None
+
+    def _write(self, directory: Path, note: Note | None) -> None:
+        if note is not None:
+            self._strike = note("schema", self.schema, role=self.user, url_variable=self.resource.url_variable)
+        self._make()
+        self._fill(directory)
 
     # -- its parts ---------------------------------------------------------------------------------------------------
 

@@ -41,6 +41,11 @@ class Tenancy(Mapping[str, PostgresqlSchema]):
         for part in self._parts.values():
             part.reset()
 
+    def leave(self) -> None:
+        """Let go of all of them; they stay with their stage."""
+        for part in self._parts.values():
+            part.leave()
+
     def close(self) -> None:
         """Drop them all, the last first; one that cannot be dropped does not keep the others."""
         troubles: list[Exception] = []
@@ -55,12 +60,19 @@ class Tenancy(Mapping[str, PostgresqlSchema]):
 
 
 def move_in(
-    stage: str, settings: Settings, *, copy: str = "", run: Run | None = None, note: Note | None = None
+    stage: str,
+    settings: Settings,
+    *,
+    copy: str = "",
+    run: Run | None = None,
+    note: Note | None = None,
+    stays: bool = False,
 ) -> Tenancy:
     """
     Make a stage's part of everything that the settings share.
 
-    `copy` tells apart the processes of a run that each have the stage for themselves.
+    `copy` tells apart the processes of a run that each have the stage for themselves. With `stays` the stage outlives the process: what
+    it has already is used as it is.
     """
     if not settings.shared:
         return Tenancy({})
@@ -69,7 +81,8 @@ def move_in(
     try:
         for name, resource in settings.shared.items():
             parts[name] = _part(resource, stage, settings, copy, run)
-            parts[name].create(settings.directory, note)
+            enter = parts[name].join if stays else parts[name].create
+            enter(settings.directory, note)
     except BaseException:
         Tenancy(parts).close()
         raise

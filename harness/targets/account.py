@@ -52,6 +52,11 @@ class Account:
         return self._access_key
 
     @property
+    def has_answered(self) -> bool:
+        """Whether it has said who it is, so that it can be taken for what it should be."""
+        return self._id is not None
+
+    @property
     def id(self) -> str:
         """The account's 12 digits, as the account itself says."""
         if self._id is None:

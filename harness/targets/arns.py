@@ -110,8 +110,14 @@ def _schedule(account: Account, name: str) -> str | None:
     return str(found[0]["Arn"]) if len(found) == 1 else None
 
 
+def _secret(account: Account, name: str) -> str:
+    return str(account.client("secretsmanager").describe_secret(SecretId=name)["ARN"])
+
+
 _ASKED: Mapping[str, Callable[[Account, str], str | None]] = {
     "AWS::IAM::Role": _role,
     "AWS::IAM::User": _user,
     "AWS::Scheduler::Schedule": _schedule,
+    # On AWS its id is its ARN; emulators know it by its name.
+    "AWS::SecretsManager::Secret": _secret,
 }

@@ -16,7 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from stagefright.errors import ConditionNeverHeld, OnlyLocal, StillMoving, UnknownResource, UsageError, nearest
+from stagefright.errors import (
+    ConditionNeverHeld,
+    OnlyLocal,
+    StillMoving,
+    UnknownResource,
+    UnsupportedOperation,
+    UsageError,
+    nearest,
+)
 from stagefright.flow import Flow
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
@@ -112,8 +120,7 @@ class DeployedStage:
         self.ground = Ground(account, self.ledger, run, name)
         self.taps = Taps()
         """What observes its resources."""
-        self.began_at: float | None = None
-        """When the test began, by the account's clock; logs are read from there on."""
+        self._began = time.time()
         self._sighted = 0
         self._running = Running()
         self._settled_at = 0
@@ -146,11 +153,17 @@ class DeployedStage:
 
     def _resource(self, logical_id: str) -> StackResource:
         try:
-            return self.resources[logical_id]
+            return self.resources[self.name_of(logical_id)]
         except KeyError:
             raise UnknownResource(
                 f"The stage has no resource {logical_id!r}. {nearest(logical_id, self.resources)}"
             ) from None
+
+    def name_of(self, spelling: str) -> str:
+        """What the stage calls the resource that a logical id, with CDK's hash or without, stands for; an unknown name as it is."""
+        if spelling in self.resources:
+            return spelling
+        return next((one.logical_id for one in self.resources.values() if one.written_as == spelling), spelling)
 
     def client(self, service: str) -> Any:
         """A boto3 client for the stage's account and region; the journal has the calls through it that set something in motion."""
@@ -203,21 +216,31 @@ class DeployedStage:
         """
         # What happened before is journaled before, so that a listener does not take it for news.
         self.look()
-        key = (resource, verb, json.dumps(pattern, sort_keys=True))
-        self.taps.arm(key, f"listen.{verb}({resource!r})", lambda: make_tap(self, resource, verb, pattern))
+        self._arm(resource, verb, pattern)
         if verb == "logs":
             # A log can be read from the test's beginning on; its past is no news either.
             self.look()
 
+    @property
+    def began_at(self) -> float:
+        """When the test began, by the account's clock."""
+        return self.ground.there(self._began)
+
     def tail(self) -> None:
         """Let the journal have what all functions log, since the test began."""
         for function in self._functions():
-            if (function, "logs", "null") not in self.taps:
-                self.observe(function, "logs")
+            self._arm(function, "logs", None)
+
+    def _arm(self, resource: str, verb: str, pattern: Mapping[str, Any] | None) -> None:
+        key = (resource, verb, json.dumps(pattern, sort_keys=True))
+        with self.account.explained(f"observe {resource} (listen.{verb})"):
+            self.taps.arm(key, f"listen.{verb}({resource!r})", lambda: make_tap(self, resource, verb, pattern))
 
     def look(self) -> None:
         """Take in what has been observed since the last look."""
-        for sighting in self.taps.poll():
+        with self.account.explained("look at what is observed"):
+            sightings = self.taps.poll()
+        for sighting in sightings:
             self._sighted += 1
             if sighting.kind == "log":
                 self._running.note(sighting.resource, sighting.detail["line"])
@@ -292,7 +315,8 @@ class DeployedStage:
         news = [plural(self._sighted - before, "new observation")] if self._sighted > before else []
         running = [f"{name} is running" for name in self._running.names]
         behind = [f"{name} has more to read" for name in self.taps.behind]
-        return [*news, *running, *behind, *queues.moving()]
+        with self.account.explained("see what is in the stage's queues"):
+            return [*news, *running, *behind, *queues.moving()]
 
     def _restless(self, moving: list[str], limit_s: float) -> str:
         moves = "; ".join(moving) or f"it was never quiet for {format_span(self._quiet_s)}"
@@ -339,11 +363,12 @@ class DeployedStage:
         record = getattr(event, "record", event)
         assert isinstance(record, int)
         arranged = self._arranged()
-        return Flow.of(arranged, arranged.places[record], known=self.resources.keys(), functions=self._functions())
+        place = arranged.places[record]
+        return Flow.of(arranged, place, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of)
 
     def _flow_since(self, since: int) -> Flow:
         records = self._arranged().of_journal_since(since)
-        return Flow(records, known=self.resources.keys(), functions=self._functions())
+        return Flow(records, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of)
 
     def _arranged(self) -> Arranged:
         return arrange(list(self.journal), keys=self.settings.correlation_keys, wiring=self._wiring)
@@ -360,16 +385,20 @@ class DeployedStage:
 
     def reset(self, seed: int | str | None = None) -> None:  # noqa: ARG002 - chance is AWS's own here
         """Begin a test: forget what was observed. What the account holds stays as it is."""
-        self.taps.close()
+        self._close_taps()
         self.journal.clear()
         self.logs.forget()
-        self.began_at = self.ground.now()
+        self._began = time.time()
         self._running = Running()
         self._settled_at = 0
 
     def step_aside(self) -> None:
         """End a test: stop observing, and take away what observing took."""
-        self.taps.close()
+        self._close_taps()
+
+    def _close_taps(self) -> None:
+        with self.account.explained("take away what the test's listeners made (`stagefright sweep` will)"):
+            self.taps.close()
 
     def close(self) -> None:
         """Let go of the stage, and take away what this run made, unless it is to be kept."""
@@ -378,7 +407,7 @@ class DeployedStage:
             closing.callback(self.ledger.close)
             while self.closers:
                 closing.callback(self.closers.pop(0))
-            closing.callback(self.taps.close)
+            closing.callback(self._close_taps)
 
     # -- what only a local stage has ---------------------------------------------------------------------------------
 
@@ -386,7 +415,7 @@ class DeployedStage:
     def endpoint_url(self) -> str:
         """Where other processes reach the emulator that the stage is in; on AWS itself there is no such thing to tell them."""
         if self.account.endpoint_url is None:
-            raise OnlyLocal(
+            raise UnsupportedOperation(
                 f"stage.endpoint_url: {self!r} is on AWS itself, where other processes find it without a URL: give them the region "
                 f"{self.account.region} and credentials (stage.account.environment())."
             )

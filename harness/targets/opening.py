@@ -6,18 +6,19 @@ A run of one process needs `open_deployed` alone. Where several share a stage, o
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from stagefright.errors import TargetError
 from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
-from stagefright.stack_names import checked, stack_name
 from stagefright.targets.account import EMULATOR_KEY, Account
 from stagefright.targets.deployed_stage import DeployedStage
-from stagefright.targets.deploying.deployer import CREATED, Deployer
+from stagefright.targets.deploying.deployer import CREATED, Deployer, StageDeployer
+from stagefright.targets.deploying.parts import Part, parts_of
 from stagefright.targets.deploying.stack_events import Progress, silent
 from stagefright.targets.run import TAG_PREFIX, Run
-from stagefright.targets.stack import described, read_stack, tags_of
+from stagefright.targets.stack import Stack, as_one, described, read_stack, tags_of
 from stagefright.targets.stack_states import check_state
 
 
@@ -46,46 +47,52 @@ def open_deployed(
     run, account = run or Run.begin(), account or account_of(settings)
     if is_there(name, settings, account):
         return attach(name, settings, run=run, account=account)
-    deployer = deployer_of(name, settings, run=run, account=account, progress=progress)
-    outcome = deployer.deploy()
-    try:
+    with ExitStack() as undoing:
+        deployer = deployer_of(name, settings, run=run, account=account, progress=progress)
+        undoing.callback(deployer.close)
+        if deployer.deploy() == CREATED and not keep:
+            undoing.callback(deployer.remove)
         stage = attach(name, settings, run=run, account=account, ledger=deployer.ledger)
-    except TargetError:
-        if outcome == CREATED and not keep:
-            deployer.remove()
-        raise
-    stage.is_kept = keep or outcome != CREATED
-    stage.closers.append(lambda: None if stage.is_kept else deployer.remove())
+        undoing.pop_all()  # it is up; from here on its own end does all this
+    stage.is_kept = keep
+    stage.closers.append(lambda: deployer.keep() if stage.is_kept else deployer.remove())
     return stage
 
 
 def is_there(name: str, settings: Settings, account: Account) -> bool:
-    """Whether a stage has a stack, in whatever state."""
-    return described(account, _stack(name, settings)) is not None
+    """Whether a stage has its stacks, in whatever state."""
+    return all(described(account, part.stack) is not None for part in parts_of(name, settings))
 
 
 def attach(name: str, settings: Settings, *, run: Run, account: Account, ledger: Ledger | None = None) -> DeployedStage:
     """The stage of a stack that is there; closing it leaves the stack alone. Raises `TargetError` if it cannot be tested."""
-    stack = _stack(name, settings)
-    description = described(account, stack)
+    stacks = [_read(name, part, account) for part in parts_of(name, settings)]
+    ledger = ledger or ledger_of(name, settings, run=run, account=account)
+    return DeployedStage(name, settings, account, as_one(stacks), run=run, ledger=ledger)
+
+
+def _read(name: str, part: Part, account: Account) -> Stack:
+    description = described(account, part.stack)
     if description is None:
         raise TargetError(
-            f"There is no stack {stack} in {account.region} (account {account.id}), so the stage {name!r} is not there. Deploy it, or set "
+            f"There is no stack {part.stack} in {account.region} (account {account.id}), so the stage {name!r} is not there. Deploy it, or set "
             "another name: [tool.stagefright] stack_name or service."
         )
     check_state(account, description)
-    ledger = ledger or ledger_of(name, settings, run=run, account=account)
-    return DeployedStage(name, settings, account, read_stack(account, stack, description), run=run, ledger=ledger)
+    return read_stack(account, part.stack, description, names=part.names)
 
 
-def deployer_of(name: str, settings: Settings, *, run: Run, account: Account, progress: Progress = silent) -> Deployer:
+def deployer_of(
+    name: str, settings: Settings, *, run: Run, account: Account, progress: Progress = silent
+) -> StageDeployer:
     """
     What deploys a stage whether or not it is there: `deploy()` says whether it was created, updated or unchanged.
 
     `remove()` takes back what was created.
     """
     ledger = ledger_of(name, settings, run=run, account=account)
-    return Deployer(name, settings, account, run, ledger, progress)
+    parts = parts_of(name, settings)
+    return StageDeployer([Deployer(name, part, settings, account, run, ledger, progress) for part in parts], ledger)
 
 
 def remove(
@@ -96,26 +103,33 @@ def remove(
 
     A stack without our tags is refused with a `TargetError`, unless the settings say how to remove it.
     """
-    stack = _stack(name, settings)
-    description = described(account, stack)
+    run_of_this, ledger = run or Run.begin(), None
+    found = [part for part in parts_of(name, settings) if _is_to_go(name, part, settings, account, run)]
+    for part in reversed(found):
+        ledger = ledger or ledger_of(name, settings, run=run_of_this, account=account)
+        Deployer(name, part, settings, account, run_of_this, ledger, progress).remove()
+    if ledger is not None:
+        ledger.close()
+    return bool(found)
+
+
+def _is_to_go(name: str, part: Part, settings: Settings, account: Account, run: Run | None) -> bool:
+    description = described(account, part.stack)
     if description is None:
         return False
     tags = tags_of(description)
-    if run is not None and settings.deploy is None and tags.get(f"{TAG_PREFIX}run") != run.id:
+    # What a command deployed has no tags; that this run did it, the caller knows.
+    is_by_command = run is not None and settings.deploy is not None
+    if run is not None and not is_by_command and tags.get(f"{TAG_PREFIX}run") != run.id:
         return False
-    if settings.remove is None and tags.get(f"{TAG_PREFIX}stage") != name:
+    if settings.remove is None and not is_by_command and tags.get(f"{TAG_PREFIX}stage") != name:
         raise TargetError(
-            f"The stack {stack} ({account.region}) was not deployed by Stagefright: it has no tag {TAG_PREFIX}stage={name}. It was left "
-            f"alone. Remove it with what made it, or: aws cloudformation delete-stack --stack-name {stack} --region {account.region}"
+            f"The stack {part.stack} ({account.region}) was not deployed by Stagefright: it has no tag {TAG_PREFIX}stage={name}. It was left "
+            f"alone. Remove it with what made it, or: aws cloudformation delete-stack --stack-name {part.stack} --region {account.region}"
         )
-    deployer_of(name, settings, run=run or Run.begin(), account=account, progress=progress).remove()
     return True
 
 
 def ledger_of(name: str, settings: Settings, *, run: Run, account: Account) -> Ledger:
     """Where a run writes down what it makes for a stage."""
     return Ledger(Path(settings.directory), run=run, stage=name, account=account)
-
-
-def _stack(name: str, settings: Settings) -> str:
-    return checked(stack_name(name, settings), f"the stage {name!r}")

@@ -77,6 +77,9 @@ class Way(Protocol):
     @property
     def endpoint_url(self) -> str | None: ...
 
+    @property
+    def has_answered(self) -> bool: ...
+
 
 @contextmanager
 def explained(way: Way, act: str) -> Iterator[None]:
@@ -247,6 +250,11 @@ def _no_trust(error: Exception, way: Way) -> _Reason:
 
 
 def _not_aws(error: Exception, way: Way) -> _Reason:
+    if way.has_answered:
+        return (
+            TargetError,
+            f"{way_in_words(way)} failed inside, which its own log explains: {clip(str(error), SHOWN_MAX)}",
+        )
     return Unreachable, _stranger(way, clip(str(error), SHOWN_MAX))
 
 

@@ -42,13 +42,14 @@ class Run:
             "stage": stage,
             "run": self.id,
             "owner": self.owner,
-            "created": _iso(self.created),
-            "expires": _iso(self.expires),
+            "created": iso(self.created),
+            "expires": iso(self.expires),
         }
         return {f"{TAG_PREFIX}{name}": value for name, value in values.items()}
 
 
-def _iso(when: float) -> str:
+def iso(when: float) -> str:
+    """An instant (epoch seconds) as tags have it: to the second, so that later ones sort last."""
     return datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

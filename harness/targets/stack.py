@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stagefright.errors import UnknownOutput, nearest
 from stagefright.targets.account import Account
 from stagefright.targets.arns import Place, arn_of
+from stagefright.templates.short_ids import short_ids
 
 NESTED_TYPE = "AWS::CloudFormation::Stack"
 
 GONE = "DELETE_COMPLETE"
+
+REVIEWED = "REVIEW_IN_PROGRESS"
+"""The state of a stack that has a change set and nothing else: no resources, not even a template."""
+
+HASHED = re.compile(r".+[0-9A-F]{8}(?:[0-9a-f]{32})?")
+"""What CDK's logical ids look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +29,12 @@ class StackResource:
     """A resource of a deployed stack."""
 
     logical_id: str
-    """One of a nested stack has the nested stack's id before its own: `Nested.Inner`."""
+    """What the stage calls it: one of a nested stack `Nested.Inner`, one of CDK without the hash."""
     type: str
     physical_id: str
     arn: str | None
+    written_as: str = ""
+    """Its logical id as the template has it: CDK's have a hash at the end."""
 
 
 class Outputs(dict[str, str]):
@@ -65,12 +76,19 @@ def _is_unknown(error: Any) -> bool:
     return error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error)
 
 
-def read_stack(account: Account, name: str, description: Mapping[str, Any] | None = None) -> Stack:
-    """The stack of that name, as the account describes it."""
+def read_stack(
+    account: Account,
+    name: str,
+    description: Mapping[str, Any] | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> Stack:
+    """The stack of that name, as the account describes it; `names` is what its resources are to be called, by logical id."""
     said = description or described(account, name)
     assert said is not None, f"the stack {name} is looked for before it is read"
     with account.explained(f"list the resources of the stack {name}"):
-        resources = {resource.logical_id: resource for resource in _resources(account, said["StackId"], "")}
+        place = Place.of_stack(said["StackId"])
+        resources = {one.logical_id: one for one in _resources(account, said["StackId"], place, "", names)}
     return Stack(
         name=said["StackName"],
         id=said["StackId"],
@@ -82,20 +100,46 @@ def read_stack(account: Account, name: str, description: Mapping[str, Any] | Non
     )
 
 
+def as_one(stacks: Sequence[Stack]) -> Stack:
+    """The stacks of a stage as one: the last, with all resources and outputs; an output that several have is called `stack.Output`."""
+    names = Counter(name for stack in stacks for name in stack.outputs)
+    outputs = {
+        name if names[name] == 1 else f"{stack.name}.{name}": value
+        for stack in stacks
+        for name, value in stack.outputs.items()
+    }
+    resources = {name: resource for stack in stacks for name, resource in stack.resources.items()}
+    return replace(stacks[-1], resources=resources, outputs=Outputs(outputs))
+
+
 def tags_of(description: Mapping[str, Any]) -> dict[str, str]:
     """A stack's tags."""
     return {tag["Key"]: tag["Value"] for tag in description.get("Tags", ())}
 
 
-def _resources(account: Account, stack_id: str, prefix: str) -> Iterator[StackResource]:
-    place = Place.of_stack(stack_id)
+def _resources(
+    account: Account, stack_id: str, place: Place, prefix: str, names: Mapping[str, str] | None = None
+) -> Iterator[StackResource]:
     pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_id)
-    for one in [summary for page in pages for summary in page["StackResourceSummaries"]]:
+    summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
+    written = [one["LogicalResourceId"] for one in summaries if "LogicalResourceId" in one]
+    shown = _shown(account, stack_id, written) if names is None else names
+    for one in summaries:
         physical_id, kind = one.get("PhysicalResourceId"), one.get("ResourceType", "")
         # What was skipped, failed or is gone has no physical id, or a status that says so.
         if not physical_id or one.get("ResourceStatus", "") in (GONE, "CREATE_FAILED"):
             continue
-        logical_id = prefix + one["LogicalResourceId"]
-        yield StackResource(logical_id, kind, physical_id, arn_of(kind, physical_id, place))
+        own = one["LogicalResourceId"]
+        logical_id = prefix + shown.get(own, own)
+        yield StackResource(logical_id, kind, physical_id, arn_of(kind, physical_id, place), prefix + own)
         if kind == NESTED_TYPE:
-            yield from _resources(account, physical_id, f"{logical_id}.")
+            yield from _resources(account, physical_id, place, f"{logical_id}.")
+
+
+def _shown(account: Account, stack_id: str, logical_ids: list[str]) -> dict[str, str]:
+    """CDK's ids without their hash; whether they are CDK's, the template says, and it is asked for only if they look so."""
+    if not any(HASHED.fullmatch(one) for one in logical_ids):
+        return {}
+    template = account.client("cloudformation").get_template(StackName=stack_id)["TemplateBody"]
+    resources = template.get("Resources", {}) if isinstance(template, Mapping) else {}
+    return {logical_id: short for short, logical_id in short_ids(resources).items()}

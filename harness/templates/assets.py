@@ -30,6 +30,8 @@ class Assets:
     """What is in the key of every asset, if the tool has such a thing."""
     sources: Path | None = None
     """The project that the assets were made of."""
+    mirrors: bool = False
+    """Whether the files in a zip have the names that they have in the project."""
 
     def find(self, value: Any, resource: Mapping[str, Any], property_name: str) -> Path | None:
         """The asset that a property of a resource names, whether it is there or not; None if it names none."""
@@ -56,7 +58,10 @@ class Assets:
         return (self.directory / noted).resolve() if isinstance(noted, str) else None
 
     def _at(self, key: str) -> Path | None:
-        return self.by_key.get(key) or self.by_key.get(PurePosixPath(key).name)
+        # An address has the host and the bucket before the key.
+        parts = key.split("/")
+        endings = ("/".join(parts[start:]) for start in range(len(parts)))
+        return next((self.by_key[ending] for ending in endings if ending in self.by_key), None)
 
     def _is_ours(self, key: str) -> bool:
         return self.prefix is not None and self.prefix in key

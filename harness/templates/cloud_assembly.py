@@ -44,7 +44,7 @@ def _is_manifest(file: Path) -> bool:
 
 
 def read(path: Path) -> Project:
-    """The stacks of an assembly, or the one whose template is named, with those that it depends on."""
+    """The stacks of an assembly; if the template of one was named, that one is asked for."""
     directory = (path if path.is_dir() else path.parent).resolve()
     sources = list(_Assembly(directory, "", directory.parent).stacks())
     if not sources:
@@ -59,7 +59,22 @@ def read(path: Path) -> Project:
         raise TemplateError(
             f"{directory / MANIFEST} does not list it as a stack's. Name the directory instead.", file=str(path)
         )
-    return replace(project, stacks=project.chosen(named))
+    return replace(project, asked=named)
+
+
+def _environment(artifact: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """
+    The account and the region that a stack is meant for.
+
+    >>> _environment({"environment": "aws://unknown-account/eu-west-1"})
+    (None, 'eu-west-1')
+    """
+    account, _, region = str(artifact.get("environment", "")).removeprefix("aws://").partition("/")
+    return _known(account), _known(region)
+
+
+def _known(value: str) -> str | None:
+    return value if value and not value.startswith("unknown-") else None
 
 
 @dataclass(frozen=True)
@@ -102,6 +117,7 @@ class _Assembly:
         name = str(display) if self.prefix and display else self.prefix + artifact_id
         if not file.is_file():
             raise TemplateError(f"the template of {name} is not there (looked at {file}). Run `{COMMAND}` again.")
+        account, region = _environment(artifact)
         stack_name = artifact["properties"].get("stackName") or artifact_id
         others = tuple(str(one) for one in (display, artifact_id) if one and one != name)
         return replace(
@@ -109,6 +125,8 @@ class _Assembly:
             depends_on=tuple(self._names_of_dependencies(artifact, artifacts)),
             stack_name=str(stack_name),
             also_named=others,
+            account=account,
+            region=region,
         )
 
     def _names_of_dependencies(self, artifact: Mapping[str, Any], artifacts: Mapping[str, Any]) -> Iterator[str]:

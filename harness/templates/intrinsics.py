@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.errors import UnknownExport, nearest
-from stagefright.templates.lookup import NO_VALUE, UNKNOWN, is_unknown
+from stagefright.errors import nearest
+from stagefright.templates.imports import get_stack_output, import_value
+from stagefright.templates.lookup import UNKNOWN, is_unknown
 from stagefright.templates.resolver import CONDITION_FUNCTIONS, INTRINSICS, Intrinsic, Resolver
-from stagefright.templates.text import is_scalar, text_of
+from stagefright.templates.text import is_scalar, show, text_of
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_.:]+")
@@ -42,7 +43,7 @@ def _attribute_pair(resolver: Resolver, argument: Any) -> tuple[Any, Any]:
     parts = argument.split(".", 1) if isinstance(argument, str) else argument
     if not isinstance(parts, list) or len(parts) != 2:
         raise resolver.wrong(
-            f"Fn::GetAtt takes a resource and an attribute, as [Table, Arn] or Table.Arn; it got {_show(argument)}."
+            f"Fn::GetAtt takes a resource and an attribute, as [Table, Arn] or Table.Arn; it got {show(argument)}."
         )
     return parts[0], parts[1]
 
@@ -50,7 +51,7 @@ def _attribute_pair(resolver: Resolver, argument: Any) -> tuple[Any, Any]:
 def _name(resolver: Resolver, function: str, argument: Any) -> str:
     name = resolver.static(argument, f"the name in {function}") if isinstance(argument, dict) else argument
     if not isinstance(name, str):
-        raise resolver.wrong(f"{function} takes a name; it got {_show(argument)}.")
+        raise resolver.wrong(f"{function} takes a name; it got {show(argument)}.")
     return name
 
 
@@ -69,7 +70,7 @@ def _sub_arguments(resolver: Resolver, argument: Any) -> tuple[str, Mapping[str,
     parts = [*parts, {}] if isinstance(parts, list) and len(parts) == 1 else parts
     if isinstance(parts, list) and len(parts) == 2 and isinstance(parts[0], str) and isinstance(parts[1], dict):
         return parts[0], parts[1]
-    raise resolver.wrong(f"Fn::Sub takes a text, or a list of a text and a mapping; it got {_show(argument)}.")
+    raise resolver.wrong(f"Fn::Sub takes a text, or a list of a text and a mapping; it got {show(argument)}.")
 
 
 def _sub_variable(resolver: Resolver, name: str, values: Mapping[str, Any]) -> Any:
@@ -79,7 +80,7 @@ def _sub_variable(resolver: Resolver, name: str, values: Mapping[str, Any]) -> A
     if value is UNKNOWN:
         return UNKNOWN
     if not is_scalar(value):
-        raise resolver.wrong(f"Fn::Sub: ${{{name}}} must be text, but it is {_show(value)}.")
+        raise resolver.wrong(f"Fn::Sub: ${{{name}}} must be text, but it is {show(value)}.")
     return text_of(value)
 
 
@@ -96,38 +97,38 @@ def _sub_reference(resolver: Resolver, name: str) -> Any:
 def _join(resolver: Resolver, argument: Any) -> str:
     delimiter, values = _arguments(resolver, "Fn::Join", argument, 2, "a delimiter and a list")
     if not isinstance(delimiter, str) or not isinstance(values, list):
-        raise resolver.wrong(f"Fn::Join takes a delimiter and a list; it got {_show(argument)}.")
+        raise resolver.wrong(f"Fn::Join takes a delimiter and a list; it got {show(argument)}.")
     for value in values:
         if not is_scalar(value):
-            raise resolver.wrong(f"Fn::Join joins texts; {_show(value)} is not one.")
+            raise resolver.wrong(f"Fn::Join joins texts; {show(value)} is not one.")
     return delimiter.join(map(text_of, values))
 
 
 def _select(resolver: Resolver, argument: Any) -> Any:
     index, values = _arguments(resolver, "Fn::Select", argument, 2, "an index and a list")
     if not isinstance(values, list) or not text_of(index).isdigit():
-        raise resolver.wrong(f"Fn::Select takes the place in a list and the list; it got {_show(argument)}.")
+        raise resolver.wrong(f"Fn::Select takes the place in a list and the list; it got {show(argument)}.")
     if int(index) >= len(values):
-        raise resolver.wrong(f"Fn::Select asks for index {index} of {len(values)} values: {_show(values)}.")
+        raise resolver.wrong(f"Fn::Select asks for index {index} of {len(values)} values: {show(values)}.")
     return values[int(index)]
 
 
 def _split(resolver: Resolver, argument: Any) -> list[str]:
     delimiter, value = _arguments(resolver, "Fn::Split", argument, 2, "a delimiter and a text")
     if not isinstance(delimiter, str) or not delimiter or not is_scalar(value):
-        raise resolver.wrong(f"Fn::Split takes a delimiter and a text; it got {_show(argument)}.")
+        raise resolver.wrong(f"Fn::Split takes a delimiter and a text; it got {show(argument)}.")
     return text_of(value).split(delimiter)
 
 
 def _base64(resolver: Resolver, argument: Any) -> str:
     if not is_scalar(argument):
-        raise resolver.wrong(f"Fn::Base64 takes a text; it got {_show(argument)}.")
+        raise resolver.wrong(f"Fn::Base64 takes a text; it got {show(argument)}.")
     return base64.b64encode(text_of(argument).encode()).decode()
 
 
 def _get_azs(resolver: Resolver, argument: Any) -> list[str]:
     if not isinstance(argument, str):
-        raise resolver.wrong(f"Fn::GetAZs takes a region, or '' for the stack's own; it got {_show(argument)}.")
+        raise resolver.wrong(f"Fn::GetAZs takes a region, or '' for the stack's own; it got {show(argument)}.")
     # An account sees three zones or more in every region; three is what all of them have.
     return [f"{argument or resolver.scope.region}{zone}" for zone in "abc"]
 
@@ -135,11 +136,11 @@ def _get_azs(resolver: Resolver, argument: Any) -> list[str]:
 def _cidr(resolver: Resolver, argument: Any) -> list[str]:
     values = [*argument] if isinstance(argument, list) else []
     if len(values) not in {2, 3}:
-        raise resolver.wrong(f"Fn::Cidr takes a block, a count and the host bits; it got {_show(argument)}.")
+        raise resolver.wrong(f"Fn::Cidr takes a block, a count and the host bits; it got {show(argument)}.")
     try:
         return _blocks(text_of(values[0]), int(values[1]), int(values[2]) if len(values) == 3 else None)
     except ValueError as error:
-        raise resolver.wrong(f"Fn::Cidr cannot divide {_show(argument)}: {error}.") from error
+        raise resolver.wrong(f"Fn::Cidr cannot divide {show(argument)}: {error}.") from error
 
 
 def _blocks(block: str, count: int, host_bits: int | None) -> list[str]:
@@ -174,7 +175,7 @@ def _map_default(resolver: Resolver, argument: Any) -> Any:
     last = argument[3]
     if not isinstance(last, dict) or [*last] != ["DefaultValue"]:
         raise resolver.wrong(
-            f"Fn::FindInMap takes a fourth argument of the form DefaultValue: ...; it got {_show(last)}."
+            f"Fn::FindInMap takes a fourth argument of the form DefaultValue: ...; it got {show(last)}."
         )
     _require_extensions(resolver, "DefaultValue of Fn::FindInMap")
     return last["DefaultValue"]
@@ -186,35 +187,21 @@ def _not_in_map(resolver: Resolver, path: list[Any], depth: int, found: Mapping[
     level = ("Mappings", f"the map {path[0]}", f"{path[0]}.{path[1]}")[depth]
     known = found if isinstance(found, dict) else ()
     raise resolver.wrong(
-        f"Fn::FindInMap {_show(path)}: {level} has no {text_of(path[depth])}. {nearest(text_of(path[depth]), known)}"
-    )
-
-
-def _import_value(resolver: Resolver, argument: Any) -> str:
-    exports = resolver.scope.exports
-    if not isinstance(argument, str):
-        raise resolver.wrong(f"Fn::ImportValue takes the name of an export; it got {_show(argument)}.")
-    if argument in exports:
-        return exports[argument]
-    raise UnknownExport(
-        f"Fn::ImportValue {argument}: no export of that name is known. {nearest(argument, exports)} "
-        f'Another stack makes it; say what it is in the settings: [tool.stagefright.exports] "{argument}" = "...".',
-        file=resolver.scope.file,
-        logical_id=resolver.logical_id,
+        f"Fn::FindInMap {show(path)}: {level} has no {text_of(path[depth])}. {nearest(text_of(path[depth]), known)}"
     )
 
 
 def _length(resolver: Resolver, argument: Any) -> int:
     _require_extensions(resolver, "Fn::Length")
     if not isinstance(argument, list):
-        raise resolver.wrong(f"Fn::Length takes a list; it got {_show(argument)}.")
+        raise resolver.wrong(f"Fn::Length takes a list; it got {show(argument)}.")
     return len(argument)
 
 
 def _to_json_string(resolver: Resolver, argument: Any) -> str:
     _require_extensions(resolver, "Fn::ToJsonString")
     if not isinstance(argument, (dict, list)):
-        raise resolver.wrong(f"Fn::ToJsonString takes a mapping or a list; it got {_show(argument)}.")
+        raise resolver.wrong(f"Fn::ToJsonString takes a mapping or a list; it got {show(argument)}.")
     return json.dumps(argument, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -226,7 +213,7 @@ def _require_extensions(resolver: Resolver, what: str) -> None:
 def _if(resolver: Resolver, argument: Any) -> Any:
     name, then, otherwise = _arguments(resolver, "Fn::If", argument, 3, "a condition, a value and another value")
     if not isinstance(name, str):
-        raise resolver.wrong(f"Fn::If takes the name of a condition; it got {_show(name)}.")
+        raise resolver.wrong(f"Fn::If takes the name of a condition; it got {show(name)}.")
     return resolver.resolve(then if resolver.holds(name) else otherwise)
 
 
@@ -254,19 +241,19 @@ def _not(resolver: Resolver, argument: Any) -> bool:
 
 def _condition(resolver: Resolver, argument: Any) -> bool:
     if not isinstance(argument, str):
-        raise resolver.wrong(f"Condition takes the name of a condition; it got {_show(argument)}.")
+        raise resolver.wrong(f"Condition takes the name of a condition; it got {show(argument)}.")
     return resolver.holds(argument)
 
 
 def _several(resolver: Resolver, function: str, argument: Any) -> list[Any]:
     if not isinstance(argument, list) or not 2 <= len(argument) <= 10:
-        raise resolver.wrong(f"{function} takes a list of 2 to 10 conditions; it got {_show(argument)}.")
+        raise resolver.wrong(f"{function} takes a list of 2 to 10 conditions; it got {show(argument)}.")
     return argument
 
 
 def _arguments(resolver: Resolver, function: str, argument: Any, count: int, what: str) -> list[Any]:
     if not isinstance(argument, list) or len(argument) != count:
-        raise resolver.wrong(f"{function} takes {what}; it got {_show(argument)}.")
+        raise resolver.wrong(f"{function} takes {what}; it got {show(argument)}.")
     return argument
 
 
@@ -279,16 +266,7 @@ def _only_in_conditions(name: str) -> Intrinsic:
 
 def _transform(resolver: Resolver, argument: Any) -> Any:
     name = argument.get("Name") if isinstance(argument, dict) else argument
-    raise resolver.wrong(
-        f"the macro {_show(name)} runs in an AWS account and cannot be run here. Expand it beforehand."
-    )
-
-
-def _show(value: Any) -> str:
-    if value is NO_VALUE:
-        return "AWS::NoValue"
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    raise resolver.wrong(f"the macro {show(name)} runs in an AWS account and cannot be run here. Expand it beforehand.")
 
 
 CONDITION_FUNCTIONS.update(
@@ -308,8 +286,9 @@ INTRINSICS.update(
         "Fn::FindInMap": _find_in_map,
         "Fn::GetAZs": _eager(_get_azs),
         "Fn::GetAtt": _get_att,
+        "Fn::GetStackOutput": _eager(get_stack_output),
         "Fn::If": _if,
-        "Fn::ImportValue": _eager(_import_value),
+        "Fn::ImportValue": _eager(import_value),
         "Fn::Join": _eager(_join),
         "Fn::Length": _eager(_length),
         "Fn::Select": _eager(_select),

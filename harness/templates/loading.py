@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import stagefright.templates.intrinsics  # noqa: F401  (fills the resolver's tables)
 from stagefright.errors import TemplateError, nearest
 from stagefright.templates import for_each
+from stagefright.templates.assets import Assets
 from stagefright.templates.dynamic import resolve_fully
 from stagefright.templates.include import Includer, included_sections
-from stagefright.templates.local_paths import PROPERTIES, LocalPaths
+from stagefright.templates.local_paths import PROPERTIES, SOURCE_PROPERTIES, LocalPaths
 from stagefright.templates.lookup import Rehearsal
 from stagefright.templates.order import deployment_order, find_cycle
 from stagefright.templates.parameters import ParameterValue, SsmParameter, parameter_values, pseudo_parameters
@@ -29,6 +30,8 @@ from stagefright.templates.shape import (
     raise_all,
     transforms,
 )
+from stagefright.templates.short_ids import short_ids
+from stagefright.templates.sources import Source, source_of, stale_warning
 from stagefright.templates.template import Output, Resource, Template
 from stagefright.templates.yaml_loader import read_document
 
@@ -41,10 +44,15 @@ def load_template(
     region: str,
     stack_name: str,
     exports: Mapping[str, str] = MappingProxyType({}),
+    more_exports: bool = False,
     ssm: Callable[[str], str | None] | None = None,
+    assets: Assets | None = None,
 ) -> Template:
     """
     Read a SAM or CloudFormation template and check it, so that what fails later is not the template's fault.
+
+    `assets` is what the tool that wrote the template put beside it. With `more_exports` other stacks are deployed with this one, and
+    `exports` is filled while that goes on: an export that is not there yet is no mistake.
 
     `ssm` answers parameters of type AWS::SSM::Parameter::Value already now; it is needed only if a condition or a loop
     depends on one. Without it, or if it does not know, the deploying stage's lookup is asked.
@@ -61,9 +69,10 @@ def load_template(
         mappings=document.get("Mappings", {}),
         conditions=document.get("Conditions", {}),
         exports=exports,
+        more_exports=more_exports,
         language_extensions=LANGUAGE_EXTENSIONS in transforms(document),
     )
-    return _template(path, document, scope)
+    return _template(path, document, scope, assets)
 
 
 def _answered(value: ParameterValue, ssm: Callable[[str], str | None] | None) -> ParameterValue:
@@ -71,8 +80,9 @@ def _answered(value: ParameterValue, ssm: Callable[[str], str | None] | None) ->
     return value.value(held) if isinstance(value, SsmParameter) and held is not None else value
 
 
-def _template(path: Path, document: dict[str, Any], scope: Scope) -> Template:
+def _template(path: Path, document: dict[str, Any], scope: Scope, assets: Assets | None) -> Template:
     warnings = list(_warnings(document))
+    document["Resources"] = {name: one for name, one in document["Resources"].items() if not _is_inventory(one)}
     document, scope = _written_out(document, scope, path.parent)
     check_entries(document, scope.file)
     ids: dict[str, str] = {}
@@ -85,9 +95,17 @@ def _template(path: Path, document: dict[str, Any], scope: Scope) -> Template:
         scope = replace(scope, conditions=document.get("Conditions", {}), verdicts={})
     scope = replace(scope, resources=_disabled(document["Resources"], scope))
     _check_names(document, scope)
-    resources = _resources(document["Resources"], scope, path.parent)
+    localise = _Localisation(scope, path.parent, assets)
+    resources = _resources(document["Resources"], scope, localise)
+    ids |= short_ids(document["Resources"])
+    warnings += localise.warnings
     outputs = _outputs(document.get("Outputs", {}), scope)
     return Template(path, resources, _order(resources, outputs, scope), outputs, warnings, scope, ids, generated)
+
+
+def _is_inventory(entry: Any) -> bool:
+    """What CDK adds to each stack to count its constructs; nothing refers to it."""
+    return isinstance(entry, dict) and entry.get("Type") == "AWS::CDK::Metadata"
 
 
 def _warnings(document: dict[str, Any]) -> Iterator[str]:
@@ -137,26 +155,56 @@ def _check_names(document: dict[str, Any], scope: Scope) -> None:
     raise_all(problems, scope.file)
 
 
-def _resources(entries: Mapping[str, Any], scope: Scope, directory: Path) -> dict[str, Resource]:
+def _resources(entries: Mapping[str, Any], scope: Scope, localise: _Localisation) -> dict[str, Resource]:
     resources, problems = {}, []
     for name, entry in entries.items():
         if scope.resources[name] is None:
             try:
-                resources[name] = _resource(name, entry, scope, directory)
+                resources[name] = _resource(name, entry, scope, localise)
             except TemplateError as problem:
                 problems.append(problem)
     raise_all(problems, scope.file)
     return resources
 
 
-def _resource(name: str, entry: Mapping[str, Any], scope: Scope, directory: Path) -> Resource:
+def _resource(name: str, entry: Mapping[str, Any], scope: Scope, localise: _Localisation) -> Resource:
     properties = dict(entry.get("Properties", {}))
     local = PROPERTIES.get(entry["Type"], "")
     if local in properties:
-        paths = LocalPaths(Resolver(scope, logical_id=name), directory)
-        properties[local] = paths.localise(properties[local], local)
+        properties[local] = localise(name, entry, local)
     others = {key: value for key, value in entry.items() if key not in {"Type", "Properties", "DependsOn"}}
     return Resource(name, entry["Type"], properties, _depends_on(name, entry, scope), others)
+
+
+@dataclass
+class _Localisation:
+    """Puts local content into the properties that name it: assets of a tool, and paths beside the template."""
+
+    scope: Scope
+    directory: Path
+    assets: Assets | None
+    warnings: list[str] = field(default_factory=list)
+    sources: dict[Path, Source] = field(default_factory=dict)
+
+    def __call__(self, name: str, entry: Mapping[str, Any], property_name: str) -> Any:
+        value = entry["Properties"][property_name]
+        resolver = Resolver(self.scope, logical_id=name)
+        asset = None if self.assets is None else self.assets.find(value, entry, property_name)
+        if self.assets is None or asset is None:
+            return LocalPaths(resolver, self.directory).localise(value, property_name)
+        if not asset.exists():
+            raise resolver.wrong(self.assets.missing(asset, property_name))
+        if property_name not in SOURCE_PROPERTIES:
+            return {"LocalPath": str(asset)}
+        return {"LocalPath": str(asset)} | self._source(asset, self.assets)
+
+    def _source(self, asset: Path, assets: Assets) -> dict[str, str]:
+        """Where the asset was made from, if that is known."""
+        if asset not in self.sources:
+            self.sources[asset] = source = source_of(asset, assets)
+            self.warnings += [stale_warning(asset, source, assets)] if source.edited else []
+        directory = self.sources[asset].directory
+        return {} if directory is None else {"SourcePath": str(directory)}
 
 
 def _depends_on(name: str, entry: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:

@@ -28,6 +28,9 @@ PROPERTIES = {
 }
 """The property of each CloudFormation type that may name local content."""
 
+SOURCE_PROPERTIES = frozenset({"Code", "Content"})
+"""Those of them that name code, which was made of files of the project."""
+
 SAM_PROPERTIES = {
     "AWS::Serverless::Api": "DefinitionUri",
     "AWS::Serverless::Function": "CodeUri",

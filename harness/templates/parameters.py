@@ -18,7 +18,7 @@ ATTRIBUTES = frozenset(
     )
 )
 _SSM_VALUE = re.compile(r"AWS::SSM::Parameter::Value<(.+)>")
-_HOW = "Give it in the settings: [tool.stagefright.parameters]."
+_HOW = "Give it in the settings, [tool.stagefright.parameters]; for a nested stack, under Parameters of the stack around it."
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ the artifacts and sends the template.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -20,6 +21,7 @@ from stagefright.templates.assets import Assets
 from stagefright.templates.include import Includer, included_sections
 from stagefright.templates.resolver import Resolver, Scope
 from stagefright.templates.shape import INCLUDE
+from stagefright.templates.short_ids import short_ids
 from stagefright.templates.text import content_of
 from stagefright.templates.yaml_loader import read_document
 
@@ -53,6 +55,9 @@ class StackSource:
     """The name that the project gives the deployed stack, if it does."""
     also_named: tuple[str, ...] = ()
     """Other names by which people call it."""
+    account: str | None = None
+    region: str | None = None
+    """Where the project wants it, if it says so; then its template may name both."""
 
     def require_artifacts(self) -> None:
         """Refuse, in one error, all that is named here or in nested templates and does not exist."""
@@ -82,6 +87,8 @@ class Project:
     """The template, or the directory that the tool wrote."""
     stacks: tuple[StackSource, ...]
     """Each after those it depends on."""
+    asked: str | None = None
+    """The name of the one whose template was asked for, if it was not the whole directory."""
 
     def chosen(self, wanted: str | None) -> tuple[StackSource, ...]:
         """
@@ -89,15 +96,21 @@ class Project:
 
         Without a name it is the only one; of several, one must be named.
         """
-        names = [part.strip() for part in (wanted or "").split(",") if part.strip()]
-        if not names and len(self.stacks) > 1:
+        named = self.named(wanted)
+        if not (wanted or self.asked) and len(named) > 1:
             raise SettingsError(
                 f"{self.path} holds {len(self.stacks)} stacks: {', '.join(stack.name for stack in self.stacks)}. Say which are to be "
                 'stood up, in the settings: [tool.stagefright] stack = "..."; several with commas, "*" for all. '
                 "What they depend on comes along."
             )
-        needed = self._with_dependencies([one for name in names or [ALL_STACKS] for one in self._named(name)])
+        needed = self._with_dependencies(named)
         return tuple(stack for stack in self.stacks if stack.name in needed)
+
+    def named(self, wanted: str | None) -> tuple[StackSource, ...]:
+        """The stacks of these names, without those that they depend on; without a name all."""
+        names = [part.strip() for part in (wanted or self.asked or ALL_STACKS).split(",") if part.strip()]
+        named = {stack.name for name in names for stack in self._named(name)}
+        return tuple(stack for stack in self.stacks if stack.name in named)
 
     def _named(self, name: str) -> list[StackSource]:
         found = [
@@ -122,6 +135,32 @@ class Project:
         return needed
 
 
+def resource_names(sources: Sequence[StackSource]) -> dict[str, dict[str, str]]:
+    """
+    What a stage calls the resources of these stacks, on every target: for each stack by name, by logical id.
+
+    It is the logical id, without the hash of CDK, after the stack's name if other stacks have the same. What is nested has the name of its
+    nested stack before its own: `nested_names`.
+    """
+    shown = {source.name: _shown(source) for source in sources}
+    counts = Counter(name for names in shown.values() for name in names.values())
+    return {
+        stack: {logical_id: name if counts[name] == 1 else f"{stack}.{name}" for logical_id, name in names.items()}
+        for stack, names in shown.items()
+    }
+
+
+def nested_names(nested: StackSource, name: str) -> dict[str, str]:
+    """What a stage calls the resources of a nested stack, which it calls `name`."""
+    return {logical_id: f"{name}.{shown}" for logical_id, shown in _shown(nested).items()}
+
+
+def _shown(source: StackSource) -> dict[str, str]:
+    resources = {name: one for name, one in source.template["Resources"].items() if isinstance(one, Mapping)}
+    known = {logical_id: short for short, logical_id in short_ids(resources).items()}
+    return {logical_id: known.get(logical_id, logical_id) for logical_id in resources}
+
+
 def find_template(directory: Path) -> Path:
     """What a project is read from: its template.yaml, .yml or .json, or else `.serverless/` or `cdk.out/`."""
     from stagefright.templates import cloud_assembly, serverless_output
@@ -131,8 +170,9 @@ def find_template(directory: Path) -> Path:
             return directory / name
     outputs = (serverless_output, cloud_assembly)
     for output in outputs:
-        if (directory / output.DIRECTORY).is_dir():
-            return directory / output.DIRECTORY
+        written: Path = directory / output.DIRECTORY
+        if written.is_dir():
+            return written
     there = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
     wanted = ", ".join([*NAMES, *(f"{output.DIRECTORY}/" for output in outputs)])
     hints = [f"`{o.COMMAND}` writes {o.DIRECTORY}/." for o in outputs if any(name in there for name in o.SOURCES)]

@@ -26,6 +26,8 @@ class Scope:
     mappings: Mapping[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
     exports: Mapping[str, str] = field(default_factory=dict)
+    more_exports: bool = False
+    """Whether other stacks, which are deployed first, may add to them."""
     resources: Mapping[str, str | None] = field(default_factory=dict)
     """Every logical id; with the name of its condition, if that condition does not hold."""
     language_extensions: bool = False

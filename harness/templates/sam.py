@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from stagefright.templates.local_paths import SAM_PROPERTIES, LocalPaths
 from stagefright.templates.parameters import SsmParameter
 from stagefright.templates.resolver import Resolver, Scope
 from stagefright.templates.shape import raise_all
+from stagefright.virtual.patching import Patches
 
 _FUNCTION = "AWS::Serverless::Function"
 _CODE = ("CodeUri", "InlineCode", "ImageUri")
@@ -135,20 +137,37 @@ def _run(document: dict[str, Any], scope: Scope) -> dict[str, Any]:
 def _translated(document: dict[str, Any], scope: Scope) -> dict[str, Any]:
     from samtranslator.metrics.metrics import DummyMetricsPublisher, Metrics
     from samtranslator.parser.parser import Parser
-    from samtranslator.translator.translator import Translator
+    from samtranslator.translator import translator as sam
     from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_mark_unicode_str_in_template
 
     parameters = _known_parameters(scope)
     metrics = Metrics("Stagefright", DummyMetricsPublisher())
     # The order of Python 2.7's dictionaries is part of how SAM derives the ids of API deployments.
     to_py27_compatible_template(document, parameters)
+    patches = Patches()
+    patches.set(sam, "make_policy_template_for_function_plugin", _policy_templates)
     try:
-        translator = Translator({}, Parser(), boto_session=cast("Any", _Region(scope.region)), metrics=metrics)
+        translator = sam.Translator({}, Parser(), boto_session=cast("Any", _Region(scope.region)), metrics=metrics)
         translated = translator.translate(document, parameters, passthrough_metadata=True)
     finally:
+        patches.restore()
         # Unpublished metrics are complained about when they are collected; ours go nowhere.
         metrics.publish()
     return cast("dict[str, Any]", undo_mark_unicode_str_in_template(translated))
+
+
+@lru_cache(maxsize=1)
+def _policy_templates() -> Any:
+    """
+    SAM's plugin for its policy templates, which is the same for every template.
+
+    It is made before every translation, and a third of a translation goes into checking that SAM's own file of policy templates is valid.
+    """
+    from samtranslator.plugins.policies.policy_templates_plugin import PolicyTemplatesForResourcePlugin
+    from samtranslator.policy_template_processor.processor import PolicyTemplatesProcessor
+
+    templates = PolicyTemplatesProcessor.get_default_policy_templates_json()
+    return PolicyTemplatesForResourcePlugin(PolicyTemplatesProcessor(templates))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def read(path: Path) -> Project:
     state = _state(directory)
     service = _service(state)
     stack = read_stack(file, name=service or directory.parent.name, assets=_assets(directory, state))
-    return Project(SERVERLESS, directory, (stack,))
+    region = _mapping(state, "service", "provider").get("region")
+    return Project(SERVERLESS, directory, (replace(stack, region=region if isinstance(region, str) else None),))
 
 
 def _state(directory: Path) -> Mapping[str, Any]:
@@ -74,13 +76,16 @@ def _mapping(value: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 def _assets(directory: Path, state: Mapping[str, Any]) -> Assets:
     project = directory.parent
     prefix = _mapping(state, "package").get("artifactDirectoryName")
-    by_key = {path.name: path for path in sorted(directory.iterdir()) if path.is_file()}
+    # Version 4 left what esbuild made in build/ for a while, and named it as if it lay beside the template.
+    built = {path.name: path for path in sorted((directory / "build").glob("*.zip"))}
+    by_key = built | {path.name: path for path in sorted(directory.iterdir()) if path.is_file()}
     for artifact in _own_artifacts(state):
         path = project / artifact
         # A state that was written on another machine names paths of that machine.
         if path.is_file():
             by_key.setdefault(path.name, path.resolve())
-    return Assets(directory, COMMAND, by_key, prefix if isinstance(prefix, str) else None, project)
+    known_prefix = prefix if isinstance(prefix, str) else None
+    return Assets(directory, COMMAND, by_key, known_prefix, project, mirrors=True)
 
 
 def _own_artifacts(state: Mapping[str, Any]) -> Iterator[str]:

@@ -77,9 +77,16 @@ def _resource(resource: Any, sam: bool) -> Iterator[str]:
     if not _names(resource.get("DependsOn", [])):
         yield "DependsOn must be a logical id or a list of them."
     for key in resource:
-        if key not in _ATTRIBUTES and not key.startswith("Fn::"):
+        if key not in _ATTRIBUTES and not key.startswith("Fn::") and not _is_version(key, resource):
             hint = f"Does it belong under Properties? {nearest(key, _ATTRIBUTES)}"
             yield f"{key} is not an attribute of a resource. {hint}"
+
+
+def _is_version(key: str, resource: dict[str, Any]) -> bool:
+    """The Serverless Framework gives its custom resources one, and CloudFormation has always let it pass."""
+    return key == "Version" and str(resource.get("Type")).startswith(
+        ("Custom::", "AWS::CloudFormation::CustomResource")
+    )
 
 
 def _names(depends_on: Any) -> bool:

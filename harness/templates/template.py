@@ -56,9 +56,15 @@ class Template:
     """What the user should know although it is no error."""
     scope: Scope = field(repr=False)
     renamed: Mapping[str, str] = field(default_factory=dict)
-    """Logical ids as the template writes them, for resources that SAM gave another one."""
+    """
+    Logical ids as people know them, for resources whose own carry a hash: as a SAM template writes them, and those of CDK without it.
+    """
     generated: frozenset[str] = frozenset()
     """Logical ids that are not in the template: SAM made them up."""
+
+    def shown(self, logical_id: str) -> str:
+        """What people call a resource."""
+        return next((known for known, found in self.renamed.items() if found == logical_id), logical_id)
 
     def written(self, logical_ids: Iterable[str]) -> list[str]:
         """Of these logical ids, those that are in the template."""

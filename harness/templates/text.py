@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
+
+from stagefright.templates.lookup import NO_VALUE
 
 
 def text_of(value: Any) -> str:
@@ -47,3 +50,11 @@ def content_of(directory: Path) -> str:
     if not directory.is_dir():
         return f"{directory} does not exist either."
     return f"{directory} holds: {', '.join(sorted(entry.name for entry in directory.iterdir())) or 'nothing'}."
+
+
+def show(value: Any) -> str:
+    """A value as messages quote it."""
+    if value is NO_VALUE:
+        return "AWS::NoValue"
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:117]}..."

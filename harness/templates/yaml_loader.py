@@ -21,7 +21,21 @@ from stagefright.errors import TemplateError, nearest
 from stagefright.templates.text import content_of
 
 _FUNCTIONS = (
-    *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAZs", "GetAtt", "If", "ImportValue", "Join", "Length", "Not"),
+    *(
+        "And",
+        "Base64",
+        "Cidr",
+        "Equals",
+        "FindInMap",
+        "GetAZs",
+        "GetAtt",
+        "GetStackOutput",
+        "If",
+        "ImportValue",
+        "Join",
+        "Length",
+        "Not",
+    ),
     *("Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
     # These live in the section Rules, which is read and then ignored.
     *("Contains", "EachMemberEquals", "EachMemberIn", "RefAll", "ValueOf", "ValueOfAll"),

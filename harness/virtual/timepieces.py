@@ -87,14 +87,21 @@ def install() -> Callable[[], None]:
 
 def _taken_by_name(replacements: dict[Any, Any]) -> Iterator[tuple[Any, str, Any]]:
     """Where user code holds a function of `time` under a name of its own: module, name, and what to put there."""
+    wanted = frozenset(map(id, replacements))
     for module in list(sys.modules.values()):
-        top = str(getattr(module, "__name__", "")).partition(".")[0]
-        if top in sys.stdlib_module_names or top in REAL_TIME_PACKAGES or top.startswith("pytest_"):
+        values = list(getattr(module, "__dict__", {}).values())
+        # By identity, for a module may hold anything; and in one go, for all modules together hold hundreds of thousands.
+        if wanted.isdisjoint(map(id, values)) or _is_real_for_good(module):
             continue
-        for name, value in list(getattr(module, "__dict__", {}).items()):
-            # Functions of `time` are all of this type; asking it first avoids hashing what cannot be hashed.
-            if type(value) is type(_real_sleep) and value in replacements:
+        for name, value in list(module.__dict__.items()):
+            if id(value) in wanted:
                 yield module, name, replacements[value]
+
+
+def _is_real_for_good(module: Any) -> bool:
+    """Whether it is part of Python, of pytest, or of something else that measures real time."""
+    top = str(getattr(module, "__name__", "")).partition(".")[0]
+    return top in sys.stdlib_module_names or top in REAL_TIME_PACKAGES or top.startswith("pytest_")
 
 
 def be_in_utc() -> Callable[[], None]:

@@ -35,7 +35,11 @@ def package(app):
     state = json.loads((output / "serverless-state.json").read_text())
     service = state["service"]
     functions = {name: {"package": {}, **keep(f, "handler", "name")} for name, f in service["functions"].items()}
-    slim = {"service": {"service": service["service"], "functions": functions}, "package": state["package"]}
+    provider = keep(service["provider"], "name", "region", "runtime", "stage")
+    slim = {
+        "service": {"service": service["service"], "provider": provider, "functions": functions},
+        "package": state["package"],
+    }
     write(output / "serverless-state.json", slim)
 
 

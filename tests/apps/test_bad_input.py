@@ -84,7 +84,10 @@ class TestTheTemplate:
         """The message says what was looked for, where, what is there, and which setting names another file."""
         message = refusal(None, {"serverless.txt": ""})
 
-        assert "no template found: looked for template.yaml, template.yml, template.json in" in message
+        assert (
+            "no template found: looked for template.yaml, template.yml, template.json, .serverless/, cdk.out/ in"
+            in message
+        )
         assert "which holds: serverless.txt" in message
         assert "[tool.stagefright] template" in message
 
@@ -494,7 +497,7 @@ class TestTypesThatAreNotHere:
         assert "Did you mean AWS::Serverless::Function?" in message
 
     @pytest.mark.parametrize(
-        "real", ["AWS::ApiGateway::DocumentationPart", "AWS::ApiGateway::VpcLink", "AWS::S3::BucketPolicy"]
+        "real", ["AWS::ApiGateway::DocumentationPart", "AWS::ApiGateway::VpcLink", "AWS::SQS::QueueInlinePolicy"]
     )
     def test_a_real_type_that_looks_like_a_known_one(self, project, real):
         """It is a placeholder, and no typo."""

@@ -1,24 +1,29 @@
 """
-What stands in for AWS where a deployed stage is meant, each in a process of its own, asked over HTTP: a moto server, and MiniStack, which
-delivers events by itself.
+What stands in for AWS where a deployed stage is meant: a moto server and MiniStack, each in a process of its own, asked over HTTP.
+
+One of each serves all tests of a session, so tests name their stages differently.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
-import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
-from pathlib import Path
 
 import boto3
 import pytest
 import requests
 
-MINISTACK = Path(__file__).parents[2] / "build" / "ministack" / "bin" / "python"
-"""In an environment of its own, which the Makefile makes."""
+from stagefright.settings import load_settings
+from stagefright.targets import opening
+from stagefright.targets.account import Account as Way
+from stagefright.targets.run import Run
+from tests.deployed import ministack as ministack_server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -33,6 +38,11 @@ class Account:
             **KEYS,
             "AWS_ENDPOINT_URL": endpoint_url,
         }
+
+    @functools.cached_property
+    def way(self):
+        """What a stage takes to get there; shared, since clients take long to make."""
+        return Way(region="us-east-1", endpoint_url=self.endpoint_url)
 
     def client(self, service):
         return boto3.client(
@@ -58,7 +68,9 @@ class Account:
 @pytest.fixture(scope="session")
 def server():
     """One moto server for all tests here."""
-    port = free_port()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     account = Account(f"http://127.0.0.1:{port}")
@@ -87,58 +99,101 @@ def account(server):
 
 
 @pytest.fixture(scope="session")
-def ministack(tmp_path_factory):
-    """One MiniStack for all tests here, which share its account; so each names what it makes by itself."""
-    if not MINISTACK.exists():
-        pytest.skip("MiniStack is not installed (make build/ministack)")
-    home, port = tmp_path_factory.mktemp("ministack"), free_port()
-    settings = {
-        "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR", "TMPDIR": str(home), "HOME": str(home),
-        "DOCKER_HOST": f"unix://{home}/no-docker.sock", "PATH": os.environ["PATH"],
-    }  # fmt: skip
-    with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [MINISTACK, "-m", "ministack"], env=settings, stdout=log, stderr=log, start_new_session=True, cwd=home
+def ministack():
+    """One MiniStack for all tests here."""
+    with ministack_server.running() as url:
+        yield Account(url)
+
+
+@pytest.fixture(params=["moto", "ministack"])
+def emulator(request):
+    """Each of the two stand-ins for AWS."""
+    return request.getfixturevalue("server" if request.param == "moto" else "ministack")
+
+
+NUMBERS = itertools.count(1)
+
+
+class System:
+    """A project of a user's, whose stage lives behind an endpoint; its name is its own, so that nobody else's stage has it."""
+
+    def __init__(self, directory, account):
+        self.directory = directory
+        self.way = account.way
+        self.name = f"t{next(NUMBERS)}"
+        self.stack = f"shop-{self.name}"
+        self.endpoint_url = account.endpoint_url
+        self.run = Run.begin()
+        self.lines = []
+        self._opened = []
+        self._deployers = []
+
+    def write(self, name, text):
+        file = self.directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+        return file
+
+    def settings(self, **overrides):
+        given = {"target": "aws", "service": "shop", "endpoint_url": self.endpoint_url, **overrides}
+        return load_settings(self.directory, self.name, given, {})
+
+    def open(self, *, keep=False, **overrides):
+        stage = opening.open_deployed(
+            self.name,
+            self.settings(**overrides),
+            run=self.run,
+            account=self.way,
+            keep=keep,
+            progress=self.lines.append,
         )
-    account = MiniStack(f"http://127.0.0.1:{port}")
-    try:
-        wait_for_ministack(account, process, home / "server.log")
-        yield account
-    finally:
-        end(process)
+        self._opened.append(stage)
+        return stage
+
+    def deploy(self, **overrides):
+        return self.deployer(**overrides).deploy()
+
+    def deployer(self, **overrides):
+        deployer = opening.deployer_of(
+            self.name, self.settings(**overrides), run=self.run, account=self.way, progress=self.lines.append
+        )
+        self._deployers.append(deployer)
+        return deployer
+
+    def remove(self, **given):
+        return opening.remove(self.name, self.settings(), account=self.way, **given)
+
+    @property
+    def progress(self):
+        return "\n".join(self.lines)
+
+    def close(self):
+        for stage in self._opened:
+            if stage.is_here:
+                stage.close()
+        for deployer in self._deployers:
+            deployer.close()
 
 
-class MiniStack(Account):
-    """The account of MiniStack, which is the same for all tests of a session."""
-
-    def reset(self):
-        requests.post(f"{self.endpoint_url}/_ministack/reset", timeout=30)
-
-
-def wait_for_ministack(account, process, log):
-    for _ in range(600):
-        try:
-            if requests.get(f"{account.endpoint_url}/_ministack/health", timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            pass
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.1)
-    raise AssertionError("MiniStack did not come up: " + log.read_text())
+@pytest.fixture
+def system(emulator, tmp_path):
+    """A project without a template yet, whose stage lives in the emulator."""
+    made = System(tmp_path, emulator)
+    yield made
+    made.close()
 
 
-def end(process):
-    """The workers that it started share its process group."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+@pytest.fixture
+def ministack_system(ministack, tmp_path):
+    """The same, in MiniStack."""
+    made = System(tmp_path, ministack)
+    yield made
+    made.close()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture
+def moto_system(server, tmp_path):
+    """The same, in moto."""
+    made = System(tmp_path, server)
+    yield made
+    made.close()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 import zipfile
+from functools import cache
 from itertools import count
 from types import SimpleNamespace
 
 import pytest
 
 from stagefright.errors import ExpectationFailed, StillMoving, UnsupportedOperation, UsageError
-from stagefright.ledger.files import DIRECTORY
+from stagefright.ledger.files import directory_of
+from stagefright.ledger.kinds import Fate, kind_named
 from stagefright.listeners import Listen
 from stagefright.settings import Settings
 from stagefright.targets.account import Account
@@ -26,6 +29,12 @@ SOON = "30s"
 """Long enough on a machine that is busy."""
 
 
+@cache
+def way_to(endpoint_url):
+    """Making clients anew for each test would take longer than the tests."""
+    return Account(region="us-east-1", endpoint_url=endpoint_url)
+
+
 class System:
     """Resources made by hand in an account, and stages that are attached to them."""
 
@@ -37,7 +46,7 @@ class System:
         self.stages = []
 
     def client(self, service):
-        return self.account.client(service)
+        return way_to(self.account.endpoint_url).client(service)
 
     def add(self, logical_id, resource_type, physical_id, arn=None):
         self.resources[logical_id] = StackResource(logical_id, resource_type, physical_id, arn)
@@ -45,7 +54,9 @@ class System:
 
     def topic(self, logical_id, **attributes):
         suffix = ".fifo" if attributes.get("FifoTopic") else ""
-        arn = self.client("sns").create_topic(Name=f"{self.name}-{logical_id}{suffix}", Attributes=attributes)["TopicArn"]
+        arn = self.client("sns").create_topic(Name=f"{self.name}-{logical_id}{suffix}", Attributes=attributes)[
+            "TopicArn"
+        ]
         return self.add(logical_id, "AWS::SNS::Topic", arn, arn)
 
     def queue(self, logical_id, **attributes):
@@ -71,7 +82,9 @@ class System:
 
     def table(self, logical_id, stream=True):
         name = f"{self.name}-{logical_id}"
-        view = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}} if stream else {}
+        view = (
+            {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}} if stream else {}
+        )
         self.client("dynamodb").create_table(
             TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}], **view,
@@ -108,9 +121,9 @@ class System:
 
     def open(self, **settings):
         """A stage, as one run has it."""
-        account = Account(region="us-east-1", endpoint_url=self.account.endpoint_url)
+        account = way_to(self.account.endpoint_url)
         stack = Stack(self.name, f"arn:{self.name}", "CREATE_COMPLETE", self.resources, {})
-        made = Settings(target="aws", directory=self.directory, **{"quiet": "1s", **settings})
+        made = Settings(target="aws", directory=self.directory, **{"quiet": "500ms", **settings})
         stage = DeployedStage("pr-7", made, account, stack, run=Run.begin())
         stage.reset()
         self.stages.append(stage)
@@ -121,7 +134,9 @@ class System:
         queues = self.client("sqs").list_queues(QueueNamePrefix="stagefright-").get("QueueUrls", [])
         events = self.client("events")
         buses = ["default", *(one.physical_id for one in self.resources.values() if one.type.endswith("EventBus"))]
-        rules = [r["Name"] for b in buses for r in events.list_rules(EventBusName=b, NamePrefix="stagefright-")["Rules"]]
+        rules = [
+            r["Name"] for b in buses for r in events.list_rules(EventBusName=b, NamePrefix="stagefright-")["Rules"]
+        ]
         subscriptions = self.client("sns").list_subscriptions()["Subscriptions"]
         endpoints = [one["Endpoint"] for one in subscriptions if ":stagefright-" in one["Endpoint"]]
         return [*queues, *rules, *endpoints]
@@ -129,7 +144,7 @@ class System:
     def ledger(self):
         """The lines of all ledgers: what stands, by kind."""
         standing = []
-        for file in sorted((self.directory / DIRECTORY).glob("*.jsonl")):
+        for file in sorted(directory_of(self.directory).glob("*.jsonl")):
             lines = [json.loads(line) for line in file.read_text().splitlines()]
             struck = {line["struck"] for line in lines if "struck" in line}
             standing += [line for line in lines if "kind" in line and line["number"] not in struck]
@@ -218,20 +233,6 @@ class TestTopics:
         assert "a matching event came before the listener was armed" in str(failed.value)
         assert "nothing is due" not in str(failed.value)
 
-    def test_two_runs_do_not_disturb_each_other(self, system):
-        """Each has a queue of its own; one that ends leaves the other's alone."""
-        topic = system.topic("Feed")
-        one, other = system.open(), system.open()
-        first, second = one.listen.sns("Feed"), other.listen.sns("Feed")
-        system.client("sns").publish(TopicArn=topic, Message="1")
-        first.expect(message="1", within=SOON)
-        one.stage.close()
-
-        system.client("sns").publish(TopicArn=topic, Message="2")
-
-        second.expect(message="1", within=SOON)
-        second.expect(message="2", within=SOON)
-
     def test_everything_is_tagged_and_in_the_ledger(self, system):
         """The queue carries the run's tags; queue and subscription stand in the ledger until they are gone."""
         topic = system.topic("Feed")
@@ -261,6 +262,68 @@ class TestTopics:
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}
 
 
+class TestTwoRuns:
+    def test_each_sees_everything_and_neither_the_others_end(self, system):
+        """Two runs listen to the same resources of one stage; then one ends, and the other goes on."""
+        act = self.actor(system)
+        runs = [system.open(), system.open()]
+        armed = [self.arm(opened) for opened in runs]
+
+        act("1")
+        for listeners in armed:
+            for listener in listeners:
+                self.expect(listener, "1")
+        runs[0].stage.close()
+        act("2")
+
+        for listener in armed[1]:
+            self.expect(listener, "2")
+            assert len(listener.events) == 2
+
+    def actor(self, system):
+        topic, bus, stream, table = (getattr(system, kind)(kind) for kind in ("topic", "bus", "stream", "table"))
+        queue = system.queue("queue")
+
+        def act(name):
+            system.client("sns").publish(TopicArn=topic, Message=json.dumps({"id": name}))
+            put(system, bus, {"id": name})
+            system.client("kinesis").put_record(StreamName=stream, PartitionKey="k", Data=json.dumps({"id": name}))
+            system.client("dynamodb").put_item(TableName=table, Item={"id": {"S": name}})
+            system.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps({"id": name}))
+
+        return act
+
+    def arm(self, opened):
+        listen = opened.listen
+        return [
+            listen.sns("topic"), listen.eventbridge("bus"), listen.kinesis("stream"), listen.dynamodb("table"),
+            listen.sqs("queue"),
+        ]  # fmt: skip
+
+    def expect(self, listener, name):
+        part = {"topic": "message", "bus": "detail", "stream": "data", "table": "new", "queue": "body"}[
+            listener.resource
+        ]
+        listener.expect(**{part: {"id": name}}, within=SOON)
+
+
+class TestSweeping:
+    def test_what_the_ledger_says_is_enough_to_undo_it(self, system):
+        """Of a run that was killed while its listeners were armed, a sweep takes everything away."""
+        system.topic("Feed"), system.bus("Orders"), system.bucket("Uploads", events=True)
+        opened = system.open()
+        opened.listen.sns("Feed"), opened.listen.eventbridge("Orders"), opened.listen.s3("Uploads")
+        entries = opened.stage.ledger.open_entries()
+        assert sorted(entry.kind for entry in entries) == ["queue"] * 3 + ["rule"] * 2 + ["subscription"]
+
+        for entry in reversed(entries):
+            kind = kind_named(entry.kind)
+            assert kind.look(entry, opened.stage.account).fate is Fate.DELETE
+            kind.undo(entry, opened.stage.account)
+
+        assert system.ours() == []
+
+
 class TestBuses:
     def test_sees_what_is_put(self, system):
         """The parts of an event as a local listener has them."""
@@ -281,6 +344,7 @@ class TestBuses:
         put(system, bus, {"total": 500})
 
         orders.expect(detail={"total": 500}, within=SOON)
+        assert len(orders.events) == 1
         with pytest.raises(ExpectationFailed, match="what that kept out was not seen"):
             orders.expect(detail={"total": 5}, within="1s")
 
@@ -417,17 +481,6 @@ class TestQueues:
         assert {mails.expect(within=SOON).body for _ in range(25)} == {str(n) for n in range(25)}
         assert len(receive(system, queue)) == 25
 
-    def test_two_runs_may_look_at_one_queue(self, system):
-        """What one hides for a moment, the other sees at a later look."""
-        queue = system.queue("Mails")
-        one, other = system.open(), system.open()
-        first, second = one.listen.sqs("Mails"), other.listen.sqs("Mails")
-
-        system.client("sqs").send_message(QueueUrl=queue, MessageBody="hello")
-
-        first.expect(body="hello", within=SOON)
-        second.expect(body="hello", within=SOON)
-
     def test_a_dead_letter_is_known_as_one(self, system):
         """A redrive is in the flow, as on a local stage."""
         dead = system.queue("Dead")
@@ -446,15 +499,20 @@ class TestQueues:
         assert len(receive(system, dead)) == 1
 
     def test_a_fifo_queue(self, system):
-        """Its groups are seen up to ten messages deep, and a warning says so."""
+        """Its groups are seen in order, up to ten messages deep, and a warning says where looking ends."""
         queue = system.queue("Mails", FifoQueue="true", ContentBasedDeduplication="true")
         opened = system.open()
         mails = opened.listen.sqs("Mails")
 
-        for n in range(3):
+        for n in range(12):
             system.client("sqs").send_message(QueueUrl=queue, MessageBody=str(n), MessageGroupId="amy")
+        system.client("sqs").send_message(QueueUrl=queue, MessageBody="other", MessageGroupId="bob")
 
-        assert [mails.expect(group_id="amy", within=SOON).body for _ in range(3)] == ["0", "1", "2"]
+        mails.expect(group_id="bob", within=SOON)
+        assert [mails.expect(group_id="amy", within=SOON).body for _ in range(10)] == [str(n) for n in range(10)]
+        mails.expect_none(within="1s")
+        (warning,) = opened.stage.journal.of_kind("warning")
+        assert "Of group 'amy' the listener sees the first 10 messages only" in warning.detail["message"]
 
     def test_a_queue_with_a_consumer_is_refused(self, system):
         """It would be a race; the refusal says what to listen to instead."""
@@ -495,6 +553,7 @@ class TestQueues:
             opened.stage.look()
 
         assert [event.body for event in jobs.events] == ["hello"]
+        opened.stage.look()
         (warning,) = opened.stage.journal.of_kind("warning")
         assert "half of the 100 receives" in warning.detail["message"]
         (message,) = receive(system, queue)
@@ -591,14 +650,14 @@ class TestSettling:
         queue = system.queue("Jobs")
         system.function("Worker", "import time\ndef handler(event, context):\n    time.sleep(1)\n    print('worked')\n")
         system.mapping("Jobs", "Worker")
-        opened = system.open()
+        opened = system.open(quiet="2s")
         lines = opened.listen.logs("Worker")
         system.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
 
         flow = opened.stage.settle()
 
         assert [event.line for event in lines.events if "worked" in event.line]
-        assert "This is weaker than what settle() says of a local stage: nothing was seen to move for 1s." in str(flow)
+        assert "This is weaker than what settle() says of a local stage: nothing was seen to move for 2s." in str(flow)
 
     def test_says_what_still_moves(self, system):
         """A stage that never comes to rest is an error that names the cause."""
@@ -615,10 +674,18 @@ class TestSettling:
 
         assert len(system.open().stage.settle()) == 0
 
+    def test_waiting_for_any_time_ends_when_it_is_quiet(self, system):
+        """And the failure says what that proves."""
+        system.topic("Feed")
+        feed = system.open().listen.sns("Feed")
+
+        with pytest.raises(ExpectationFailed, match=r"until nothing was seen to move any more .which is no proof"):
+            feed.expect(message="never", within=math.inf)
+
     def test_expect_no_more_waits_until_it_is_quiet(self, system):
         """What comes late is found all the same."""
         queue = system.queue("Mails", DelaySeconds="2")
-        mails = system.open(quiet="500ms").listen.sqs("Mails")
+        mails = system.open().listen.sqs("Mails")
         system.client("sqs").send_message(QueueUrl=queue, MessageBody="late")
 
         with pytest.raises(ExpectationFailed, match="1 event that no expectation took"):
@@ -628,9 +695,13 @@ class TestSettling:
 def receive(system, queue):
     """All messages of a queue, hidden from now on."""
     found = {}
-    while messages := system.client("sqs").receive_message(
-        QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=600, MessageSystemAttributeNames=["All"]
-    ).get("Messages"):
+    while (
+        messages := system.client("sqs")
+        .receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=600, MessageSystemAttributeNames=["All"]
+        )
+        .get("Messages")
+    ):
         found |= {message["MessageId"]: message for message in messages}
     return list(found.values())
 

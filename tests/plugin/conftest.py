@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 TEMPLATE = """
@@ -53,5 +55,10 @@ Resources:
 def project(pytester, monkeypatch):
     """A directory with a template and no tests yet; the environment of whoever runs this is not its own."""
     monkeypatch.delenv("STAGEFRIGHT_STAGE", raising=False)
+    for variable in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
+        monkeypatch.delenv(variable)
+    for file in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(file, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     pytester.makefile(".yaml", template=TEMPLATE)
     return pytester

@@ -106,6 +106,41 @@ class TestLife:
         assert one.schema != two.schema
 
 
+class TestStagesThatStay:
+    """A deployed stage outlives the processes that test it."""
+
+    def test_a_later_process_finds_what_the_first_made(self, part, ask, tmp_path, sql):
+        """The same schema, the same password, the same data."""
+        first, second = part(sql=sql, create=False), part(sql=sql, create=False)
+        first.join(tmp_path)
+        ask("INSERT INTO orders VALUES (1)", url=first.url)
+        first.leave()
+
+        second.join(tmp_path)
+
+        assert second.url == first.url
+        assert ask("SELECT id FROM orders", url=second.url) == [[1]]
+
+    def test_it_goes_when_the_stage_goes(self, part, ask, tmp_path):
+        """Whichever process takes the stage away takes the schema along."""
+        first, second = part(create=False), part(create=False)
+        first.join(tmp_path)
+        first.leave()
+        second.join(tmp_path)
+        second.close()
+
+        assert schemas(ask) == roles(ask) == set()
+
+    def test_two_processes_share_it(self, part, ask, tmp_path):
+        """Two runs at once on one stage."""
+        first, second = part(create=False), part(create=False)
+        first.join(tmp_path)
+        second.join(tmp_path)
+        second.leave()
+
+        assert ask("SELECT 1", url=first.url) == [[1]]
+
+
 class TestReset:
     def test_tables_are_emptied_and_sequences_begin_again(self, part, ask, sql):
         """As in a stage that was just stood up."""

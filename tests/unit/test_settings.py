@@ -238,9 +238,9 @@ def test_a_wrong_stage_name_comes_with_one_that_works(name, suggestion):
 def test_every_setting_of_the_design_exists():
     """The keys are a contract with users' pyproject.toml files."""
     keys = (
-        "template parameters target service region account profile deploy remove image endpoint_url allow_hosts protected "
+        "template stack stack_name parameters target service region account profile deploy remove image endpoint_url allow_hosts protected "
         "accounts strict_template shared seed account_concurrency executor assumptions at_least_once exports "
-        "ssm_parameters secrets blast_radius quiet settle_within stack_name correlation_keys chaos_lease"
+        "ssm_parameters secrets blast_radius stack_name quiet settle_within correlation_keys chaos_lease"
     )
 
     assert set(KINDS) == set(keys.split())

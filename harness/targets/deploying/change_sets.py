@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from stagefright.errors import DeploymentFailed
 from stagefright.targets.account import Account
-from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow, in_words, pauses
+from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow, in_words, pauses, silent
 
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 
@@ -30,6 +32,8 @@ class Order:
     """`TemplateBody` or `TemplateURL`."""
     parameters: list[dict[str, Any]]
     tags: Mapping[str, str]
+    outputs: frozenset[str]
+    """The outputs that the stack is going to have for sure."""
     token: str
     """Names the change set; it tells this run's apart."""
 
@@ -58,7 +62,31 @@ class ChangeSet:
             raise DeploymentFailed(
                 f"The stack {self._order.stack} could not be {self._verb}: it is {status}.\n{in_words(events.failures(), reason)}"
             )
+        if self._account.is_emulator:
+            self._have_outputs_written()
         return True
+
+    def _have_outputs_written(self) -> None:
+        """
+        moto's change sets forget a stack's outputs, its plain updates do not.
+
+        It wants a reason for one, and takes other spaces in the template for that. Elsewhere there is nothing to update.
+        """
+        from botocore.exceptions import ClientError
+
+        said = self._cloudformation.describe_stacks(StackName=self.stack_id)["Stacks"][0]
+        if self._order.outputs <= {one["OutputKey"] for one in said.get("Outputs", ())}:
+            return
+        template = self._cloudformation.get_template(StackName=self.stack_id)["TemplateBody"]
+        with suppress(ClientError):
+            self._cloudformation.update_stack(
+                StackName=self._order.stack,
+                TemplateBody=json.dumps(template, indent=1),
+                Parameters=[one for one in self._order.parameters if "ParameterValue" in one],
+                Capabilities=list(CAPABILITIES),
+                Tags=_tag_list(self._order.tags),
+            )
+            follow(self._account, said["StackId"], StackEvents(self._account, said["StackId"]), silent)
 
     @property
     def _verb(self) -> str:
@@ -74,7 +102,7 @@ class ChangeSet:
                 ChangeSetType="CREATE" if self._order.is_new else "UPDATE",
                 Parameters=self._order.parameters,
                 Capabilities=list(CAPABILITIES),
-                Tags=[{"Key": key, "Value": value} for key, value in self._order.tags.items()],
+                Tags=_tag_list(self._order.tags),
                 Description="Made by Stagefright",
                 **self._order.template,
             )
@@ -103,3 +131,7 @@ class ChangeSet:
         raise DeploymentFailed(
             f"The stack {self._order.stack} could not be {self._verb}: CloudFormation cannot make the change set: {reason}"
         )
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,12 +1,13 @@
 """
 The bucket for deployment packages and templates: one per account and region, shared by all runs.
 
-An object is named after its content, so what is there already need not be sent again. It belongs to the run that used it last, whose tags it
-has; that run takes it away with its stack, or a sweep does once the run's lease is over.
+An object is named after its content, so what is there already need not be sent again. It belongs to the stack and the run that used it last,
+whose tags it has. It goes with that stack, or a sweep takes it once the run's lease is over.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -16,8 +17,11 @@ from stagefright.ledger.ledger import Ledger
 from stagefright.targets.account import Account
 from stagefright.targets.run import TAG_PREFIX, Run
 
-RUN_METADATA = "stagefright-run"
-"""Says on the object itself which run used it last, since looking at tags would be another call."""
+RUN_METADATA, STACK_METADATA = "stagefright-run", "stagefright-stack"
+"""Say on the object itself who used it last, since looking at tags would be another call."""
+
+KEY = re.compile(r"\b(?:code|files|templates)/[0-9a-f]{64}(?:\.[A-Za-z0-9]+)*")
+"""What objects are called: by content, and by what they are for."""
 
 _ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound"})
 _OURS_ALREADY = frozenset({"BucketAlreadyOwnedByYou"})
@@ -32,8 +36,9 @@ def bucket_name(account: Account) -> str:
 class CodeBucket:
     """Where a run puts what CloudFormation fetches."""
 
-    def __init__(self, account: Account, *, run: Run, stage: str, ledger: Ledger) -> None:
+    def __init__(self, account: Account, *, run: Run, stage: str, stack: str, ledger: Ledger) -> None:
         self._account = account
+        self._stack = stack
         self._run = run
         self._tags = run.tags(stage)
         self._ledger = ledger
@@ -52,21 +57,22 @@ class CodeBucket:
         with self._account.explained(f"put {key} into the bucket {self.name}"):
             self._make_ready()
             if key not in self._strikes:
-                self._strikes[key] = self._ledger.note("code_object", key, bucket=self.name)
+                self._strikes[key] = self._ledger.note("code_object", self.name, key=key)
                 self._put(key, content)
 
     def clear(self) -> None:
-        """Take away what this run put there, unless another run has used it since."""
+        """Take away what was put there, unless another stack uses it by now."""
         with self._account.explained(f"clear the bucket {self.name}"):
             while self._strikes:
                 key, strike = self._strikes.popitem()
-                take_away_object(self._account, self.name, key, self._run.id)
+                take_away_object(self._account, self.name, key, self._stack)
                 strike()
 
     def _put(self, key: str, content: Callable[[], bytes]) -> None:
         s3 = self._account.client("s3")
-        mine = {"Metadata": {RUN_METADATA: self._run.id}, "Tagging": urlencode(self._tags)}
-        if _user_of(s3, self.name, key) is None:
+        user = {RUN_METADATA: self._run.id, STACK_METADATA: self._stack}
+        mine: dict[str, Any] = {"Metadata": user, "Tagging": urlencode(self._tags)}
+        if _users_of(s3, self.name, key) is None:
             s3.put_object(Bucket=self.name, Key=key, Body=content(), **mine)
             self.sent.append(key)
         else:
@@ -135,22 +141,23 @@ def _is_lasting(tag: str) -> bool:
     return tag.removeprefix(TAG_PREFIX) in ("owner", "created")
 
 
-def take_away_object(account: Account, bucket: str, key: str, run_id: str) -> bool:
-    """Delete an object if that run was the last to use it; whether it did."""
+def take_away_object(account: Account, bucket: str, key: str, user: str) -> bool:
+    """Delete an object if that stack (by name) or that run (by id) was the last to use it; whether it did."""
     s3 = account.client("s3")
-    if _user_of(s3, bucket, key) != run_id:
+    if user not in (_users_of(s3, bucket, key) or ()):
         return False
     s3.delete_object(Bucket=bucket, Key=key)
     return True
 
 
-def _user_of(s3: Any, bucket: str, key: str) -> str | None:
-    """The run that used an object last, "" if it does not say; None if there is no such object."""
+def _users_of(s3: Any, bucket: str, key: str) -> set[str] | None:
+    """The run and the stack that used an object last, as far as it says; None if there is no such object."""
     from botocore.exceptions import ClientError
 
     try:
-        return str(s3.head_object(Bucket=bucket, Key=key).get("Metadata", {}).get(RUN_METADATA, ""))
+        said = s3.head_object(Bucket=bucket, Key=key).get("Metadata", {})
     except ClientError as error:
         if error.response["Error"]["Code"] in _ABSENT:
             return None
         raise
+    return {said[name] for name in (RUN_METADATA, STACK_METADATA) if name in said}

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from stagefright.errors import AccountRefused, SettingsError, TargetError
-from stagefright.ledger.ledger import Ledger
+from stagefright.ledger.ledger import Ledger, Line
 from stagefright.settings import Settings
-from stagefright.stack_names import checked, stack_name
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.change_sets import ChangeSet, Order
 from stagefright.targets.deploying.code_bucket import CodeBucket
 from stagefright.targets.deploying.commands import command_line, run_command
 from stagefright.targets.deploying.expansion import Expansion
 from stagefright.targets.deploying.packaging import Packaging, as_it_is, stack_parameters
+from stagefright.targets.deploying.parts import Part
 from stagefright.targets.deploying.removal import abandon_stack, remove_stack
 from stagefright.targets.deploying.sam_build import built
 from stagefright.targets.deploying.stack_events import Progress
-from stagefright.targets.run import TAG_PREFIX, Run
-from stagefright.targets.stack import described, tags_of
+from stagefright.targets.run import TAG_PREFIX, Run, iso
+from stagefright.targets.stack import REVIEWED, described, tags_of
 from stagefright.targets.stack_states import check_state
 from stagefright.templates import StackSource, find_template, read_project
 
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
 
-REVIEWED = "REVIEW_IN_PROGRESS"
-"""The state of a stack that has a change set and nothing else: as good as none."""
-
 
 @dataclass
 class Deployer:
-    """Deploys one stage in the name of one run, and can take back what it made."""
+    """Deploys one stack of a stage in the name of one run, and can take back what it made."""
 
     name: str
+    part: Part
     settings: Settings
     account: Account
     run: Run
@@ -44,9 +43,9 @@ class Deployer:
     progress: Progress
 
     def __post_init__(self) -> None:
-        self.stack = checked(stack_name(self.name, self.settings), "the stage's stack name")
-        self._bucket = CodeBucket(self.account, run=self.run, stage=self.name, ledger=self.ledger)
-        self._strike: Callable[[], None] | None = None
+        self.stack = self.part.stack
+        self._bucket = CodeBucket(self.account, run=self.run, stage=self.name, stack=self.stack, ledger=self.ledger)
+        self._line: Line | None = None
 
     def deploy(self) -> str:
         """Deploy, whatever is there: `created`, `updated` or `unchanged`. Raises `TargetError`."""
@@ -67,21 +66,40 @@ class Deployer:
         else:
             remove_stack(self.account, self.stack, progress=self.progress)
         self._bucket.clear()
-        if self._strike is not None:
-            self._strike()
+        if self._line is not None:
+            self._line()
+
+    def keep(self) -> None:
+        """Leave what `deploy` created, on purpose: its line in the ledger says so."""
+        if self._line is not None:
+            self._line.keep()
 
     # -- by CloudFormation -------------------------------------------------------------------------------------------
 
     def _source(self) -> StackSource:
+        source = self.part.source or self._only_source()
+        source.require_artifacts()
+        self._check_home(source)
+        return self.part.own(source)
+
+    def _only_source(self) -> StackSource:
         path = self.settings.template or find_template(self.settings.directory)
-        project = built(read_project(path))
-        if len(project.stacks) > 1:
-            raise SettingsError(
-                f"{project.path} holds {len(project.stacks)} stacks ({', '.join(stack.name for stack in project.stacks)}); only one can be "
-                "deployed by Stagefright itself. Name the template of one ([tool.stagefright] template), or let the tool that made them "
-                'deploy all: [tool.stagefright] deploy = "cdk deploy --all ...", and stack_name says which one the tests are for.'
-            )
-        return project.stacks[0]
+        (source,) = built(read_project(path)).chosen(self.settings.stack)
+        return source
+
+    def _check_home(self, source: StackSource) -> None:
+        """CDK writes the account and region of a stack with an environment into its template; elsewhere they would be wrong."""
+        if self.account.is_emulator:
+            return
+        for what, wanted, given in (
+            ("region", source.region, self.account.region),
+            ("account", source.account, self.account.id),
+        ):
+            if wanted and wanted != given:
+                raise SettingsError(
+                    f"The stack {source.name} is meant for the {what} {wanted}, as {source.file} says; the stage's {what} is {given}. Set "
+                    f"[tool.stagefright] {'region' if what == 'region' else 'profile'}, or synthesize the stack for {given}."
+                )
 
     def _deploy(self, source: StackSource) -> str:
         there = described(self.account, self.stack)
@@ -98,21 +116,38 @@ class Deployer:
 
     def _order(self, source: StackSource, there: Mapping[str, Any], *, is_new: bool) -> Order:
         known = frozenset(one["ParameterKey"] for one in there.get("Parameters", ()))
-        given = self.settings.parameters
+        given = self.part.parameters(self.settings.parameters)
         parameters = stack_parameters(source.template, given, known_before=known, file=source.file)
         template = Packaging(self.account, self._bucket, self._transform()).request(source)
         tags = self.run.tags(self.name) if is_new else self._renewed(tags_of(there))
-        return Order(self.stack, is_new, template, parameters, tags, token=f"stagefright-{self.run.id}")
+        return Order(
+            self.stack,
+            is_new,
+            template,
+            parameters,
+            tags,
+            outputs=frozenset(
+                name for name, one in source.template.get("Outputs", {}).items() if "Condition" not in one
+            ),
+            token=f"stagefright-{self.run.id}-{time.time_ns():x}",
+        )
 
     def _transform(self) -> Any:
         if not self.account.is_emulator:
             return as_it_is
-        return Expansion(self.account.id, self.account.region, self.stack, self.settings.parameters)
+        return Expansion(
+            self.account.id, self.account.region, self.stack, self.part.parameters(self.settings.parameters)
+        )
 
     def _renewed(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """A stack stays whose it is: the tags of one that we made only get a later end, and one that we did not make gets none."""
-        ends, mine = f"{TAG_PREFIX}expires", self.run.tags(self.name)
-        return {**tags, ends: max(tags[ends], mine[ends])} if ends in tags else dict(tags)
+        """
+        A stack stays whose it is: the tags of one that we made only get a later end, and one that we did not make gets none.
+
+        New tags are a change to every resource, so they wait until less than half of a lease is left.
+        """
+        ends = f"{TAG_PREFIX}expires"
+        half = iso(self.run.created + (self.run.expires - self.run.created) / 2)
+        return {**tags, ends: iso(self.run.expires)} if tags.get(ends, half) < half else dict(tags)
 
     def _create(self, order: Order) -> None:
         try:
@@ -134,11 +169,11 @@ class Deployer:
         except TargetError as problem:
             failure.args = (f"{failure}\nNor could it be taken back. {problem}",)
         else:
-            assert self._strike is not None
-            self._strike()
+            assert self._line is not None
+            self._line()
 
     def _note(self, **detail: Any) -> None:
-        self._strike = self.ledger.note("stack", self.stack, **detail)
+        self._line = self.ledger.note("stack", self.stack, **detail)
 
     # -- by a command ------------------------------------------------------------------------------------------------
 
@@ -157,6 +192,46 @@ class Deployer:
                 f"the account {self.account.id} and that region."
             )
         return UPDATED if was_there else CREATED
+
+
+class StageDeployer:
+    """Deploys all stacks of a stage, in order, and can take back those that it made."""
+
+    def __init__(self, deployers: Sequence[Deployer], ledger: Ledger) -> None:
+        self.deployers = deployers
+        self.ledger = ledger
+        self._created: list[Deployer] = []
+
+    def deploy(self) -> str:
+        """
+        Deploy: `created` if one of them was, else `updated` if one was, else `unchanged`.
+
+        If one fails, those that were created before it are removed again. Raises `TargetError`.
+        """
+        outcomes = set()
+        try:
+            for deployer in self.deployers:
+                outcomes.add(outcome := deployer.deploy())
+                if outcome == CREATED:
+                    self._created.append(deployer)
+        except TargetError:
+            self.remove()
+            raise
+        return next(one for one in (CREATED, UPDATED, UNCHANGED) if one in outcomes)
+
+    def remove(self) -> None:
+        """Take away what was created, the last first."""
+        while self._created:
+            self._created.pop().remove()
+
+    def keep(self) -> None:
+        """Leave what was created, on purpose."""
+        for deployer in self._created:
+            deployer.keep()
+
+    def close(self) -> None:
+        """Let go of the ledger; what stands in it is a sweep's."""
+        self.ledger.close()
 
 
 def refuse_protected(act: str, stage: str, settings: Settings, account: Account) -> None:

@@ -1,4 +1,4 @@
-"""The transforms that AWS runs in an account, run here for an emulator that does not know them: loops, and SAM."""
+"""What AWS does with a template and an emulator does not, done before: loops, SAM, and the OpenAPI documents of HTTP APIs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from stagefright.targets.deploying.http_api_bodies import written_out
 from stagefright.templates import for_each
 from stagefright.templates.parameters import parameter_values, pseudo_parameters
 from stagefright.templates.resolver import Resolver, Scope
@@ -25,6 +26,9 @@ class Expansion:
 
     def __call__(self, document: dict[str, Any], file: Path) -> dict[str, Any]:
         """The template in plain CloudFormation."""
+        return written_out(self._expanded(document, file))
+
+    def _expanded(self, document: dict[str, Any], file: Path) -> dict[str, Any]:
         wanted = transforms(document)
         if SAM not in wanted:
             return document

@@ -15,6 +15,7 @@ from typing import Any
 
 from stagefright.errors import TemplateError
 from stagefright.targets.account import Account
+from stagefright.targets.deploying.bootstrap import without_bootstrap
 from stagefright.targets.deploying.code_bucket import CodeBucket
 from stagefright.targets.deploying.zipping import digest_of, is_zip, zip_bytes
 from stagefright.templates import Artifact, StackSource
@@ -47,8 +48,8 @@ class Packaging:
 
     def _text(self, source: StackSource) -> str:
         values = {artifact: self._value(artifact, source) for artifact in source.artifacts}
-        document = self.transform(replaced(source.template, values), source.file)
-        text = json.dumps(document, separators=(",", ":"))
+        document = self.transform(replaced(without_bootstrap(source.template), values), source.file)
+        text = written(document)
         if len(text.encode()) > TEMPLATE_MAX:
             raise TemplateError(
                 f"the template has {len(text.encode()):,} bytes once it is packaged; CloudFormation takes {TEMPLATE_MAX:,}. "
@@ -74,12 +75,21 @@ class Packaging:
         return key
 
     def _put_template(self, text: str) -> str:
-        content = text.encode()
-        return self._put(f"templates/{hashlib.sha256(content).hexdigest()}.json", lambda: content)
+        return self._put(template_key(text), text.encode)
 
     def _template_url(self, text: str) -> str:
         suffix = "amazonaws.com.cn" if self.account.region.startswith("cn-") else "amazonaws.com"
         return f"https://s3.{self.account.region}.{suffix}/{self.bucket.name}/{self._put_template(text)}"
+
+
+def template_key(text: str) -> str:
+    """What a template is called in the bucket."""
+    return f"templates/{hashlib.sha256(text.encode()).hexdigest()}.json"
+
+
+def written(document: Mapping[str, Any]) -> str:
+    """A template as it is sent."""
+    return json.dumps(document, separators=(",", ":"))
 
 
 def as_it_is(document: dict[str, Any], _file: Path) -> dict[str, Any]:
@@ -97,7 +107,7 @@ def stack_parameters(
     """
     from stagefright.templates.parameters import parameter_values
 
-    declared = template.get("Parameters", {})
+    declared = without_bootstrap(template).get("Parameters", {})
     held = {name: one for name, one in declared.items() if name in given or name not in known_before}
     parameter_values(held, given, file=str(file))
     sent = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]

@@ -1,5 +1,6 @@
 """
-Takes a stack away, with what its resources left: the content of its buckets, and the log groups of its functions.
+Takes a stack away, with what its resources left: the content of its buckets, the log groups of its functions, and the code that was put
+into the bucket for it.
 
 A bucket is emptied only if CloudFormation tried to delete it and could not. So one that the template keeps (`DeletionPolicy: Retain`) keeps its
 content too.
@@ -12,8 +13,10 @@ from typing import Any
 
 from stagefright.errors import DeploymentFailed
 from stagefright.targets.account import Account
+from stagefright.targets.deploying.code_bucket import KEY, bucket_name, take_away_object
+from stagefright.targets.deploying.packaging import template_key, written
 from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow, in_words, silent
-from stagefright.targets.stack import GONE, described, read_stack
+from stagefright.targets.stack import GONE, NESTED_TYPE, REVIEWED, described, read_stack
 
 BUCKET = "AWS::S3::Bucket"
 FUNCTION = "AWS::Lambda::Function"
@@ -32,8 +35,12 @@ def remove_stack(account: Account, name: str, *, progress: Progress = silent) ->
     if description is None:
         return False
     with account.explained(f"remove the stack {name}"):
-        log_groups = list(_left_log_groups(account, description))
+        has_resources = description["StackStatus"] != REVIEWED
+        log_groups = list(_left_log_groups(account, description)) if has_resources else []
+        code = set(_code(account, description["StackId"])) if has_resources else set()
         _delete(account, description, progress)
+        for key in sorted(code):
+            take_away_object(account, bucket_name(account), key, description["StackName"])
         for group in log_groups:
             _delete_log_group(account, group, not_before_ms=int(description["CreationTime"].timestamp() * 1000))
     return True
@@ -81,6 +88,22 @@ def empty_bucket(account: Account, bucket: str) -> None:
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
         for upload in page.get("Uploads", ()):
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
+# -- code --------------------------------------------------------------------------------------------------------------
+
+
+def _code(account: Account, stack_id: str) -> Iterator[str]:
+    """The keys of what a stack, and the stacks nested in it, had in the bucket: the templates name them."""
+    cloudformation = account.client("cloudformation")
+    template = cloudformation.get_template(StackName=stack_id)["TemplateBody"]
+    text = written(template) if isinstance(template, Mapping) else str(template)
+    yield template_key(text)
+    yield from KEY.findall(text)
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    for one in (summary for page in pages for summary in page["StackResourceSummaries"]):
+        if one["ResourceType"] == NESTED_TYPE and str(one.get("PhysicalResourceId", "")).startswith("arn:"):
+            yield from _code(account, one["PhysicalResourceId"])
 
 
 # -- log groups --------------------------------------------------------------------------------------------------------

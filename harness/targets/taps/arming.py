@@ -34,8 +34,8 @@ class Site(Protocol):
         ...
 
     @property
-    def began_at(self) -> float | None:
-        """When the test began."""
+    def began_at(self) -> float:
+        """When the test began, by the account's clock."""
         ...
 
 
@@ -72,8 +72,7 @@ def _bucket(site: Site, resource: str, _pattern: Pattern) -> Tap:
 
 
 def _log(site: Site, resource: str, _pattern: Pattern) -> Tap:
-    since = site.ground.now() if site.began_at is None else site.began_at
-    return LogTap(site.ground, resource, site.resources[resource].physical_id, since=since)
+    return LogTap(site.ground, resource, site.resources[resource].physical_id, since=site.began_at)
 
 
 _MAKERS: Mapping[str, Callable[[Site, str, Pattern], Tap]] = {

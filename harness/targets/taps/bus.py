@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from stagefright.errors import HarnessError
 from stagefright.targets.taps.ground import Ground
-from stagefright.targets.taps.own_queue import OwnQueue, sent_at
+from stagefright.targets.taps.own_queue import OwnQueue, sent_at, trace_of
 from stagefright.targets.taps.tap import Sighting
 
 DEFAULT_BUS = "default"
@@ -58,10 +59,15 @@ class BusTap:
 
     def poll(self) -> list[Sighting]:
         """The events since the last poll."""
-        return [self.sighting(json.loads(message["Body"]), sent_at(message)) for message in self._queue.take()]
+        return [self._seen(message) for message in self._queue.take()]
+
+    def _seen(self, message: Mapping[str, Any]) -> Sighting:
+        # An event's own `time` is in whole seconds, so it goes by when its message was sent.
+        found = self.sighting(json.loads(message["Body"]), sent_at(message))
+        return replace(found, detail={**found.detail, **trace_of(message)})
 
     def sighting(self, event: Mapping[str, Any], at: float) -> Sighting:
-        """What an event is to the journal. Its own `time` is in whole seconds, so it goes by when its message was sent."""
+        """What an event is to the journal."""
         replayed = {"replay-name": event["replay-name"]} if "replay-name" in event else {}
         detail = {
             "id": event["id"],

@@ -74,7 +74,11 @@ class Ground:
 
     def now(self) -> float:
         """The account's time, in epoch seconds: by it, AWS says when something happened."""
-        return time.time() + self._skew_s
+        return self.there(time.time())
+
+    def there(self, here: float) -> float:
+        """An instant of this machine's clock, by the account's."""
+        return here + self._skew_s
 
     def wait_on_aws(self, span_s: float) -> None:
         """Wait for what AWS does some time after it said that it had done so; an emulator does it at once."""
@@ -83,9 +87,7 @@ class Ground:
 
     @cached_property
     def _skew_s(self) -> float:
-        """How much the account's clock is ahead of this machine's; an emulator goes by this machine's, or by one kept as well."""
-        if self.account.is_emulator:
-            return 0.0
+        """How much the account's clock is ahead of this machine's."""
         asked = time.time()
         answer = self.client("sts").get_caller_identity()
         answered = time.time()

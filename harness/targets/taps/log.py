@@ -13,6 +13,9 @@ from stagefright.targets.taps.tap import Sighting
 LATE_MS = 120_000
 """How much later than others of their time lines may come in, and are still seen: environments write their logs independently."""
 
+THROTTLED = ("ThrottlingException", "Throttling", "LimitExceededException")
+"""An account may ask for few pages of logs a second, and botocore has tried again a few times by then."""
+
 DEFAULT_GROUP = "/aws/lambda/"
 
 
@@ -24,8 +27,6 @@ class LogTap:
     execution environment.
     """
 
-    is_behind = False
-
     def __init__(self, ground: Ground, function: str, physical_name: str, *, since: float) -> None:
         self._ground = ground
         self._function = function
@@ -34,6 +35,8 @@ class LogTap:
         self._newest_ms = self._since_ms
         self._group = DEFAULT_GROUP + physical_name
         self._seen: set[str] = set()
+        self.is_behind = False
+        """Whether CloudWatch Logs would not answer, because it was asked too often."""
 
     def arm(self) -> None:
         """Find out where the function logs to."""
@@ -43,8 +46,8 @@ class LogTap:
 
     def poll(self) -> list[Sighting]:
         """The lines that came in since the last poll."""
-        ids = _Ids()
-        found = [(ids.of(event), event) for event in self._events() if self._is_own(event)]
+        ids, events = _Ids(), self._events()
+        found = [(ids.of(event), event) for event in events if self._is_own(event)]
         fresh = [self._sighting(name, event) for name, event in found if name not in self._seen]
         self._newest_ms = max([self._newest_ms, *(event["timestamp"] for _, event in found)])
         # Only what the next poll can meet again is remembered.
@@ -58,15 +61,27 @@ class LogTap:
     def _from_ms(self) -> int:
         return max(self._since_ms, self._newest_ms - LATE_MS)
 
-    def _events(self) -> Iterator[Mapping[str, Any]]:
-        logs = self._ground.client("logs")
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=self._group, startTime=self._from_ms)
+    def _events(self) -> list[Mapping[str, Any]]:
+        """What the group holds of the time that is looked at; nothing if CloudWatch Logs is asked too often, so that it is the next poll's."""
+        from botocore.exceptions import ClientError
+
+        self.is_behind = False
         try:
-            for page in pages:
-                yield from page["events"]
-        except logs.exceptions.ResourceNotFoundException:
+            return list(self._read())
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
             # Lambda makes the group when the function logs for the first time.
-            return
+            if code != "ResourceNotFoundException" and code not in THROTTLED:
+                raise
+            self.is_behind = code in THROTTLED
+            return []
+
+    def _read(self) -> Iterator[Mapping[str, Any]]:
+        pages = self._ground.client("logs").get_paginator("filter_log_events").paginate(
+            logGroupName=self._group, startTime=self._from_ms
+        )  # fmt: skip
+        for page in pages:
+            yield from page["events"]
 
     def _is_own(self, event: Mapping[str, Any]) -> bool:
         """

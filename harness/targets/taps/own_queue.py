@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -64,30 +64,33 @@ class OwnQueue:
         }
         return {"Version": "2012-10-17", "Statement": [statement]}
 
-    def take(self) -> Iterator[Mapping[str, Any]]:
+    def take(self) -> list[Mapping[str, Any]]:
         """All messages that are there, each taken out for good."""
-        sqs = self._ground.client("sqs")
-        wait_s = 0 if self._ground.account.is_emulator else WAIT_S
-        while True:
-            messages = self._receive(sqs, wait_s)
-            if not messages:
-                return
-            yield from messages
-            self._delete(sqs, messages)
+        found: list[Mapping[str, Any]] = []
+        try:
+            # Of a FIFO group none is handed out as long as those before it are there.
+            while messages := self._receive():
+                found += messages
+                self._delete(messages)
+        except Exception:
+            # What was taken out is seen nowhere else; an error that lasts comes again with the next poll.
+            if not found:
+                raise
+        return found
 
-    def _receive(self, sqs: Any, wait_s: int) -> list[Mapping[str, Any]]:
-        answer = sqs.receive_message(
+    def _receive(self) -> list[Mapping[str, Any]]:
+        answer = self._ground.client("sqs").receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=BATCH_MAX,
-            WaitTimeSeconds=wait_s,
+            WaitTimeSeconds=0 if self._ground.account.is_emulator else WAIT_S,
             MessageSystemAttributeNames=["All"],
         )
         return list(answer.get("Messages", ()))
 
-    def _delete(self, sqs: Any, messages: list[Mapping[str, Any]]) -> None:
+    def _delete(self, messages: list[Mapping[str, Any]]) -> None:
         entries = [{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]} for n, one in enumerate(messages)]
         # One that is not deleted is seen again, and known then.
-        sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        self._ground.client("sqs").delete_message_batch(QueueUrl=self._url, Entries=entries)
 
     def remove(self) -> None:
         """Delete it, if it was made or may have been."""
@@ -103,6 +106,12 @@ class OwnQueue:
 def sent_at(message: Mapping[str, Any]) -> float:
     """When a received message was sent, in epoch seconds."""
     return int(message["Attributes"]["SentTimestamp"]) / 1000
+
+
+def trace_of(message: Mapping[str, Any]) -> dict[str, str]:
+    """The trace header that came with a message, as the journal has it, if one did."""
+    header = message["Attributes"].get("AWSTraceHeader")
+    return {"trace_header": header} if header else {}
 
 
 def _place(arn: str) -> tuple[str, str, str]:

@@ -16,7 +16,7 @@ from stagefright.targets.taps.ground import Ground
 from stagefright.targets.taps.own_queue import BATCH_MAX, WAIT_S, sent_at
 from stagefright.targets.taps.tap import Sighting
 
-HIDE_S = 10
+HIDE_S = 30
 """How long a receive hides messages, so that the next one finds others; they are shown again at once when all were seen."""
 
 BACKLOG_MAX = 500

@@ -117,7 +117,7 @@ class Shards:
     ground: Ground
     _known: set[str] = field(default_factory=set)
     _followed: dict[str, _Position] = field(default_factory=dict)
-    _early: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    _unread: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     _listed_at: float = 0.0
 
     def begin(self) -> None:
@@ -129,7 +129,7 @@ class Shards:
                 position = _Position(shard, LATEST, self.source.iterator(shard.id, LATEST), caught_up_at=armed_at)
                 position.not_before = armed_at - OVERLAP_S
                 self._followed[shard.id] = position
-        self._early = self._read_all(list(self._followed.values()))
+        self._read_all(list(self._followed.values()))
 
     @property
     def is_behind(self) -> bool:
@@ -138,29 +138,30 @@ class Shards:
 
     def poll(self) -> list[tuple[str, Mapping[str, Any]]]:
         """The records since the last poll, with their shards' ids; each shard's in order, parents' before their children's."""
-        found, self._early = self._early, []
         fresh = list(self._followed.values())
         while fresh:
-            found += self._read_all(fresh)
+            self._read_all(fresh)
             fresh = self._adopt() if self._should_list() else []
+        found, self._unread = self._unread, []
         return found
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def _read_all(self, positions: list[_Position]) -> list[tuple[str, Mapping[str, Any]]]:
-        return [(position.shard.id, record) for position in positions for record in self._read(position)]
+    def _read_all(self, positions: list[_Position]) -> None:
+        """Read into `_unread`, so that what was read is kept should another read fail."""
+        for position in positions:
+            self._read(position)
 
-    def _read(self, position: _Position) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = []
+    def _read(self, position: _Position) -> None:
         for _ in range(READS_MAX):
             answer = self._read_once(position)
             if answer is None:
-                break
-            found += [record for record in answer.records if self._is_wanted(position, record)]
+                return
+            wanted = (record for record in answer.records if self._is_wanted(position, record))
+            self._unread += [(position.shard.id, record) for record in wanted]
             self._move(position, answer)
             if position.has_ended or not position.is_behind:
-                break
-        return found
+                return
 
     def _is_wanted(self, position: _Position, record: Mapping[str, Any]) -> bool:
         is_sure = position.last is not None or position.start != LATEST

@@ -87,9 +87,10 @@ class Taps:
         errors: list[Exception] = []
         for key in reversed(list(self._taps)):
             try:
-                self._taps.pop(key).close()
+                self._taps[key].close()
             except Exception as error:  # noqa: BLE001 - raised below
                 errors.append(error)
+            del self._taps[key]
         self._names.clear()
         self._seen.clear()
         self._unread.clear()

@@ -9,7 +9,7 @@ from typing import Any
 
 from stagefright.errors import HarnessError
 from stagefright.targets.taps.ground import Ground
-from stagefright.targets.taps.own_queue import FIFO_SUFFIX, OwnQueue
+from stagefright.targets.taps.own_queue import FIFO_SUFFIX, OwnQueue, trace_of
 from stagefright.targets.taps.tap import Sighting
 
 SUBSCRIPTION_S = 3.0
@@ -68,6 +68,7 @@ class TopicTap:
             "subject": envelope.get("Subject"),
             "attributes": {name: one["Value"] for name, one in envelope.get("MessageAttributes", {}).items()},
             **({"group_id": group} if group else {}),
+            **trace_of(message),
         }
         published_at = datetime.fromisoformat(envelope["Timestamp"]).timestamp()
         return Sighting(published_at, "event", self._topic, detail, envelope["MessageId"])

@@ -7,12 +7,16 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import boto3
 from guard import CALL_CHAIN_LENGTH, CONTEXT, current_length
 
 Document = dict[str, Any]
+
+client = cache(boto3.client)
+"""A client of a service, made once per execution environment; making one takes longer than most of its calls."""
 
 
 def send(document: Document, context: Any) -> None:
@@ -46,36 +50,39 @@ def _attribute() -> dict[str, dict[str, str]]:
 
 def _invoke(document: Document, context: Any) -> None:
     # A function cannot name itself in its own environment: the template would refer to itself.
-    functions = boto3.client("lambda")
-    functions.invoke(FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=_with_context(document))
+    client("lambda").invoke(
+        FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=_with_context(document)
+    )
 
 
 def _publish(document: Document, context: Any) -> None:
-    boto3.client("sns").publish(
-        TopicArn=os.environ["TARGET"], Message=json.dumps(document), MessageAttributes=_attribute()
-    )
+    client("sns").publish(TopicArn=os.environ["TARGET"], Message=json.dumps(document), MessageAttributes=_attribute())
 
 
 def _put_event(document: Document, context: Any) -> None:
     entry = {"Source": "com.example.documents", "DetailType": "DocumentRevised", "Detail": _with_context(document)}
-    boto3.client("events").put_events(Entries=[{**entry, "EventBusName": os.environ["TARGET"]}])
+    client("events").put_events(Entries=[{**entry, "EventBusName": os.environ["TARGET"]}])
 
 
 def _send_message(document: Document, context: Any) -> None:
-    boto3.client("sqs").send_message(
+    client("sqs").send_message(
         QueueUrl=os.environ["TARGET"], MessageBody=json.dumps(document), MessageAttributes=_attribute()
     )
 
 
 def _put_record(document: Document, context: Any) -> None:
-    boto3.client("kinesis").put_record(
+    client("kinesis").put_record(
         StreamName=os.environ["TARGET"], PartitionKey="documents", Data=_with_context(document).encode()
     )
 
 
 def _put_item(document: Document, context: Any) -> None:
-    table = boto3.resource("dynamodb").Table(os.environ["TARGET"])
-    table.put_item(Item={"id": "document", **json.loads(_with_context(document))})
+    _table(os.environ["TARGET"]).put_item(Item={"id": "document", **json.loads(_with_context(document))})
+
+
+@cache
+def _table(name: str) -> Any:
+    return boto3.resource("dynamodb").Table(name)
 
 
 _WAYS = {

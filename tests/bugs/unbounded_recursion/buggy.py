@@ -3,6 +3,8 @@ import time
 
 import boto3
 
+orders = boto3.client("dynamodb")
+
 
 def handler(event, context):
     for record in event["Records"]:
@@ -11,7 +13,7 @@ def handler(event, context):
 
 
 def stamp(key):
-    boto3.client("dynamodb").update_item(
+    orders.update_item(
         TableName=os.environ["ORDERS"],
         Key=key,
         UpdateExpression="SET changed_at = :now",

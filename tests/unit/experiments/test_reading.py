@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import random
 import re
@@ -270,6 +271,9 @@ def mutate_value(value, chance):
     return chance.choice(VALUES)
 
 
+GOOD_VALUE = yaml.safe_load(GOOD.replace("!Ref ", ""))
+
+
 def malformed(seed):
     """One file that was spoilt."""
     chance = random.Random(seed)
@@ -278,10 +282,10 @@ def malformed(seed):
         for _ in range(chance.randint(1, 4)):
             text = mutate_text(text, chance)
         return text
-    value = yaml.safe_load(GOOD.replace("!Ref ", ""))
+    value = copy.deepcopy(GOOD_VALUE)
     for _ in range(chance.randint(1, 3)):
         value = mutate_value(value, chance)
-    return yaml.safe_dump(value, allow_unicode=True)
+    return yaml.dump(value, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True)
 
 
 def test_a_thousand_malformed_files():
