@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks.contest import Cannot
 from benchmarks.plugin_cost import plugin_unused
 from benchmarks.rows import ROWS
+from benchmarks.runtime_cost import cold_starts
 from benchmarks.table import Cell, as_data, as_text
 
 CONTESTANTS = {"stagefright": "ours", "raw moto": "raw_moto", "MiniStack": "ministack"}
@@ -38,6 +39,8 @@ def main() -> int:
             _measure(name, results[name], options.row, heavy=turn == 0 and not options.quick)
     if not options.row or "plugin_unused" in options.row:
         _measure_plugin(results)
+    if not options.row or {"runtime_unused", "runtime_striking"} & set(options.row):
+        _measure_runtime(results)
     for cells in results.values():
         _add_ratio(cells)
     machine["load_at_end"] = _load()
@@ -101,6 +104,15 @@ def _measure_plugin(results: Cells) -> None:
             results["stagefright"]["plugin_unused"].samples = plugin_unused()
         except Cannot as reason:
             results["stagefright"]["plugin_unused"].note = str(reason)
+
+
+def _measure_runtime(results: Cells) -> None:
+    if "stagefright" in results:
+        try:
+            for key, samples in cold_starts().items():
+                results["stagefright"][key].samples = samples
+        except Cannot as reason:
+            results["stagefright"]["runtime_unused"].note = str(reason)
 
 
 def _add_ratio(cells: dict[str, Cell]) -> None:

@@ -36,6 +36,8 @@ ROWS = (
     Row("stack_up", "15-resource stack up", budget=300),
     Row("reset", "reset to the deployed stack between tests", budget=5),
     Row("plugin_unused", "plugin loaded but unused, CPU time", budget=15),
+    Row("runtime_unused", "in-function runtime, cold start on top of boto3, CPU time", budget=3.5),
+    Row("runtime_striking", "  the same with a flag and its first strike", budget=5),
     Row("hours_of_throttles", "6 hours of an async throttle ladder", budget=50, yardstick="6 h on AWS"),
     Row("day_of_retries", "24 hours of EventBridge retries", budget=100, yardstick="24 h on AWS"),
 )

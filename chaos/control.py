@@ -98,8 +98,8 @@ class Chaos:
 
     def inject(self, plan: Plan, *, stop_when: Condition | Iterable[Condition] | None = None) -> Injection:
         """The block in which a plan holds."""
-        renamed = plan.renamed(lambda name: name_of(self._stage, name))
-        return Injection(self, self._stage, renamed, read_conditions(stop_when))
+        named = plan.renamed(lambda name: name_of(self._stage, name))
+        return Injection(self, self._stage, named, read_conditions(stop_when))
 
     @contextmanager
     def watching(self, conditions: Sequence[Condition]) -> Iterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from stagefright.chaos.faults.delivery import (
@@ -174,14 +174,14 @@ class Deliveries:
         for one, asked in self._asked(acceptance.source, point):
             harm = self._prepare(one, asked)
             if harm is not None:
-                self._follow(one, replace(asked, follow=acceptance.follow), harm, acceptance)
+                self._follow(one, asked.but(follow=acceptance.follow), harm, acceptance)
 
     def _follow(self, one: ActiveFault, point: AcceptedPoint, harm: Harm, acceptance: Acceptance) -> None:
         """Put an event behind the accepted one; a source that refuses it leaves a trace that is no strike."""
         record = self._note(one, harm | {"ids": [], "source": acceptance.source}, acceptance.record)
         journal = self._journal
         follow = acceptance.follow
-        asked = replace(point, follow=lambda payload: follow(payload, record.n))
+        asked = point.but(follow=lambda payload: follow(payload, record.n))
         struck = self._try(one, one.fault.strike, asked, harm)
         ids = [
             str(later.detail["id"])
@@ -202,7 +202,7 @@ class Deliveries:
         )
         limit: int | None = None
         for one, asked in self._asked(gathering.source, point):
-            harm = self._prepare(one, replace(asked, available=limit or gathering.available))
+            harm = self._prepare(one, asked.but(available=limit or gathering.available))
             if harm is not None and self._try(one, one.fault.strike, asked, harm):
                 limit = min(asked.limit)
                 ids = {"ids": [gathering.first_id], "source": gathering.source, "consumer": gathering.consumer}
@@ -233,7 +233,7 @@ class Deliveries:
             return
         nth = self._memory.count(point.identity)
         for one in concerned:
-            yield one, replace(point, seed=self._seed, memory=self._memory, slot=one.slot, nth=nth)
+            yield one, point.but(seed=self._seed, memory=self._memory, slot=one.slot, nth=nth)
 
     def _prepare(self, one: ActiveFault, point: DeliveryPoint) -> Harm | None:
         prepared: list[Harm | None] = []

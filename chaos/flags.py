@@ -21,10 +21,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 from stagefright.chaos.faults.catalogue import Unreadable, decode, encode
 from stagefright.chaos.faults.fault import AnyFault, Reader, refuse, turn_of
@@ -48,8 +47,7 @@ AT_REST = json.dumps({"rate": 1, **_SILENT_0X, **_SILENT_1X, **_SILENT_CHAOS_LAM
 """A flag that injects nothing, whoever reads it, and that is nobody's: the proven off state of failure-lambda 1.x included."""
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(NamedTuple):
     """
     What a parameter told our runtime: the faults of a function, and whose they are until when.
 
@@ -100,7 +98,8 @@ def merge(
     """
     numbered = sorted(zip(faults, chain(blocks, repeat(0))), key=lambda pair: turn_of(pair[0]))  # noqa: B905
     ordered = [fault for fault, _ in numbered]
-    refused = refusals(ordered)
+    must_drive = tuple(must_drive)
+    refused = refusals(ordered, must_drive)
     problems = [f"{reader}: {refused[reader]}" for reader in must_drive if reader in refused]
     if not (owner and run):
         problems.append("a flag needs an owner and a run, or nobody could tell whose it is")
@@ -114,8 +113,8 @@ def merge(
     return text
 
 
-def refusals(faults: Sequence[AnyFault]) -> dict[Reader, str]:
-    """The readers that cannot be told `faults`, each with the reason."""
+def refusals(faults: Sequence[AnyFault], must_drive: Sequence[Reader] = ()) -> dict[Reader, str]:
+    """The readers that cannot be told `faults`, each with the reason; of two that exclude each other, one in `must_drive` goes first."""
     found = {}
     for reader in Reader:
         unknown = [fault for fault in faults if reader not in fault.translations()]
@@ -124,7 +123,16 @@ def refusals(faults: Sequence[AnyFault]) -> dict[Reader, str]:
             found[reader] = f"it does not know {', '.join(map(repr, unknown))}"
         elif len(said) > _room(reader, said):
             found[reader] = f"it holds one fault {_per(reader)}, not {', '.join(map(repr, said))}"
+    old, new = Reader.FAILURE_LAMBDA_0X, Reader.FAILURE_LAMBDA_1X
+    shared = {key for one in faults for key in one.translations().get(old, {}).keys() & _modes(faults)}
+    if shared and old not in found and new not in found:
+        last, first = (new, old) if old in must_drive and new not in must_drive else (old, new)
+        found[last] = f"{first} reads the same key ({', '.join(sorted(shared))}) in another form"
     return found
+
+
+def _modes(faults: Sequence[AnyFault]) -> set[str]:
+    return {mode for fault in faults for mode in fault.translations().get(Reader.FAILURE_LAMBDA_1X, {})}
 
 
 def _marks(refused: Iterable[Reader]) -> dict[str, bool]:
@@ -263,8 +271,8 @@ def _instant(value: object) -> float:
 
 def _judged(flag: Flag, now: float) -> Flag:
     if flag.expires <= now:
-        return replace(flag, reason=f"its lease (owner {flag.owner}, run {flag.run}) ended at {_iso(flag.expires)}")
-    return flag if flag.faults else replace(flag, reason="it has no faults")
+        return flag._replace(reason=f"its lease (owner {flag.owner}, run {flag.run}) ended at {_iso(flag.expires)}")
+    return flag if flag.faults else flag._replace(reason="it has no faults")
 
 
 def _iso(when: float) -> str:

@@ -36,6 +36,9 @@ OURS = "stagefright.chaos"
 ROOTS = (f"{OURS}.handler_hook", f"{OURS}.runtime")
 """What a function runs; all of ours that they import comes along."""
 
+BESIDES = "stagefright.late_imports"
+"""What a function comes to import that lies outside of `stagefright.chaos`."""
+
 LEFT_OUT = frozenset({f"{OURS}.legal_errors"})
 """What is looked at where faults are written, and not where they strike."""
 
@@ -120,7 +123,9 @@ def _is_for_type_checkers(node: ast.AST) -> bool:
 
 
 def _source(module: str) -> str | None:
-    """The source of a module of ours; None for what is none, or lies outside of `stagefright.chaos`."""
+    """The source of a module of ours; None for what is none, or what a function does not carry."""
+    if module == BESIDES:
+        return resources.files("stagefright").joinpath("late_imports.py").read_text("utf-8")
     if module != OURS and not module.startswith(f"{OURS}."):
         return None
     file = _home().joinpath(_path(module).removeprefix(_path(OURS).removesuffix("__init__.py")))
@@ -130,7 +135,7 @@ def _source(module: str) -> str | None:
 def _path(module: str) -> str:
     """Where a module of ours lies: `stagefright/chaos/faults/__init__.py`, `stagefright/chaos/runtime.py`."""
     place = module.replace(".", "/")
-    is_package = _home().joinpath(*module.split(".")[2:], "__init__.py").is_file()
+    is_package = module != BESIDES and _home().joinpath(*module.split(".")[2:], "__init__.py").is_file()
     return f"{place}/__init__.py" if is_package else f"{place}.py"
 
 

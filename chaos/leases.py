@@ -9,11 +9,14 @@ from typing import Any
 
 from stagefright.chaos import termination
 from stagefright.chaos.faults.fault import AnyFault
-from stagefright.chaos.flags import is_at_rest, merge, parse
+from stagefright.chaos.flags import AT_REST, is_at_rest, merge, parse
 from stagefright.chaos.local import flag_name
 from stagefright.chaos.runtime import FUNCTION_VARIABLE, NAME_VARIABLES, STAGE_VARIABLE, parameter_name
 from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import UsageError
+
+ROOT = "/stagefright/"
+"""Under which a flag lies that no function's variable names; nobody else writes there."""
 
 FLAG = "flag"
 """The kind of a flag in the ledger."""
@@ -140,22 +143,31 @@ class Leases:
 
     def _take(self, lease: _Lease, text: str) -> None:
         """Create the parameter, or take it over if what it holds may be."""
-        if self._created(lease, text):
+        # What a ledger has of a flag that was created must never be one that was refused, so it is looked first.
+        if (self._deployed is None or self._is_free(lease.name)) and self._created(lease, text):
             return
         found = self._value(lease.name)
         flag = parse(found)
         if flag.is_lease and flag.expires <= time.time():
+            if not lease.name.startswith(ROOT):
+                # A function's own parameter may have held something before, which the dead run's ledger knows and a sweep brings
+                # back. Until then it is off for every reader.
+                self._overwrite(lease, text, before=AT_REST)
+                return
             self._delete(lease.name)
             if self._created(lease, text):
                 return
             found = self._value(lease.name)
         elif is_at_rest(found):
-            self._note(lease, before=found)
-            lease.before = found
-            self._put(lease.name, text, overwrite=True)
-            lease.is_sure = True
+            self._overwrite(lease, text, before=found)
             return
         raise UsageError(_taken(lease.name, found))
+
+    def _overwrite(self, lease: _Lease, text: str, *, before: str) -> None:
+        self._note(lease, before=before)
+        lease.before = before
+        self._put(lease.name, text, overwrite=True)
+        lease.is_sure = True
 
     def _created(self, lease: _Lease, text: str) -> bool:
         self._note(lease, before=None)
@@ -170,15 +182,22 @@ class Leases:
             lease.strike = self._deployed.ledger.note(FLAG, lease.name, before=before, flag_run=self._run)
 
     def _is_ours(self, name: str) -> bool:
+        text = self._value_if_any(name)
+        flag = None if text is None else parse(text)
+        return flag is not None and (flag.owner, flag.run) == (self._owner, self._run)
+
+    def _is_free(self, name: str) -> bool:
+        return self._value_if_any(name) is None
+
+    def _value_if_any(self, name: str) -> str | None:
         from botocore.exceptions import ClientError
 
         try:
-            flag = parse(self._value(name))
+            return self._value(name)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ParameterNotFound":
                 raise
-            return False
-        return (flag.owner, flag.run) == (self._owner, self._run)
+            return None
 
     def _create(self, name: str, text: str) -> bool:
         from botocore.exceptions import ClientError

@@ -8,21 +8,26 @@ function's FAILURE_INJECTION_PARAM or STAGEFRIGHT_FLAG_PARAM points. Only a flag
 - under `/stagefright/` it is deleted, as the run itself would have done, unless a function's variable names it;
 - a parameter that a function's variable names may belong to the function's stack, and its readers may fail without it. It stays,
   with a value that injects nothing in any reader (`flags.AT_REST`).
+
+Where the run's ledger is at hand, it knows more: what stood there before comes back (`Flags`, the ledger's kind `flag`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from stagefright.chaos.flags import AT_REST, Flag, parse
+from stagefright.chaos.leases import ROOT
 from stagefright.chaos.runtime import NAME_VARIABLES
-
-ROOT = "/stagefright/"
-"""Under which flags lie that no function's variable names: `/stagefright/<stage>/<logical id>`."""
+from stagefright.ledger.findings import Finding, Lease
+from stagefright.ledger.kinds import Clients, Fate, State, register
+from stagefright.ledger.reading import Entry
+from stagefright.ledger.sweep import Wish
+from stagefright.ledger.undo.answers import found as found_unless
+from stagefright.ledger.undo.parameters import GONE
 
 NAMES_PER_CALL_MAX = 10
 """What GetParameters takes at once."""
@@ -45,10 +50,9 @@ class Leftover:
         return self.flag.expires <= now
 
     @property
-    def whose(self) -> str:
-        """Owner, run and expiry, as people read them."""
-        until = datetime.fromtimestamp(self.flag.expires, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        return f"owner {self.flag.owner}, run {self.flag.run}, expires {until}"
+    def stage(self) -> str:
+        """The stage, as far as the parameter's name tells it."""
+        return "" if not self.name.startswith(ROOT) else self.name.removeprefix(ROOT).partition("/")[0]
 
 
 def leases(client: ClientMaker, stage: str | None = None) -> list[Leftover]:
@@ -77,6 +81,70 @@ def put_to_rest(client: ClientMaker, leftover: Leftover) -> bool:
     else:
         ssm.delete_parameter(Name=leftover.name)
     return True
+
+
+def sweep_flags(client: ClientMaker, wish: Wish, *, known: Iterable[str] = ()) -> tuple[list[Finding], int]:
+    """
+    The flags whose lease ran out, put to rest if that is wished, and how many flags of ours there are in all.
+
+    `known` are the parameters that a ledger has told of already.
+    """
+    found = leases(client, wish.stage)
+    left = [one for one in found if one.is_run_out(wish.now) and one.name not in set(known)]
+    wanted = [one for one in left if wish.run in (None, one.flag.run) and not wish.is_forgetful]
+    return [_treat(client, one, wish) for one in wanted], len(found)
+
+
+def _treat(client: ClientMaker, leftover: Leftover, wish: Wish) -> Finding:
+    stage = leftover.stage
+    lease = Lease(run=leftover.flag.run, owner=leftover.flag.owner, expires=leftover.flag.expires)
+    if wish.protects(stage):
+        fate = "protected: left alone"
+    elif not wish.is_for_real:
+        fate = "would be put to rest"
+    else:
+        fate = "put to rest" if put_to_rest(client, leftover) else "changed meanwhile: left alone"
+    return Finding(f"flag {leftover.name}", kind="flag", name=leftover.name, stage=stage, head=lease, fate=fate)
+
+
+class Flags:
+    """
+    The ledger's kind `flag`.
+
+    A lease writes its flag anew for every fault, so what tells a flag of the run's is the run that its text names. A flag that was put to rest
+    meanwhile is still the run's if something stood there before.
+    """
+
+    def look(self, entry: Entry, account: Clients) -> State:
+        """Whether the run's flag is there."""
+        ssm = account.client("ssm")
+        parameter = found_unless(lambda: ssm.get_parameter(Name=entry.name)["Parameter"], GONE)
+        now = parameter and parameter["Value"]
+        if now == entry.before:
+            return State(Fate.AS_BEFORE)
+        if now is None:
+            return State(Fate.CHANGED, "it was deleted")
+        flag = parse(now)
+        if flag.is_lease and flag.run == entry.detail.get("flag_run", entry.run):
+            return State(Fate.DELETE if entry.before is None else Fate.RESTORE)
+        if now == AT_REST:
+            # What a sweep, or a run that took over, leaves of it.
+            return State(Fate.DELETE if entry.before is None else Fate.RESTORE)
+        if entry.before is None:
+            # A lease creates without overwriting, so whatever else is here, ours is not.
+            return State(Fate.FOREIGN, f"it is of run {flag.run}" if flag.is_lease else "no run wrote it")
+        return State(Fate.CHANGED)
+
+    def undo(self, entry: Entry, account: Clients) -> None:
+        """Delete the parameter, or put back what was there."""
+        ssm = account.client("ssm")
+        if entry.before is None:
+            found_unless(lambda: ssm.delete_parameter(Name=entry.name), GONE)
+        else:
+            ssm.put_parameter(Name=entry.name, Value=entry.before, Type="String", Overwrite=True)
+
+
+register("flag", Flags)
 
 
 def _under(ssm: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ Every exception that Stagefright raises.
     │   ├── TargetError             a stage outside this process cannot be reached, stood up or taken down
     │   │   ├── AccountRefused      the account does not let us in, or the settings do not let us into it
     │   │   ├── Unreachable         nothing answers where AWS, or the emulator, should be
+    │   │   ├── EmulatorError       the container engine, the emulator's image or its container does not do
     │   │   ├── StackNotReady       the stack is in a state that nothing can be tested in
     │   │   └── DeploymentFailed    the stack could not be deployed, or not be removed
     │   ├── NotInWorld              a call from a thread, or to a host, that the stage does not own
@@ -107,6 +108,10 @@ class AccountRefused(TargetError):
 
 class Unreachable(TargetError):
     """Nothing answers where AWS, or the emulator, should be."""
+
+
+class EmulatorError(TargetError):
+    """There is no container engine, or the emulator of a stage on `docker` cannot be had from it, or does not start."""
 
 
 class StackNotReady(TargetError):

@@ -177,6 +177,10 @@ class Flow:
         flow._focus = flow._tree.by_n.get(n)
         return flow
 
+    def names(self) -> frozenset[str]:
+        """What records may be about, if it is known."""
+        return frozenset(self._known)
+
     @cached_property
     def _tree(self) -> _Tree:
         """Made when somebody asks: most tests settle again and again, and look at few of the flows that they get."""

@@ -77,6 +77,8 @@ class Journal:
 
     def __init__(self, clock: Clock, current_cause: Callable[[], int | None] = lambda: None) -> None:
         self._clock = clock
+        self.names: Callable[[], frozenset[str]] = frozenset
+        """What records may be about: the names that the world's resources go by."""
         self._current_cause = current_cause
         self._recent: list[Record] = []
         self._on_disk = 0

@@ -120,6 +120,22 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(_text(item) for item in value)
 
 
+def _hosts(value: object) -> tuple[str, ...]:
+    # Imported here because most runs allow none.
+    from stagefright.hosts import AllowedHost
+
+    entries = _texts(value)
+    for entry in entries:
+        try:
+            AllowedHost.read(entry)
+        except ValueError:
+            raise _Refused(
+                f"allow_hosts has {entry!r}, which is no host. Write a name or a pattern, with or without a port: api.example.com, "
+                "*.example.com, db.internal:5432, [::1]:8080."
+            ) from None
+    return entries
+
+
 def _table(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise _Refused
@@ -251,6 +267,7 @@ SEED = Kind("a whole number", _seed, _seed_from_text)
 AMOUNT = Kind("a whole number above zero", _amount, _seed_from_text)
 SHARE = Kind("a number above 0, and 1 at most", _share, _share_from_text)
 TEXTS = Kind("a list of texts", _texts, _texts_from_text)
+HOSTS = Kind("a list of texts", _hosts, _texts_from_text)
 TABLE = Kind("a table of texts, numbers and booleans", _table, _table_from_text)
 ASSUMPTIONS = Kind("a table of assumption = value", _assumptions, _table_from_text)
 AT_LEAST_ONCE = Kind(f"a table of {' and '.join(PROBABILITIES)}", _at_least_once, _table_from_text)
@@ -300,8 +317,8 @@ class Settings:
     """The emulator's container image."""
     endpoint_url: str | None = _key(TEXT)
     """An emulator that already runs."""
-    allow_hosts: tuple[str, ...] = _key(TEXTS, ())
-    """Hosts outside the stage that handlers may reach."""
+    allow_hosts: tuple[str, ...] = _key(HOSTS, ())
+    """Hosts outside the stage that handlers and tests may reach: names or patterns, with or without a port."""
     protected: tuple[str, ...] = _key(TEXTS, ("prod", "prod-*", "production", "live"))
     """Patterns of stage names, and of account ids, that are never hurt or deleted."""
     blast_radius: float = _key(SHARE, 1.0)
@@ -316,6 +333,8 @@ class Settings:
     """Whether a resource that the stage cannot stand up is an error instead of a warning."""
     shared: Mapping[str, Any] = _table_key(SHARED)
     """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
+    leak_scan: bool = _key(SWITCH, False)
+    """Whether the items and objects of a deployed stage are counted before and after each test, to tell what the test left."""
     quiet: Span | None = _key(SPAN)  # noqa: RUF009 (it only makes a field)
     """How long nothing may move before a deployed stage counts as settled; None: 5 seconds on an emulator, 30 on AWS."""
     settle_within: Span = _key(SPAN, "10m")  # noqa: RUF009 (it only makes a field)

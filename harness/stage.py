@@ -28,6 +28,7 @@ from stagefright.functions.performance import Instrument
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
 from stagefright.journal import Journal
+from stagefright.outputs import Outputs
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
 from stagefright.settings import Settings, load_settings
 from stagefright.shared.tenancy import Tenancy, move_in
@@ -91,7 +92,7 @@ class Stage:
     @property
     def outputs(self) -> dict[str, str]:
         """The outputs of its stacks; one that several stacks have is called `Stack.Output`."""
-        return self.deployed.outputs
+        return Outputs(self.deployed.outputs)
 
     def ref(self, logical_id: str) -> str:
         """

@@ -36,6 +36,7 @@ from stagefright.functions import modules
 from stagefright.functions.executor import Executor
 from stagefright.functions.log import LogSink
 from stagefright.functions.output import RuntimeLogHandler
+from stagefright.hosts import may_reach
 from stagefright.journal import Journal
 from stagefright.services.apis.endpoints import EndpointService
 from stagefright.services.archives import ArchiveService
@@ -108,6 +109,7 @@ class World:
         self.kernel = Kernel(self.clock, self.chance)
         self.kernel.world = self
         self.journal = Journal(self.clock, self.kernel.cause)
+        self.journal.names = self.names
         self.at_least_once = AtLeastOnce(self.chance, self.journal, self.kernel, at_least_once)
         self.interference = Interference(self.at_least_once.deciders)
         self.logs = LogSink(self.journal, self.clock.now_ms)
@@ -164,7 +166,7 @@ class World:
         self.kernel.serves_host = lambda host: self.endpoints.serves_host(host) or is_bucket_host(host)
         self.kernel.serve_http = self._serve_http
         self.kernel.serve_endpoint = self._serve_aws
-        self.kernel.allows_host = lambda host: host in self.allow_hosts
+        self.kernel.allows_host = lambda host, port: may_reach(self.allow_hosts, host, port)
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -357,6 +359,11 @@ class World:
         for prefix in ("function:", "stream/", "table/", "event-bus/", "rule/", "schedule/", "log-group:", "pipe/"):
             physical = physical.removeprefix(prefix)
         return self._names.get(physical, physical)
+
+    def names(self) -> frozenset[str]:
+        """What journal and flows call the resources of the template, and the functions and queues that were made besides."""
+        made = [*(function.arn for function in self.functions.all()), *(queue.arn for queue in self.queues.all())]
+        return frozenset({*self._names.values(), *map(self.name_of, made)})
 
     def give_name(self, logical_id: str, *physical: str) -> None:
         """From now on journal and flows call these ARNs and names by their logical id."""

@@ -193,12 +193,30 @@ def render(chapters: list[Chapter], tests: dict[str, set[str]]) -> str:
             f"and they say why. {sum(rule.vector for rule in rules)} are vectors: AWS's own answer was recorded, and the test has it."
         ),
         "What AWS does not say is an [assumption](#assumptions) that a project can change.",
+        "",
+        *map(_content, chapters),
+        "- [Assumptions](#assumptions)",
     ]
     for chapter in chapters:
-        lines += ["", f"## {'.'.join(map(str, chapter.number))} {chapter.title}", ""]
+        lines += ["", f"## {_heading(chapter)}", ""]
         lines += ["| § | rule | AWS | proven by |", "|---|---|---|---|"]
         lines += [_row(rule, tests.get(rule.id, set())) for rule in chapter.rules]
     return "\n".join([*lines, *_assumptions(), ""])
+
+
+def _heading(chapter: Chapter) -> str:
+    return f"{'.'.join(map(str, chapter.number))} {chapter.title}"
+
+
+def _content(chapter: Chapter) -> str:
+    """A chapter's line in the table of contents."""
+    count = len(chapter.rules)
+    return f"- [{_heading(chapter)}](#{_anchor(_heading(chapter))}): {count} {'rule' if count == 1 else 'rules'}"
+
+
+def _anchor(heading: str) -> str:
+    """What GitHub calls a heading in an address: small letters, hyphens for blanks, and no punctuation."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _row(rule: Rule, tests: set[str]) -> str:

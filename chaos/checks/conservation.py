@@ -227,6 +227,7 @@ class _DeadLettered(Check):
     def judge(self, history: History) -> Verdict:
         tried = {item for run in history.runs_of(self.consumer) for item in run.failed_items}
         tried |= {item for r in history.of("delivery", resource=self.consumer) for item in r.detail["ids"]}
+        tried |= {item for r in self._refused(history) for item in history.items_of(r)}
         kept = [r for r in history.dead_letters if tried & set(history.items_of(r))]
         safe = {item for record in kept for item in history.items_of(record)}
         lost = [r for r in history.losses if (set(history.items_of(r)) & tried) - safe]
@@ -248,3 +249,8 @@ class _DeadLettered(Check):
         return self._holds(
             f"{plural(len(safe), 'event')} kept in {where}.", evidence=kept, counts={"dead_lettered": len(safe)}
         )
+
+    def _refused(self, history: History) -> Iterator[Record]:
+        """What was given up for the consumer before it was ever tried: Lambda refuses the next turn of a loop that it stops."""
+        yield from (r for r in history.of("dead_letter") if r.detail.get("source") == self.consumer)
+        yield from (r for r in history.losses if r.resource == self.consumer)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from itertools import repeat
 
+from stagefright.chaos.checks.attribution import attributed, repeated
+from stagefright.chaos.checks.calls import is_call, refuse_unknown_call
 from stagefright.chaos.checks.history import History, Run
 from stagefright.chaos.checks.verdict import Check, Verdict
 from stagefright.journal import UNPROVED, Record
@@ -13,13 +16,21 @@ Effect = str | Callable[[Record], bool]
 """What counts as an effect: a resource that accepts an event, an SDK call such as `"dynamodb.PutItem"` that was not refused, or a predicate."""
 
 
-def idempotent(consumer: str, effect: Effect, *, per_event: int = 1) -> Check:
+Part = str | Callable[[Record], object]
+"""What tells effects apart: a part of their detail, such as `"body"`, or what a function makes of the record."""
+
+
+def idempotent(consumer: str, effect: Effect, *, per_event: int = 1, by: Part | None = None) -> Check:
     """
     However often `consumer` runs with an event, it has its effect no more than `per_event` times.
 
-    An SDK call that was refused, such as a conditional write that found the item, is no effect. Unknown if no event came more than once.
+    An SDK call that was refused, such as a conditional write that found the item, is no effect; one that botocore made again because
+    the answer was lost is as many as took effect. Unknown if no event came more than once, and no call was repeated.
+
+    Of a batch the journal does not say which event had an effect. If a batch with an event that never succeeded leaves room for doubt, the
+    check is unknown, and `by` helps: the part of an effect that says whose it is, so that no two effects of one key are allowed.
     """
-    return _Idempotent(consumer, effect, per_event)
+    return _Idempotent(consumer, effect, per_event, by)
 
 
 def has_effect(consumer: str, effect: Effect) -> Check:
@@ -44,10 +55,21 @@ class _Effective(Check):
 
     effect: Effect
 
+    def _set_effect(self, effect: Effect) -> None:
+        if isinstance(effect, str) and is_call(effect):
+            refuse_unknown_call(self.name, effect)
+        self.effect = effect
+
+    def named(self) -> list[str]:
+        """An effect that is no SDK call is a resource."""
+        is_resource = isinstance(self.effect, str) and not is_call(self.effect)
+        return [*super().named(), *([str(self.effect)] if is_resource else [])]
+
     def _effects(self, history: History, run: Run) -> Iterator[Record]:
+        """The effects of a run; a call that took effect more than once is as many."""
         for record in history.done_by(run, "call", "event", "log"):
             if self._is_effect(record):
-                yield record
+                yield from repeat(record, _took_effect(record))
             if record.kind == "call":
                 yield from (
                     child for child in history.children(record) if child.kind == "event" and self._is_effect(child)
@@ -66,16 +88,24 @@ class _Effective(Check):
             return self.effect(record)
         if record.kind == "call":
             call = f"{record.detail.get('service')}.{record.detail.get('operation')}"
-            return call == self.effect and not record.detail.get("error")
+            return call == self.effect
         return record.kind == "event" and record.resource == self.effect
+
+
+def _took_effect(record: Record) -> int:
+    """How often AWS did what a record stands for."""
+    if record.kind != "call":
+        return 1
+    return int(record.detail.get("took_effect", 0 if record.detail.get("error") else 1))
 
 
 class _Idempotent(_Effective):
     name = "idempotent"
 
-    def __init__(self, consumer: str, effect: Effect, per_event: int) -> None:
+    def __init__(self, consumer: str, effect: Effect, per_event: int, by: Part | None) -> None:
         self.consumer = consumer
-        self.effect = effect
+        self._set_effect(effect)
+        self.by = by
         self._per_event = per_event
 
     def doubt(self, history: History, verdict: Verdict) -> str | None:
@@ -84,23 +114,68 @@ class _Idempotent(_Effective):
         return None if is_known else f"Effects of {self.consumer} may have gone unseen."
 
     def judge(self, history: History) -> Verdict:
-        repeated = [group for group in _groups(history.runs_of(self.consumer)) if len(group) > 1]
-        if not repeated:
-            ran = plural(len(history.runs_of(self.consumer)), "time")
-            return self._unknown(f"No event came to {self.consumer} more than once; it ran {ran}.")
-        for group in repeated:
-            items = {item for run in group for item in run.items}
-            effects = [record for run in group for record in self._effects(history, run)]
-            if len(effects) > len(items) * self._per_event:
-                told = (
-                    f"{plural(len(items), 'event')} in {plural(len(group), 'run')} had {plural(len(effects), 'effect')}"
-                )
-                return self._broken(
-                    f"{told}: {', '.join(sorted(items))}.", evidence=effects, counts={"effects": len(effects)}
-                )
+        runs = history.runs_of(self.consumer)
+        effects = {id(run): list(self._effects(history, run)) for run in runs}
+        tested = [group for group in _groups(runs) if len(group) > 1 or _has_repeated_call(effects[id(group[0])])]
+        if not tested:
+            return self._unknown(
+                f"No event came to {self.consumer} more than once; it ran {plural(len(runs), 'time')}."
+            )
+        verdicts = [self._judge_group(group, effects) for group in tested] + self._judge_keys(runs, effects)
+        worst = max(verdicts, key=lambda verdict: verdict.rank, default=None)
+        if worst is not None and not worst.holds:
+            return worst
         return self._holds(
-            f"{plural(len(repeated), 'event or batch').replace('batchs', 'batches')} came again without a second effect."
+            f"{plural(len(tested), 'event or batch').replace('batchs', 'batches')} came again without a second effect."
         )
+
+    def _judge_group(self, group: list[Run], effects: Mapping[int, list[Record]]) -> Verdict:
+        items = sorted({item for run in group for item in run.items})
+        had = [record for run in group for record in effects[id(run)]]
+        told = f"{plural(len(items), 'event')} in {plural(len(group), 'run')} had {plural(len(had), 'effect')}"
+        if self._attributed(group, effects, set(items)) < len(had):
+            return self._broken(f"{told}: {', '.join(items)}.", evidence=_once(had), counts={"effects": len(had)})
+        succeeded = {item for run in group for item in run.succeeded_items}
+        is_certain = len(items) == 1 or self._attributed(group, effects, succeeded) == len(had)
+        if is_certain or self.by is not None:
+            return self._holds(f"{told}.")
+        failed = [item for item in items if item not in succeeded]
+        return self._unknown(
+            f"{told}, and {', '.join(failed)} never succeeded, so the journal does not show whose the effects are. "
+            "Say by= which part of an effect tells."
+        )
+
+    def _attributed(self, group: list[Run], effects: Mapping[int, list[Record]], items: set[str]) -> int:
+        candidates = ([item for item in run.items if item in items] for run in group for _ in effects[id(run)])
+        return attributed(candidates, per_event=self._per_event)
+
+    def _judge_keys(self, runs: list[Run], effects: Mapping[int, list[Record]]) -> list[Verdict]:
+        if self.by is None:
+            return []
+        keyed = [(self._key(record), record) for run in runs for record in effects[id(run)]]
+        keys = repeated((key for key, _ in keyed if key is not None), per_event=self._per_event)
+        if not keys:
+            return []
+        evidence = [record for key, record in keyed if key in keys]
+        told = ", ".join(repr(key) for key in keys)
+        reason = f"more than {plural(self._per_event, 'effect')} for {told}."
+        return [self._broken(reason, evidence=_once(evidence), counts={"effects": len(evidence)})]
+
+    def _key(self, record: Record) -> object:
+        found = self.by(record) if callable(self.by) else record.detail.get(str(self.by))
+        return found if isinstance(found, Hashable) else repr(found)
+
+
+def _has_repeated_call(effects: list[Record]) -> bool:
+    """Whether botocore made a call again that had taken effect; the repeat may have been refused."""
+    return any(
+        record.detail.get("attempts", 1) > 1 and _took_effect(record) > (0 if record.detail.get("error") else 1)
+        for record in effects
+    )
+
+
+def _once(records: list[Record]) -> list[Record]:
+    return list({record.n: record for record in records}.values())
 
 
 class _HasEffect(_Effective):
@@ -108,7 +183,7 @@ class _HasEffect(_Effective):
 
     def __init__(self, consumer: str, effect: Effect) -> None:
         self.consumer = consumer
-        self.effect = effect
+        self._set_effect(effect)
 
     def doubt(self, history: History, verdict: Verdict) -> str | None:  # noqa: ARG002 - what was seen is enough
         """An effect that is missing may have gone unseen."""
@@ -121,7 +196,8 @@ class _HasEffect(_Effective):
             return self._unknown(f"{self.consumer} succeeded with no event.")
         for group in done:
             items = {item for run in group for item in run.succeeded_items}
-            effects = sum(1 for run in group for _ in self._effects(history, run))
+            had = [[item for item in run.items if item in items] for run in group for _ in self._effects(history, run)]
+            effects = attributed(had, per_event=1)
             if effects < len(items):
                 told = (
                     f"{plural(len(items), 'event')} done, with {plural(effects, 'effect')}: {', '.join(sorted(items))}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stagefright.chaos.checks.calls import refuse_unknown_call
 from stagefright.chaos.checks.history import History, Run
 from stagefright.chaos.checks.verdict import Check, Verdict
 from stagefright.journal import UNSURE, Record
@@ -142,6 +143,8 @@ class _NoRetryStorm(Check):
         self.function = function
         self.calls_max = calls_max
         self.to = to
+        if to is not None:
+            refuse_unknown_call(self.name, to)
 
     def judge(self, history: History) -> Verdict:
         runs = history.runs_of(self.function)

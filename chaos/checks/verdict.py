@@ -10,12 +10,12 @@ is unknown, with the reason, because nothing that it judges has happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Protocol
 
-from stagefright.errors import BrokenPromise, UsageError
+from stagefright.errors import BrokenPromise, UsageError, nearest
 from stagefright.journal import Record
 from stagefright.wording import offset, shorten
 
@@ -92,6 +92,10 @@ def _line(record: Record) -> str:
     return f"[{record.n}] {record.kind} {record.resource} {shorten(shown)}"
 
 
+NAMES = ("consumer", "fault_on", "function", "queue", "source")
+"""The settings of checks that name a resource."""
+
+
 class Evidence(Protocol):
     """A journal, a flow or anything else that has records."""
 
@@ -115,10 +119,14 @@ class Check:
         return ()
 
     def __call__(self, evidence: Iterable[Record] | Evidence) -> Verdict:
-        """The verdict on a journal, a flow, or records."""
+        """The verdict on a journal, a flow, or records; a name that the stage does not have is an error, not an idle function."""
         from stagefright.chaos.checks.history import History
 
-        return self.verdict_on(History(_records(evidence)))
+        records, known = _records(evidence), _known(evidence)
+        problems = [*self.unknown_names(known | {record.resource for record in records})] if known else []
+        if problems:
+            raise UsageError("\n".join(problems))
+        return self.verdict_on(History(records))
 
     def verdict_on(self, history: Any) -> Verdict:
         """The verdict on a history; unknown if it rests on what the evidence of a deployed stage cannot show."""
@@ -127,6 +135,18 @@ class Check:
             return verdict
         doubt = self.doubt(history, verdict)
         return verdict if doubt is None else self._unknown(f"{doubt} (So far: {verdict.reason})")
+
+    def unknown_names(self, known: Collection[str]) -> Iterator[str]:
+        """What is wrong with the names of resources in this check, if `known` are all there are."""
+        for part in self.parts:
+            yield from part.unknown_names(known)
+        for name in self.named():
+            if name not in known:
+                yield f"{self!r} names {name}. {nearest(name, known)}"
+
+    def named(self) -> list[str]:
+        """The resources that it names."""
+        return [name for setting in NAMES if isinstance(name := vars(self).get(setting), str)]
 
     def require(self, evidence: Iterable[Record] | Evidence) -> Verdict:
         """The verdict, if the check holds; else `BrokenPromise`, also if it is unknown, since nothing was proved then."""
@@ -199,3 +219,9 @@ def _records(evidence: Any) -> list[Record]:
     raise UsageError(
         f"A check reads a journal, a flow or records; received {shorten(repr(evidence))}. Try check(journal), or check(stage.settle())."
     )
+
+
+def _known(evidence: Any) -> frozenset[str]:
+    """The names of resources that the evidence knows of; none if it is a mere list of records."""
+    names = getattr(evidence, "names", None)
+    return frozenset(names()) if callable(names) else frozenset()

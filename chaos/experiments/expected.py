@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 VERDICTS = {rank.name.lower(): rank for rank in Rank}
 """The verdicts by name: holds, unknown, broken."""
 
-RESOURCES = ("consumer", "fault_on", "function", "queue", "source")
-"""The settings of checks that are logical ids."""
-
 
 @dataclass(frozen=True)
 class Expected:
@@ -48,16 +45,7 @@ class Expected:
 
     def problems(self, stage: Stage) -> Iterator[str]:
         """The logical ids that the check names and the stage does not have."""
-        return _unknown_names(self.check, stage)
+        return self.check.unknown_names(stage.resources)
 
     def __repr__(self) -> str:
         return f"{self.check!r} {'holds' if self.rank is Rank.HOLDS else f'is {self.verdict}'}"
-
-
-def _unknown_names(check: Check, stage: Stage) -> Iterator[str]:
-    for part in check.parts:
-        yield from _unknown_names(part, stage)
-    for setting in RESOURCES:
-        name = vars(check).get(setting)
-        if isinstance(name, str) and name not in stage.resources:
-            yield f"{check!r} names {name}. {nearest(name, stage.resources)}"

@@ -11,7 +11,7 @@ from stagefright.chaos.faults.points import FaultPoint
 from stagefright.chaos.faults.wrapper import Wrapper
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AtMost(Wrapper):
     """
     Strike `times` times, then never again.

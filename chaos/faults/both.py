@@ -10,7 +10,7 @@ from stagefright.chaos.faults.points import FaultPoint, Outcome
 from stagefright.chaos.faults.several import Several
 
 
-@dataclass(frozen=True, repr=False, init=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class Both(Several):
     """
     Strike with all of several faults, in their order, wherever they strike.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from stagefright.chaos.faults.fault import AnyFault, encode
@@ -74,9 +75,9 @@ class Unreadable(ValueError):
 _ALL = frozenset(KINDS + WRAPPER_KINDS)
 
 
-def decode(data: object, *, depth: int = 1) -> AnyFault:
+def decode(data: object, *, depth: int = 1, others: Mapping[str, type[AnyFault]] = MappingProxyType({})) -> AnyFault:
     """
-    The inverse of `encode`; data that is no fault raises `Unreadable`.
+    The inverse of `encode`; data that is no fault raises `Unreadable`. `others` are kinds that no function carries, by name.
 
     >>> decode({"kind": "latency", "delay_ms": 400})
     Latency(delay_ms=400)
@@ -85,21 +86,21 @@ def decode(data: object, *, depth: int = 1) -> AnyFault:
         raise Unreadable(f"its faults are more than {DEPTH_MAX} deep")
     if not isinstance(data, Mapping):
         raise Unreadable(f"a fault should be an object with a kind, not {data!r}")
-    settings = {name: _inner(name, value, depth) for name, value in data.items() if name != "kind"}
+    settings = {name: _inner(name, value, depth, others) for name, value in data.items() if name != "kind"}
     kind = data.get("kind")
-    fault = class_of(kind) if isinstance(kind, str) and kind in _ALL else None
-    if fault is None:
-        raise Unreadable(f"{kind!r} is not a kind of fault; known: {', '.join(sorted(_ALL))}")
+    if not isinstance(kind, str) or (kind not in _ALL and kind not in others):
+        raise Unreadable(f"{kind!r} is not a kind of fault; known: {', '.join(sorted({*_ALL, *others}))}")
+    fault = others[kind] if kind in others else class_of(kind)
     problems = fault.problems(settings)
     if problems:
         raise Unreadable(f"{fault.kind}: {'; '.join(problems)}")
     return fault.of(settings)
 
 
-def _inner(name: str, value: object, depth: int) -> object:
+def _inner(name: str, value: object, depth: int, others: Mapping[str, type[AnyFault]]) -> object:
     """The fault inside a wrapper, or the faults; any other setting as it is."""
     if name == "fault":
-        return decode(value, depth=depth + 1)
+        return decode(value, depth=depth + 1, others=others)
     if name == "faults" and isinstance(value, list):
-        return tuple(decode(item, depth=depth + 1) for item in value)
+        return tuple(decode(item, depth=depth + 1, others=others) for item in value)
     return value

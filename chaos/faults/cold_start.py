@@ -8,7 +8,7 @@ from stagefright.chaos.faults.fault import Fault, Harm
 from stagefright.chaos.faults.points import Arrival
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ColdStart(Fault[Arrival]):
     """
     End the environments that wait for an invocation, so that it initialises a new one: module globals are gone.

@@ -10,7 +10,7 @@ from stagefright.chaos.faults.sdk_call import SdkCall
 from stagefright.chaos.faults.sdk_fault import SdkFault
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConnectTimeout(SdkFault):
     """
     Let the attempts at an operation wait in vain for a connection, for as long as the client's `connect_timeout` says.

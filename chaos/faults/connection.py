@@ -1,8 +1,8 @@
 """
 Connections as fault points: each host that the function's code is about to connect to.
 
-While a function with such faults runs, Python's look-ups of host names are watched, and `HTTPConnection.connect`, since a
-local stage answers for its own hosts without a look-up. SDK calls are points of their own (`sdk_call`).
+While a function with such faults runs, Python's look-ups of host names are watched, and `HTTPConnection.connect` and its like in
+httpx and aiohttp, since a local stage answers for its own hosts without a look-up. SDK calls are points of their own (`sdk_call`).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import http.client
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Self
 
 from stagefright.chaos.faults.points import FunctionPoint, Outcome, Reach
+from stagefright.late_imports import LateImports
 
 
-@dataclass(frozen=True, kw_only=True)
 class Connection(FunctionPoint):
     """A host that the function is about to connect to."""
 
@@ -43,11 +43,13 @@ class Connection(FunctionPoint):
     def watch(cls, reach: Reach) -> Iterator[None]:
         """Ask `reach` at each connection that is opened anywhere in this process."""
         _reaches.append(reach)
-        if len(_reaches) == 1:
-            _hook()
+        imports = LateImports(dict.fromkeys(("httpcore", "aiohttp"), _hook))
         try:
+            _hook()
+            imports.start()
             yield
         finally:
+            imports.stop()
             _reaches.remove(reach)
             if not _reaches:
                 _unhook()
@@ -58,8 +60,22 @@ _originals: dict[tuple[Any, str], tuple[Any, Any]] = {}
 _asked: ContextVar[bool] = ContextVar("stagefright_asked", default=False)
 """Whether this thread's look-up belongs to a connection that was asked about already."""
 
+_asked_about: Counter[str] = Counter()
+"""Hosts to which a connection is made just now that was asked about already; an event loop looks names up in threads of their own."""
 
-def _outcome(host: str) -> Outcome:
+
+@contextmanager
+def asked_about(host: str) -> Iterator[None]:
+    """While this holds, look-ups of the host are no points of their own."""
+    _asked_about[host] += 1
+    try:
+        yield
+    finally:
+        _asked_about[host] -= 1
+
+
+def ask(host: str) -> Outcome:
+    """What the faults of the function that connects to a host want of it."""
     for reach in tuple(_reaches):
         outcome = reach(host=host)
         if outcome is not None:
@@ -70,7 +86,8 @@ def _outcome(host: str) -> Outcome:
 def _look_up(original: Callable[..., Any]) -> Callable[..., Any]:
     def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
         name = host.decode(errors="replace") if isinstance(host, bytes) else host
-        outcome = _outcome(name) if isinstance(name, str) and name and not _asked.get() else None
+        is_new = isinstance(name, str) and name and not _asked.get() and not _asked_about[name]
+        outcome = ask(name) if is_new else None
         if isinstance(outcome, Exception):
             raise outcome
         return original(host, *args, **kwargs)
@@ -80,7 +97,7 @@ def _look_up(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _connect(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def connect(connection: Any) -> None:
-        outcome = None if _asked.get() else _outcome(connection.host)
+        outcome = None if _asked.get() else ask(connection.host)
         if isinstance(outcome, Exception):
             raise _as_its_client_has_it(connection, outcome)
         token = _asked.set(True)
@@ -113,10 +130,16 @@ def _hooks() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
             found = getattr(module, name, None)
             if isinstance(found, type) and "connect" in vars(found):
                 yield found, "connect", _connect
+    from stagefright.chaos.faults import client_connections
+
+    yield from client_connections.targets()
 
 
 def _hook() -> None:
+    """Replace what is there and not replaced yet."""
     for target, name, wrapper in _hooks():
+        if (target, name) in _originals:
+            continue
         original = getattr(target, name)
         replaced = wrapper(original)
         _originals[target, name] = (original, replaced)

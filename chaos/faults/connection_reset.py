@@ -12,7 +12,7 @@ from stagefright.chaos.faults.sdk_call import SdkCall
 from stagefright.chaos.faults.sdk_fault import SdkFault
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConnectionReset(SdkFault):
     """
     Break the connection of the attempts at an operation, before AWS got them; with `after_commit`, after they took effect.

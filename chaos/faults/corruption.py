@@ -17,7 +17,7 @@ DEBRIS = "\N{REPLACEMENT CHARACTER}" * 3
 """What follows the cut."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Corruption(Fault[Response]):
     """
     Replace the body of the handler's response by `body`; without one, cut it somewhere and let garbage follow.

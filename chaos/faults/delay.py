@@ -22,7 +22,7 @@ DELAY_MS_MAX = 24 * 3600 * 1_000
 """A day: the longest for which EventBridge itself may hold an event back."""
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Delay(DeliveryFault[HandOverPoint]):
     """
     Hand an event over `delay_ms` later than AWS would.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from stagefright.chaos.faults.fault import FUNCTIONS, Fault, Harm
-from stagefright.chaos.faults.points import FaultPoint
+from stagefright.chaos.faults.points import FaultPoint, fresh
 
 QUEUE = "AWS::SQS::Queue"
 TOPIC = "AWS::SNS::Topic"
@@ -62,7 +62,6 @@ class Course:
         self.effects.append("drop")
 
 
-@dataclass(frozen=True, kw_only=True)
 class DeliveryPoint(FaultPoint):
     """
     A place at which an event on its way could be hurt; resources are logical ids.
@@ -73,7 +72,7 @@ class DeliveryPoint(FaultPoint):
     source: str = ""
     consumer: str = ""
     event_id: str = ""
-    event: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    event: Mapping[str, Any] = fresh(default_factory=dict)
     nth: int = 0
     """How many points of the same identity there were before."""
 
@@ -83,44 +82,40 @@ class DeliveryPoint(FaultPoint):
         return (type(self).__name__, self.source, self.consumer, self.event_id, self.nth)
 
 
-@dataclass(frozen=True, kw_only=True)
 class HandOverPoint(DeliveryPoint):
     """An event is about to be handed over to one consumer."""
 
     is_in_queue: bool = False
     """Whether a queue keeps it until somebody receives it."""
-    course: Course = field(default_factory=Course, compare=False, repr=False)
+    course: Course = fresh(default_factory=Course)
 
 
-@dataclass(frozen=True, kw_only=True)
 class AcceptedPoint(DeliveryPoint):
     """A source has accepted an event; `follow(payload)` puts another one right behind it."""
 
     kind: str = ""
-    follow: Callable[[Any], None] = field(default=lambda payload: None, compare=False, repr=False)
+    follow: Callable[[Any], None] = fresh(default_factory=lambda: lambda payload: None)
 
 
-@dataclass(frozen=True, kw_only=True)
 class BatchPoint(DeliveryPoint):
     """A batch of `available` events, of which this is the first, is about to be handed over; `limit` is set to cut it."""
 
     available: int = 0
-    limit: list[int] = field(default_factory=list, compare=False, repr=False)
+    limit: list[int] = fresh(default_factory=list)
 
 
-@dataclass(frozen=True, kw_only=True)
 class AdmissionPoint(DeliveryPoint):
     """A function is about to be invoked, with a request id; `refusals` is told a concurrency and a reason to refuse it."""
 
     running: int = 0
-    has_rate: Callable[[int], bool] = field(default=lambda concurrency: True, compare=False, repr=False)
-    refusals: list[tuple[int, str]] = field(default_factory=list, compare=False, repr=False)
+    has_rate: Callable[[int], bool] = fresh(default_factory=lambda: lambda concurrency: True)
+    refusals: list[tuple[int, str]] = fresh(default_factory=list)
 
 
 DeliveryPointT = TypeVar("DeliveryPointT", bound=DeliveryPoint)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DeliveryFault(Fault[DeliveryPointT], Generic[DeliveryPointT]):
     """A fault that strikes where events are handed over: on a local stage only, and never by a flag."""
 

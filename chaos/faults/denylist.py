@@ -16,7 +16,7 @@ from stagefright.chaos.faults.regexes import regex_problems
 from stagefright.chaos.faults.sdk_call import SdkCall
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Denylist(Fault[FaultPoint]):
     """
     Let every connection to a host that one of the regular expressions finds fail with the resolver's error.

@@ -20,7 +20,7 @@ MEGABYTES_MAX = 10_240
 MEGABYTE = 1024 * 1024
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class DiskFull(Fault[Invocation]):
     """
     Take `megabytes` of the function's ephemeral storage away while it runs; all that is free if none are given.

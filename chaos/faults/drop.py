@@ -25,7 +25,7 @@ _WHY_NOT = {
 }
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Drop(DeliveryFault[HandOverPoint]):
     """
     Lose an event on its way.

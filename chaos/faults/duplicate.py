@@ -23,7 +23,7 @@ from stagefright.delivery.at_least_once import DUPLICATE_DELAY_MS_MAX
 COPIES_MAX = 100
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Duplicate(DeliveryFault[HandOverPoint]):
     """
     Hand an event over once, and then `copies` times more.

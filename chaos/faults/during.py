@@ -11,7 +11,7 @@ from stagefright.chaos.faults.points import FaultPoint
 from stagefright.chaos.faults.wrapper import Wrapper
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class During(Wrapper):
     """
     Strike for `span_s` seconds, which begin `after_s` seconds after the first call that concerns the fault inside.

@@ -9,7 +9,7 @@ from stagefright.chaos.faults.fault import Harm
 from stagefright.chaos.faults.points import Response
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ErrorAfterCommit(Raising[Response]):
     """
     Raise an error after the handler has answered: all its effects are there, and its caller takes it for failed.

@@ -14,7 +14,7 @@ from stagefright.chaos.faults.fault import Fault, Harm, Point, Reader
 from stagefright.chaos.faults.points import Invocation
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Raising(Fault[Point]):
     """
     Raise an error with `message`.
@@ -46,7 +46,7 @@ class Raising(Fault[Point]):
         return _error(_exception_class(self.error_type), self.message)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Failure(Raising[Invocation]):
     """
     Raise an error in the handler's stead.

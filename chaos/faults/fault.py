@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
@@ -55,9 +55,11 @@ class Reader(StrEnum):
     CHAOS_LAMBDA = "chaos_lambda"
 
 
-@dataclass(frozen=True, repr=False)
 class Fault(ABC, Generic[Point]):
     """One kind of harm with its settings; wrong settings are refused at construction, all of them at once."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    """Every subclass is a dataclass; this one is not, since it has no settings, and a cold start pays for each."""
 
     kind: ClassVar[str]
     """The name of the fault in flags, logs and the journal."""
@@ -84,6 +86,13 @@ class Fault(ABC, Generic[Point]):
         problems = self.problems(self._given())
         if problems:
             refuse(f"{Fault.__repr__(self)} cannot be used", problems)
+
+    # Written once here, and not compiled anew for each fault (`eq=False`): a function pays for that with its cold start.
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._given().items())})"

@@ -7,7 +7,8 @@ While a function with such faults runs, these methods are replaced:
     HTTPConnection.putrequest   method and path are known: here the faults are asked
     HTTPConnection.getresponse  here an answer comes late, slowly or not at all
 
-SDK calls go the same way and are left alone: they have faults of their own.
+SDK calls go the same way and are left alone: they have faults of their own. What does not stand on `http.client` is replaced
+elsewhere: stubs of requests (`http_stubs`), httpx (`httpx_requests`), aiohttp (`aiohttp_requests`).
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from stagefright.chaos.faults import http_stubs
-from stagefright.chaos.faults.points import Answer, FunctionPoint, Reach
+from stagefright.chaos.faults.points import Answer, FunctionPoint, Reach, fresh
+from stagefright.late_imports import LateImports
 
 EXCHANGE = "stagefright_exchange"
 """The attribute of a connection that holds the exchange that is under way."""
@@ -51,15 +52,13 @@ class Exchange:
         return error
 
 
-@dataclass(frozen=True)
-class Canned:
+class Canned(NamedTuple):
     """What the client reads in place of a response: bytes, or an error."""
 
     content: bytes = b""
     error: OSError | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class HttpRequest(FunctionPoint):
     """One HTTP request that the function makes, about to be sent."""
 
@@ -69,7 +68,7 @@ class HttpRequest(FunctionPoint):
     request: int = 0
     """How many requests of this method to this host the invocation has made before."""
 
-    exchange: Exchange = field(default_factory=Exchange, compare=False, repr=False)
+    exchange: Exchange = fresh(default_factory=Exchange)
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -84,12 +83,15 @@ class HttpRequest(FunctionPoint):
     @classmethod
     @contextmanager
     def watch(cls, reach: Reach) -> Iterator[None]:
-        """Ask `reach` at each request that anything in this process makes by `http.client`."""
+        """Ask `reach` at each HTTP request that anything in this process makes."""
         _reaches.append(reach)
+        imports = LateImports(dict.fromkeys(("httpx", "aiohttp", "requests"), _hook))
         try:
             _hook()
+            imports.start()
             yield
         finally:
+            imports.stop()
             _reaches.remove(reach)
             if not _reaches:
                 _unhook()
@@ -125,6 +127,19 @@ def _targets() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
     sessions = sys.modules.get("requests.sessions")
     if sessions is not None:
         yield sessions.Session, "get_adapter", http_stubs.seeing_stubs
+    yield from _of_other_clients()
+
+
+def _of_other_clients() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    # Imported if they are of use: asyncio alone costs 30 ms.
+    if "httpx" in sys.modules:
+        from stagefright.chaos.faults import httpx_requests
+
+        yield from httpx_requests.targets()
+    if "aiohttp" in sys.modules:
+        from stagefright.chaos.faults import aiohttp_requests
+
+        yield from aiohttp_requests.targets()
 
 
 def _hook() -> None:

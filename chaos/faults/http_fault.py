@@ -13,7 +13,7 @@ from stagefright.chaos.faults.outgoing import Outgoing, text_problems
 from stagefright.chaos.faults.points import FaultPoint
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HttpFault(Outgoing[HttpRequest]):
     """
     A fault of the HTTP requests to a `host` and `path`; both are patterns in which `*` stands for anything.

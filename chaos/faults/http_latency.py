@@ -12,7 +12,7 @@ from stagefright.chaos.faults.http_fault import HttpFault
 from stagefright.chaos.faults.latency import delay_problems
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HttpLatency(HttpFault):
     """
     Delay the responses to HTTP requests by `delay_ms`, or by a draw from [`min_delay_ms`, `max_delay_ms`).

@@ -9,7 +9,7 @@ from stagefright.chaos.faults.http_exchange import HttpRequest
 from stagefright.chaos.faults.http_fault import HttpFault
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HttpRefused(HttpFault):
     """
     Refuse the connections of HTTP requests; those that were kept alive are gone too.

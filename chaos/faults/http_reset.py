@@ -13,7 +13,7 @@ from stagefright.chaos.faults.points import Answer
 from stagefright.chaos.faults.read_timeout import commit_problems
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HttpReset(HttpFault):
     """
     Break the connections of HTTP requests before the host got them; with `after_commit`, when it has answered.

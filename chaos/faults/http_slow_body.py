@@ -11,7 +11,7 @@ from stagefright.chaos.faults.http_exchange import HttpRequest
 from stagefright.chaos.faults.http_fault import HttpFault
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HttpSlowBody(HttpFault):
     """
     Let the body of responses to HTTP requests come `chunk_bytes` at a time, each after `delay_ms`.

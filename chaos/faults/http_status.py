@@ -13,7 +13,7 @@ from stagefright.chaos.faults.http_fault import HttpFault
 from stagefright.chaos.faults.points import Answer
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HttpStatus(HttpFault):
     """
     Answer HTTP requests with `status` and `body`; nothing reaches the host.

@@ -9,7 +9,7 @@ from stagefright.chaos.faults.points import FaultPoint, Outcome
 from stagefright.chaos.faults.several import Several
 
 
-@dataclass(frozen=True, repr=False, init=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class InSequence(Several):
     """
     The first call meets the first fault, the second call the second, and so on; after the last there is none.

@@ -11,7 +11,7 @@ from stagefright.chaos.faults.fault import Fault, Harm, Reader, duration_problem
 from stagefright.chaos.faults.points import Invocation
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Latency(Fault[Invocation]):
     """
     Delay the handler by `delay_ms`, or by a draw from [`min_delay_ms`, `max_delay_ms`).

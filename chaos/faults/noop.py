@@ -14,7 +14,7 @@ from stagefright.chaos.faults.fault import Fault, Harm, Reader
 from stagefright.chaos.faults.points import FaultPoint
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Noop(Fault[FaultPoint]):
     """
     Leave evidence and hurt nothing.

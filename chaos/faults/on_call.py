@@ -11,7 +11,7 @@ from stagefright.chaos.faults.points import FaultPoint
 from stagefright.chaos.faults.wrapper import Wrapper
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OnCall(Wrapper):
     """
     Strike at the calls with these numbers, the first being 1.

@@ -13,7 +13,7 @@ from stagefright.chaos.faults.points import FunctionPoint
 Point = TypeVar("Point", bound=FunctionPoint)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Outgoing(Fault[Point]):
     """
     A fault of the calls that a function makes, of which it strikes the first `times`.

@@ -20,7 +20,7 @@ _WHY_NOT = {
 }
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class PartialBatch(DeliveryFault[BatchPoint]):
     """
     Cut a batch of a queue or a stream to its first `records`.

@@ -8,7 +8,8 @@ Fault points: the places a fault could strike, each with an identity that draws 
 
 A fault says at which kinds it strikes (`Fault.strikes_at`), and the runtime offers it the points of those kinds only.
 
-This file runs inside deployed functions, so it imports the standard library only.
+This file runs inside deployed functions, so it imports the standard library only. A function with a flag pays for it with its cold
+start, and five dataclasses cost more than all the rest: points are made by hand.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self, dataclass_transform
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a strike puts in the place of the true answer: of a handler's, of an SDK call's."""
 
     value: Any
@@ -63,8 +62,42 @@ class Memory:
         return self._times.setdefault(key, time.time())
 
 
-@dataclass(frozen=True, kw_only=True)
-class FaultPoint(ABC):
+class _Fresh:
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+
+def fresh(*, default_factory: Callable[[], Any]) -> Any:
+    """The default of a field that each point makes for itself."""
+    return _Fresh(default_factory)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(fresh,))
+class _Value:
+    """A frozen value, whose fields are given by name; what a dataclass would be, without the code that is compiled for each."""
+
+    _made: ClassVar[dict[str, Callable[[], Any]]] = {}
+    """How to make the fields that have no fixed default."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._made = cls._made | {name: value.make for name, value in vars(cls).items() if isinstance(value, _Fresh)}
+
+    def __init__(self, **given: Any) -> None:
+        for name in given:
+            if not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} has no field {name!r}")
+        self.__dict__.update({name: make() for name, make in self._made.items() if name not in given}, **given)
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"cannot assign to field {name!r}: {type(self).__name__} is a value")
+
+    def but(self, **changes: Any) -> Self:
+        """The same value with others in some fields."""
+        return type(self)(**self.__dict__ | changes)
+
+
+class FaultPoint(_Value, ABC):
     """One place that a fault could strike."""
 
     seed: int | str = 0
@@ -75,7 +108,7 @@ class FaultPoint(ABC):
     it. So two faults at one point draw and count apart, and a block inside another shifts neither.
     """
 
-    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+    memory: Memory = fresh(default_factory=Memory)
 
     @property
     @abstractmethod
@@ -105,11 +138,11 @@ class FaultPoint(ABC):
 
     def inside(self, place: int = 0) -> Self:
         """The same point for the fault at `place` inside the one that is asked."""
-        return replace(self, slot=(*self.slot, place))
+        return self.but(slot=(*self.slot, place))
 
     def at(self, *slot: int) -> Self:
         """The same point for the fault of another slot."""
-        return replace(self, slot=slot)
+        return self.but(slot=slot)
 
     def following(self, outcome: Answer | Exception) -> Self | None:  # noqa: ARG002 (the contract)
         """The point as the next fault finds it after a strike with this outcome; None if that was the last word."""
@@ -129,7 +162,6 @@ class FaultPoint(ABC):
         return nullcontext()
 
 
-@dataclass(frozen=True, kw_only=True)
 class FunctionPoint(FaultPoint):
     """A point within one invocation of a function."""
 
@@ -139,7 +171,7 @@ class FunctionPoint(FaultPoint):
     nth: int = 0
     """How many invocations of this request id the memory knows before: the retries of one event share their id."""
 
-    is_inside: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
+    is_inside: Callable[[], bool] = fresh(default_factory=lambda: lambda: True)
     """Whether the code that runs just now is the function's own, which shares its process on a local stage."""
 
     storage_mb: int | None = None
@@ -162,24 +194,24 @@ class FunctionPoint(FaultPoint):
     @classmethod
     def within(cls, point: FunctionPoint, **more: Any) -> Self:
         """A point of this kind in the invocation of `point`; `more` are the fields that the kind adds."""
-        shared = {entry.name: getattr(point, entry.name) for entry in fields(FunctionPoint)}
-        return cls(**shared | more)
+        return cls(**{name: getattr(point, name) for name in _OF_THE_INVOCATION} | more)
 
 
-@dataclass(frozen=True, kw_only=True)
+_OF_THE_INVOCATION = ("seed", "slot", "memory", "event", "context", "nth", "is_inside", "storage_mb")
+"""What all points within one invocation share."""
+
+
 class Arrival(FunctionPoint):
     """One invocation that has no environment yet; only a local stage comes to this point."""
 
-    retire: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
+    retire: Callable[[], None] = fresh(default_factory=lambda: lambda: None)
     """Ends the environments that the invocation could be given."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Invocation(FunctionPoint):
     """One invocation of a function, about to reach its handler."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Response(FunctionPoint):
     """One invocation whose handler has answered; one that failed has no response."""
 
@@ -187,4 +219,4 @@ class Response(FunctionPoint):
 
     def following(self, outcome: Answer | Exception) -> Self | None:
         """The next fault sees what this one made of the response."""
-        return replace(self, response=outcome.value) if isinstance(outcome, Answer) else None
+        return self.but(response=outcome.value) if isinstance(outcome, Answer) else None

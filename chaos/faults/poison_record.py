@@ -25,7 +25,7 @@ _OBJECTS = (BUS, *TABLES)
 """What carries objects; all else carries text, and a stream any bytes."""
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class PoisonRecord(DeliveryFault[AcceptedPoint]):
     """
     Put an event with `payload` right behind each event that the source accepts, by the source's own rules.

@@ -13,7 +13,7 @@ from stagefright.chaos.faults.sdk_call import SdkCall
 from stagefright.chaos.faults.sdk_fault import SdkFault
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReadTimeout(SdkFault):
     """
     Let the attempts at an operation wait in vain for an answer, for as long as the client's `read_timeout` says.

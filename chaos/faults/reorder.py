@@ -19,7 +19,7 @@ from stagefright.chaos.faults.fault import Harm
 from stagefright.delivery.at_least_once import REORDER_DELAY_MS_MAX, REORDER_PLACES_MAX
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reorder(DeliveryFault[HandOverPoint]):
     """
     Hold an event back so that later ones may pass it.

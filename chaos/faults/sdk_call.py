@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from stagefright.chaos.faults.points import Answer, FunctionPoint, Outcome, Reach
@@ -31,9 +30,12 @@ class Attempt:
     def __init__(
         self, send: Callable[..., Any], endpoint: Any, request: Any, operation_model: Any, context: Any
     ) -> None:
+        self.endpoint = endpoint
         self.request = request
         self.operation_model = operation_model
         self.config = context.get("client_config")
+        self.prepared: Any = None
+        """What a fault has found out when it decided, and needs when it strikes."""
         self._read_timeout_s = context.get("read_timeout")
         self._make: Callable[[], Any] = lambda: send(endpoint, request, operation_model, context)
         self._made: Any = None
@@ -55,7 +57,6 @@ class Attempt:
         return self._made
 
 
-@dataclass(frozen=True, kw_only=True)
 class SdkCall(FunctionPoint):
     """One attempt of an SDK call that the function makes, about to be sent."""
 
@@ -66,7 +67,7 @@ class SdkCall(FunctionPoint):
     call: int = 0
     """How many attempts at this operation the invocation has made before."""
 
-    attempt: Any = field(default=None, compare=False, repr=False)
+    attempt: Any = None
 
     @property
     def identity(self) -> tuple[object, ...]:

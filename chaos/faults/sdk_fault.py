@@ -16,7 +16,7 @@ ANY = "*"
 """The operation that stands for all of a service."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SdkFault(Outgoing[SdkCall]):
     """
     A fault of the attempts at one operation (boto3's service name, AWS's operation name), or at all of a service.

@@ -13,7 +13,7 @@ from stagefright.chaos.faults.sdk_call import SdkCall
 from stagefright.chaos.faults.sdk_fault import SdkFault
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SdkLatency(SdkFault):
     """
     Delay the answers to the attempts at an operation by `delay_ms`, or by a draw from [`min_delay_ms`, `max_delay_ms`).

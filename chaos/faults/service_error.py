@@ -15,7 +15,7 @@ from stagefright.chaos.faults.sdk_fault import SdkFault
 from stagefright.chaos.faults.sdk_reply import refusal
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ServiceError(SdkFault):
     """
     Answer the attempts at an operation with the error `code`; nothing reaches the service.

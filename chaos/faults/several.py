@@ -11,7 +11,7 @@ from stagefright.chaos.faults.points import FaultPoint
 from stagefright.chaos.faults.wrapper import fault_problems
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Several(Fault[FaultPoint]):
     """Several faults, given one after the other or as one list."""
 

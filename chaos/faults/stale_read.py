@@ -13,17 +13,20 @@ from stagefright.chaos.faults.sdk_call import SdkCall
 from stagefright.chaos.faults.sdk_fault import ANY, SdkFault
 from stagefright.chaos.faults.sdk_reply import JSON, Reply
 
-READS = ("GetItem",)
+READS = ("GetItem", "Query", "Scan", "BatchGetItem")
 """The operations whose answers can be made stale; their reads are eventually consistent unless they say otherwise."""
 
+SHOWN = 500
+"""How many characters of a stale answer the evidence shows."""
 
-@dataclass(frozen=True, repr=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class StaleRead(SdkFault):
     """
-    Answer reads of an item as it was before its last write, whoever wrote it.
+    Answer reads of a table as if the last write of each item had not happened yet, whoever wrote it.
 
-    Only where AWS may do so: a read with `ConsistentRead` is never struck, nor one of an item that was never written. Only
-    a local stage knows what an item was before.
+    Only where AWS may do so: a read with `ConsistentRead` is never struck. Nor is one whose answer would be the same. Only a
+    local stage knows what an item was before.
 
     >>> StaleRead("dynamodb", "GetItem", times=1)
     StaleRead(service='dynamodb', operation='GetItem', times=1)
@@ -35,7 +38,7 @@ class StaleRead(SdkFault):
 
     @classmethod
     def problems(cls, settings: Mapping[str, Any]) -> list[str]:
-        """It is DynamoDB's `GetItem`."""
+        """It is one of DynamoDB's reads."""
         wrong = super().problems(settings)
         if settings.get("service", "dynamodb") != "dynamodb" or settings.get("operation", ANY) not in (ANY, *READS):
             asked = f"{settings.get('service')} {settings.get('operation', ANY)}"
@@ -44,38 +47,24 @@ class StaleRead(SdkFault):
 
     def concerns(self, point: FaultPoint) -> bool:
         """Whether it is a read that AWS may answer from a replica that lags."""
-        return super().concerns(point) and isinstance(point, SdkCall) and _is_eventual(point)
+        return super().concerns(point) and isinstance(point, SdkCall) and point.operation in READS
 
     def decide(self, point: SdkCall) -> Harm | None:
-        """Find what the item was."""
+        """Find what the answer would have been."""
+        from stagefright.aws_api.lagging_tables import stale_answer, tables_that_may_lag
         from stagefright.tasks import current_actor
 
         actor = current_actor()
         if actor is None:
             raise RuntimeError("only a local stage knows what an item was before its last write")
-        asked = _asked(point)
-        known, item = actor.kernel.world.table_pasts.before_last_write(asked["TableName"], asked["Key"])
-        return {"table": asked["TableName"], "key": asked["Key"], "item": item} if known else None
+        attempt = point.attempt
+        tables = tables_that_may_lag(point.operation, json.loads(attempt.request.body))
+        answer = stale_answer(actor.kernel.world, attempt.endpoint, attempt.request, tables) if tables else None
+        if answer is None:
+            return None
+        attempt.prepared = answer
+        return {"tables": tables, "answer": answer.decode()[:SHOWN]}
 
-    def strike(self, point: SdkCall, harm: Harm) -> Answer:
-        """Answer with that, projected as was asked."""
-        item, wanted = harm["item"], _asked(point).get("ProjectionExpression")
-        if item is not None and wanted:
-            names = _asked(point).get("ExpressionAttributeNames", {})
-            kept = {names.get(name.strip(), name.strip()) for name in wanted.split(",")}
-            item = {name: value for name, value in item.items() if name in kept}
-        body = json.dumps({} if item is None else {"Item": item}).encode()
-        return Answer(Reply(200, {"content-type": JSON, "x-amzn-requestid": "stale"}, body))
-
-
-def _asked(point: SdkCall) -> Mapping[str, Any]:
-    body: Mapping[str, Any] = json.loads(point.attempt.request.body)
-    return body
-
-
-def _is_eventual(point: SdkCall) -> bool:
-    if point.operation not in READS or _asked(point).get("ConsistentRead"):
-        return False
-    # A part of a document or list is more than this fault can project.
-    wanted = _asked(point).get("ProjectionExpression") or ""
-    return not set(wanted) & set(".[")
+    def strike(self, point: SdkCall, harm: Harm) -> Answer:  # noqa: ARG002 (the contract)
+        """Answer with that."""
+        return Answer(Reply(200, {"content-type": JSON, "x-amzn-requestid": "stale"}, point.attempt.prepared))

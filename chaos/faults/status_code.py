@@ -14,7 +14,7 @@ STATUS_CODES = (100, 599)
 """The codes that failure-lambda 1.x accepts."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StatusCode(Fault[Invocation]):
     """
     Answer `status_code` in the shape of an API's proxy integration; the handler does not run.

@@ -10,7 +10,7 @@ from stagefright.chaos.faults.sdk_errors import throttling_code
 from stagefright.chaos.faults.service_error import ServiceError
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Throttle(ServiceError):
     """
     Throttle the attempts at an operation, in the service's own words: DynamoDB's `ProvisionedThroughputExceededException`.

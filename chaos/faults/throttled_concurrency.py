@@ -21,7 +21,7 @@ from stagefright.chaos.faults.fault import Harm
 CONCURRENCY_MAX = 100_000
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ThrottledConcurrency(DeliveryFault[AdmissionPoint]):
     """
     Throttle a function's invocations as if its reserved concurrency were `concurrency`; with 0 it cannot run at all.

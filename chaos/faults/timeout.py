@@ -17,7 +17,7 @@ exactly that long could end just before the function is stopped, and the handler
 """
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Timeout(Fault[Invocation]):
     """
     Sleep until the function times out; with `buffer_ms`, until only so much time is left, then run the handler.

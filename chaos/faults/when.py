@@ -23,7 +23,7 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
 _MISSING = object()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class When(Wrapper):
     """
     Strike if the event of the invocation has, at a dotted `path`, what `operator` wants: `match` of failure-lambda 1.x.

@@ -11,7 +11,7 @@ from stagefright.chaos.faults.points import FaultPoint
 from stagefright.chaos.faults.wrapper import Wrapper
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WithProbability(Wrapper):
     """
     Strike with a probability: a draw that depends on the seed, the fault point and the place of the fault alone.

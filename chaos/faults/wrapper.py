@@ -24,7 +24,7 @@ from stagefright.chaos.faults.fault import AnyFault, Fault, Harm
 from stagefright.chaos.faults.points import FaultPoint, Outcome
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Wrapper(Fault[FaultPoint]):
     """A fault around another, which strikes when that one does."""
 

@@ -41,6 +41,13 @@ TEST = "test"
 """The caller's name in `call` records when the test itself calls."""
 
 
+class _Tally:
+    """How often AWS did what an SDK call asks for: botocore may try again what took effect, when it was not told."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class _Call(NamedTuple):
     """An SDK call to an operation of ours."""
 
@@ -52,6 +59,7 @@ class _Call(NamedTuple):
     name: str
     url: str
     read_timeout_s: float | None
+    tally: _Tally
 
 
 class _MotoCall(NamedTuple):
@@ -62,6 +70,7 @@ class _MotoCall(NamedTuple):
     name: str
     params: Mapping[str, Any]
     record: int | None
+    tally: _Tally
 
 
 class _HttpStatus(NamedTuple):
@@ -166,25 +175,25 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
             "call", caller, service=service, operation=name, retry_mode=mode, attempts=1, **trace
         )
         params = request["context"].pop(OURS_KEY, {})
-        operation = world.operation(service, name)
+        operation, tally = world.operation(service, name), _Tally()
         try:
             if operation is None:
-                answer = _through_moto(world, original, client, operation_model, request, context, params, record.n)
+                moto_call = _MotoCall(world, service, name, params, record.n, tally)
+                answer = _through_moto(moto_call, original, client, operation_model, request, context)
             else:
-                config = client.meta.config
-                call = _Call(
-                    world, operation, params, record.n, service, name, client.meta.endpoint_url, config.read_timeout
-                )
+                url, patience_s = client.meta.endpoint_url, client.meta.config.read_timeout
+                call = _Call(world, operation, params, record.n, service, name, url, patience_s, tally)
                 answer = _ours(call, original, client, operation_model, request, context)
         except ApiError as refusal:
             answer = _refusal(world, service, record.n, refusal)
         except _botocore_error() as error:
             world.journal.amend(record, error=type(error).__name__)
             raise
+        else:
+            if answer[0].status_code >= 300:
+                world.journal.amend(record, error=answer[1].get("Error", {}).get("Code"))
         finally:
-            _note_attempts(world, record, request)
-        if answer[0].status_code >= 300:
-            world.journal.amend(record, error=answer[1].get("Error", {}).get("Code"))
+            _note_attempts(world, record, request, tally)
         return answer
 
     return make_request
@@ -197,11 +206,13 @@ def _botocore_error() -> type[Exception]:
     return error
 
 
-def _note_attempts(world: World, record: Record, request: Any) -> None:
-    """How often botocore tried, so that a change of its retries shows."""
+def _note_attempts(world: World, record: Record, request: Any, tally: _Tally) -> None:
+    """How often botocore tried, so that a change of its retries shows; and how often it took effect, if the answer does not tell."""
     attempts = request["context"].get("retries", {}).get("attempt", 1)
     if attempts > 1:
         world.journal.amend(record, attempts=attempts)
+    if tally.count != (0 if record.detail.get("error") else 1):
+        world.journal.amend(record, took_effect=tally.count)
 
 
 def _errand(
@@ -217,7 +228,11 @@ def _errand(
     outer = actor.call
     params = request["context"].pop(OURS_KEY, {})
     try:
-        return _through_moto(world, original, client, operation_model, request, context, params, world.kernel.cause())
+        name = operation_model.name
+        call = _MotoCall(
+            world, operation_model.service_model.service_name, name, params, world.kernel.cause(), _Tally()
+        )
+        return _through_moto(call, original, client, operation_model, request, context)
     finally:
         actor.call = outer
 
@@ -248,20 +263,12 @@ def _is_hooked() -> bool:
 
 
 def _through_moto(
-    world: World,
-    original: Callable[..., Any],
-    client: Any,
-    operation_model: Any,
-    request: Any,
-    context: Any,
-    params: Mapping[str, Any],
-    record: int | None,
+    call: _MotoCall, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any
 ) -> Any:
-    service, name = operation_model.service_model.service_name, operation_model.name
     actor = current_actor()
     assert actor is not None
-    actor.call = record
-    request["context"][OURS_KEY] = _MotoCall(world, service, name, params, record)
+    actor.call = call.record
+    request["context"][OURS_KEY] = call
     return original(client, operation_model, request, context)
 
 
@@ -271,10 +278,11 @@ def _noticing(call: _MotoCall, send: Callable[[], Any]) -> Any:
 
     Each attempt for itself: one whose answer is lost on its way back has done something, and the next does it again.
     """
-    world, service, name, params, record = call
+    world, service, name, params, record, tally = call
     seen = moto_hooks.before(world, service, name, params)
     answer, error = send()
     if answer is not None:
+        tally.count += answer[0].status_code < 300
         moto_hooks.after(world, service, name, params, answer[1], seen, record)
     return answer, error
 
@@ -320,25 +328,33 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
             raise _in_place_of_sending(call)
         from botocore.awsrequest import AWSResponse
         from moto.core.botocore_stubber import MockRawResponse
-        from moto.core.models import botocore_stubber
 
-        _leave_the_endpoint(actor.kernel, endpoint, request)
-        request.url = ACCOUNT_HOST.sub(lambda host: ACCOUNT_HOSTS[host[1]], request.url)
-        moto_hooks.tell_account(actor.kernel.world, request.headers)
-        with actor.kernel.blame(actor.call):
-            answer = botocore_stubber.process_request(request)
-        if answer is None:
-            raise NotInWorld(
-                f"{actor.name} sent an SDK call to {request.url}, which is not an AWS endpoint that the stage answers for. "
-                "Leave endpoint_url unset in tests, or set it to stage.endpoint_url; the stage answers for AWS's own endpoints."
-            )
-        status, headers, body = answer
-        if status == 404 and body == "Not yet implemented":
-            raise UnsupportedOperation(f"The local stage does not answer for {request.url} ({request.method}).")
-        raw = MockRawResponse(body if isinstance(body, bytes) else body.encode())
-        return AWSResponse(request.url, status, headers, raw)
+        status, headers, body = ask_moto(endpoint, request)
+        return AWSResponse(request.url, status, headers, MockRawResponse(body))
 
     return send
+
+
+def ask_moto(endpoint: Any, request: Any) -> tuple[int, Any, bytes]:
+    """moto's answer to a request that botocore has prepared in a thread of the world: status, headers and body."""
+    from moto.core.models import botocore_stubber
+
+    actor = current_actor()
+    assert actor is not None
+    _leave_the_endpoint(actor.kernel, endpoint, request)
+    request.url = ACCOUNT_HOST.sub(lambda host: ACCOUNT_HOSTS[host[1]], request.url)
+    moto_hooks.tell_account(actor.kernel.world, request.headers)
+    with actor.kernel.blame(actor.call):
+        answer = botocore_stubber.process_request(request)
+    if answer is None:
+        raise NotInWorld(
+            f"{actor.name} sent an SDK call to {request.url}, which is not an AWS endpoint that the stage answers for. "
+            "Leave endpoint_url unset in tests, or set it to stage.endpoint_url; the stage answers for AWS's own endpoints."
+        )
+    status, headers, body = answer
+    if status == 404 and body == "Not yet implemented":
+        raise UnsupportedOperation(f"The local stage does not answer for {request.url} ({request.method}).")
+    return status, headers, body if isinstance(body, bytes) else body.encode()
 
 
 def _leave_the_endpoint(kernel: Kernel, endpoint: Any, request: Any) -> None:
@@ -386,9 +402,15 @@ def _as_botocore_has_it(_timeout: _ReadTimeout, call: _Call) -> Exception:
 
 
 def _run(call: _Call) -> Any:
-    with call.world.kernel.blame(call.record):
-        answer = call.operation(call.params)
-    return _patiently(call, answer) if inspect.isawaitable(answer) else answer
+    try:
+        with call.world.kernel.blame(call.record):
+            answer = call.operation(call.params)
+        answer = _patiently(call, answer) if inspect.isawaitable(answer) else answer
+    except _ReadTimeout:
+        call.tally.count += 1  # it goes on without its caller
+        raise
+    call.tally.count += 1
+    return answer
 
 
 def _patiently(call: _Call, coroutine: Any) -> Any:

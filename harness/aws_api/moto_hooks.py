@@ -49,6 +49,9 @@ def before(world: World, service: str, operation: str, params: Mapping[str, Any]
 def _validations(world: World) -> dict[tuple[str, str], Callable[[Mapping[str, Any]], None]]:
     """Calls that moto stores without judging them as AWS does."""
     return {
+        ("apigateway", "CreateDeployment"): lambda params: rest_api_hooks.check_stage_name(
+            params.get("stageName") or "none"
+        ),
         ("apigateway", "CreateStage"): lambda params: rest_api_hooks.check_stage(world, params),
         ("apigateway", "PutGatewayResponse"): rest_api_hooks.check_gateway_response,
         ("apigateway", "PutIntegration"): lambda params: rest_api_hooks.check_integration(world, params),

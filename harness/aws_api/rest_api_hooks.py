@@ -6,6 +6,7 @@ moto keeps the control plane; each hook here is one method of one of its classes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -167,12 +168,23 @@ def check_gateway_response(params: Mapping[str, Any]) -> None:
 
 
 def check_stage(world: World, params: Mapping[str, Any]) -> None:
-    """Refuse a stage of a deployment that there is not; moto stores it."""
+    """Refuse a stage with a name that no URL can have, or of a deployment that there is not; moto stores it."""
+    check_stage_name(params["stageName"])
     from moto.apigateway.models import apigateway_backends
 
     api = apigateway_backends[world.account][world.region].apis.get(params["restApiId"])
     if api is not None and params["deploymentId"] not in api.deployments:
         raise ApiError("NotFoundException", "Invalid Deployment identifier specified", status=404)
+
+
+def check_stage_name(name: str) -> None:
+    """Refuse what a stage cannot be called."""
+    if not STAGE_NAME.fullmatch(name):
+        raise ApiError("BadRequestException", "Stage name only allows a-zA-Z0-9_")
+
+
+STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+"""Letters, digits, underscores, and hyphens too, whatever the refusal says."""
 
 
 def check_timeout(api: Any, timeout_ms: int) -> None:

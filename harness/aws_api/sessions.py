@@ -1,12 +1,15 @@
 """
 boto3 sessions in the world: what the test and each function get when they ask boto3 for its default session.
 
-Credentials are the world's own; those in the environment or in profiles of the machine are never used. All sessions share one
-loader of botocore's service models, which makes a client cost milliseconds instead of a quarter of a second.
+Credentials are the world's own; those in the environment or in profiles of the machine are never used, nor is what its files of
+configuration say. A session that a test makes itself, or a library for it, is no exception: on a deployed stage the environment leads
+it to the stage (`targets/environment.py`), and here this does. All sessions share one loader of botocore's service models, which
+makes a client cost milliseconds instead of a quarter of a second.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -37,6 +40,7 @@ def install() -> None:
     _patches.set(
         session, "_register_endpoint_resolver", _registering("_internal_components", "endpoint_resolver", resolver)
     )
+    _patches.set(session, "__init__", _kept_in_the_world(session.__init__))
     _share_with_moto(loader)
     shortcuts.take(_patches)
 
@@ -55,15 +59,46 @@ def session_for(region: str) -> Any:
     import botocore.session
 
     base: Any = botocore.session.Session()
+    _keep_in_the_world(base, region)
+    return boto3.Session(botocore_session=base, region_name=region)
+
+
+def _keep_in_the_world(session: Any, region: str) -> None:
+    """Let a session of the test have the world's credentials and region, unless it is given others; and nothing of the machine's."""
+    from botocore.configprovider import ChainProvider, ConstantProvider, InstanceVarProvider
+    from botocore.credentials import Credentials
+
+    _hide_files(session)
+    config = session.get_component("config_store")
+    config.set_config_variable("profile", None)
     # Whoever sets AWS_ENDPOINT_URL means other processes, or other tools.
-    base.set_config_variable("ignore_configured_endpoint_urls", True)
-    return boto3.Session(
-        botocore_session=base,
-        aws_access_key_id=ACCESS_KEY_ID,
-        aws_secret_access_key="stagefright",
-        aws_session_token="stagefright",
-        region_name=region,
-    )
+    config.set_config_variable("ignore_configured_endpoint_urls", True)
+    given = InstanceVarProvider(instance_var="region", session=session)
+    config.set_config_provider("region", ChainProvider([given, ConstantProvider(region)]))
+    session._credentials = Credentials(ACCESS_KEY_ID, "stagefright", "stagefright")
+
+
+def _hide_files(session: Any) -> None:
+    """Functions have no files of configuration on Lambda; and a test must not depend on those of whoever runs it."""
+    config = session.get_component("config_store")
+    config.set_config_variable("config_file", os.devnull)
+    config.set_config_variable("credentials_file", os.devnull)
+
+
+def _kept_in_the_world(original: Callable[..., None]) -> Callable[..., None]:
+    """`botocore.session.Session.__init__` of sessions that are made in the world."""
+
+    def init(session: Any, *args: Any, **kwargs: Any) -> None:
+        original(session, *args, **kwargs)
+        actor = current_actor()
+        if actor is None or actor.kernel.world is None:
+            return
+        if actor.owner is None:
+            _keep_in_the_world(session, actor.kernel.world.region)
+        else:
+            _hide_files(session)
+
+    return init
 
 
 @lru_cache(maxsize=64)

@@ -50,6 +50,15 @@ class TablePasts:
         identity = "" if found is None else _identity(_key_names(found), key)
         return (name, identity) in self._before, _in_words(self._before.get((name, identity)))
 
+    def earlier_items(self, table: str) -> list[Item]:
+        """The items of a table that were something else before their last write, as they were."""
+        found = (_in_words(was) for (name, _), was in self._before.items() if name == name_of(table))
+        return [item for item in found if item is not None]
+
+    def table(self, name: str) -> Any:
+        """moto's table of this name or ARN, or None."""
+        return tables_of(self._world).get(name_of(name))
+
     def clear(self) -> None:
         """Forget everything."""
         self._before.clear()

@@ -64,6 +64,11 @@ class _Received(NamedTuple):
     received_at: float
     visible_again_at: float
 
+    @property
+    def group(self) -> str | None:
+        """The message's group in a FIFO queue."""
+        return self.message.system_attributes.get("MessageGroupId")
+
     def is_held(self, now: float) -> bool:
         """Whether nobody else can have received it; with a visibility timeout of 0 that is sure at the moment of the receive only."""
         return now < self.visible_again_at or now == self.received_at
@@ -106,6 +111,8 @@ class QueuePoller:
         self._changed = Signal(f"a message in {self._source}")
         self._held: deque[_Received] = deque()
         """Received, but too much for the batch before."""
+        self._under_way: list[list[_Received]] = []
+        """The batches that are being processed."""
         self._in_flight = 0
         self._busy_since: float | None = None
         self._idle_since: float | None = None
@@ -147,6 +154,7 @@ class QueuePoller:
             elif batch := await self._gather():
                 self._wake()
                 self._in_flight += 1
+                self._under_way.append(batch)
                 name = f"batch from {self._source} to {self._consumer.name}"
                 self._world.kernel.spawn(self._process(batch), name=name, cause=batch[0].message.record)
             else:
@@ -177,23 +185,40 @@ class QueuePoller:
         return max(window_s, self._world.assumptions.queue_light_traffic_wait_s) if window_s else 0
 
     def _fill(self, batch: _Batch) -> None:
-        while not batch.is_full and (self._held or self._receive(batch.room)):
-            received = self._held.popleft()
+        while not batch.is_full and (received := self._next(batch.room)):
             # One that was held until its visibility timeout ended is in the queue again.
             if received.is_held(self._world.clock.now()) and not batch.add(received):
                 self._held.appendleft(received)
 
+    def _next(self, room: int) -> _Received | None:
+        """The next message that may be handed over now; `room` are received at once if none is held."""
+        while True:
+            for place, received in enumerate(self._held):
+                if not self._waits_for_its_group(received):
+                    del self._held[place]
+                    return received
+            if not self._receive(room):
+                return None
+
+    def _waits_for_its_group(self, received: _Received) -> bool:
+        """Whether a batch under way has earlier messages of the same FIFO group, and came first because 6 MB are the most (§3.6)."""
+        if not self._mapping.is_fifo:
+            return False
+        now = self._world.clock.now()
+        return any(one.group == received.group and one.is_held(now) for batch in self._under_way for one in batch)
+
     def _receive(self, count: int) -> bool:
         """Receive until something passes the filter, and delete the rest; false if the queue has nothing now."""
         now, timeout_s = self._world.clock.now(), self._visibility_timeout_s()
-        while not self._held and (messages := self._queue.receive(count, visibility_timeout_s=timeout_s)):
+        before = len(self._held)
+        while len(self._held) == before and (messages := self._queue.receive(count, visibility_timeout_s=timeout_s)):
             for message in messages:
                 content = lambda_record(message)
                 if self._consumer.passes(content):
                     self._held.append(_Received(message, self._consumer.text_of(content), now, now + timeout_s))
                 else:
                     self._drop_filtered(message)
-        return bool(self._held)
+        return len(self._held) > before
 
     def _drop_filtered(self, message: ReceivedMessage) -> None:
         self._delete(message)
@@ -266,6 +291,7 @@ class QueuePoller:
             await self._deliver(batch)
         finally:
             self._in_flight -= 1
+            self._under_way.remove(batch)
             if self._idle_since is not None:
                 self._idle_since = self._world.clock.now()
             self._changed.notify()
@@ -290,12 +316,17 @@ class QueuePoller:
             if message.id not in failed:
                 self._delete(message)
         if failed:
+            self._let_go({received.group for received in batch if received.message.id in failed})
             self._slow_down()
             cause = delivery.n if isinstance(outcome, ApiError) else outcome.record
-            due = min(received.visible_again_at for received in batch if received.message.id in failed)
-            self._note_return([m.id for m in messages if m.id in failed], cause, due, attempt, self._reason(outcome))
+            self._note_return([m for m in messages if m.id in failed], cause, attempt, self._reason(outcome))
         else:
             self._limit_receives(attempt, delivery.n, RECEIVED_TOO_SOON)
+
+    def _let_go(self, groups: set[str | None]) -> None:
+        """Keep nothing that lies behind a failed message in its FIFO group: it comes back after it, when both are visible again."""
+        if self._mapping.is_fifo:
+            self._held = deque(received for received in self._held if received.group not in groups)
 
     def _slow_down(self) -> None:
         """Rest after a failure, unless the function reports what failed: then AWS does not slow down (§3.7, §3.8)."""
@@ -342,10 +373,13 @@ class QueuePoller:
             # A FIFO handle expires with the visibility timeout; the message is back in the queue, as on AWS.
             return
 
-    def _note_return(self, ids: list[str], cause: int, due: float, attempt: int, reason: str) -> None:
-        self._world.journal.write(
-            "retry", self._consumer.name, cause=cause, source=self._source, due=due, reason=reason, ids=ids
-        )
+    def _note_return(self, messages: list[ReceivedMessage], cause: int, attempt: int, reason: str) -> None:
+        """What failed comes again when it is visible again, which the function may have changed; not what it deleted itself."""
+        due = {m.id: at for m in messages if (at := self._queue.visible_again_at(m.receipt_handle)) is not None}
+        if not due:
+            return
+        detail = {"source": self._source, "due": min(due.values()), "reason": reason, "ids": list(due)}
+        self._world.journal.write("retry", self._consumer.name, cause=cause, **detail)
         self._limit_receives(attempt, cause, f", the last time refused with {reason}")
 
     def _limit_receives(self, receives: int, cause: int, how: str) -> None:

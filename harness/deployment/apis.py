@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from stagefright.deployment.coercion import parameters
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.deployment.rest_apis import read_document
 from stagefright.errors import TemplateError
+from stagefright.wording import shorten
 
 INTEGRATION = "x-amazon-apigateway-integration"
 AUTHORIZER = "x-amazon-apigateway-authorizer"
@@ -118,10 +120,19 @@ def _create_integration(client: Any, api_id: str, integration: Mapping[str, Any]
     return f"integrations/{made['IntegrationId']}"
 
 
+STAGE_NAME = re.compile(r"\$default|[A-Za-z0-9_-]{1,128}")
+"""What a stage of an HTTP API may be called (API Gateway DG, http-api-stages)."""
+
+
 @makes("AWS::ApiGatewayV2::Stage")
 def stage(maker: Maker, properties: Properties) -> Made:
     client = maker.client("apigatewayv2")
     given = {key: value for key, value in properties.items() if key != "Tags"}
+    name = str(properties["StageName"])
+    if not STAGE_NAME.fullmatch(name):
+        raise TemplateError(
+            f"StageName must be $default, or up to 128 letters, digits, hyphens and underscores; it is {shorten(name)}."
+        )
     client.create_stage(**parameters(client, "CreateStage", given))
     return Made(str(properties["StageName"]))
 

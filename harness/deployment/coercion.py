@@ -68,10 +68,13 @@ def _map(value: Any, shape: Any, path: str) -> Any:
 
 
 def _integer(value: Any, _shape: Any, path: str) -> Any:
+    is_part = isinstance(value, float) and not value.is_integer()
     try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise _wrong(path, "a whole number", value) from None
+        if not (is_part or isinstance(value, bool)):
+            return int(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise _wrong(path, "a whole number", value)
 
 
 def _float(value: Any, _shape: Any, path: str) -> Any:
@@ -156,6 +159,23 @@ def mappings(properties: Mapping[str, Any], name: str) -> list[Mapping[str, Any]
     if not isinstance(value, list) or not all(isinstance(part, Mapping) for part in value):
         raise _wrong(name, "a list of mappings", value)
     return value
+
+
+def one_of(path: str, value: Any, *known: str) -> str:
+    """
+    A value that must be one of a few words.
+
+    >>> one_of("StreamMode", "ON_DEMAND", "PROVISIONED", "ON_DEMAND")
+    'ON_DEMAND'
+    """
+    if value not in known:
+        raise TemplateError(f"{path} is {shorten(value)}. {nearest(str(value), known)}")
+    return str(value)
+
+
+def true_or_false(properties: Mapping[str, Any], name: str) -> bool:
+    """A property that is true or false, perhaps written as text; it is false if it is not there."""
+    return bool(_boolean(properties.get(name, False), None, name))
 
 
 def whole_number(properties: Mapping[str, Any], name: str, default: int = 0) -> int:

@@ -32,6 +32,7 @@ for _room in (
     "rest_apis",
     "schedules",
     "storage",
+    "users",
 ):
     importlib.import_module(f"stagefright.deployment.{_room}")
 

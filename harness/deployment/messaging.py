@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.deployment.coercion import mappings, parameters, tags, text, whole_number
+from stagefright.deployment.coercion import mappings, one_of, only, parameters, tags, text, true_or_false, whole_number
 from stagefright.deployment.resource import Made, Maker, Properties, makes
 from stagefright.errors import TemplateError
 
@@ -30,7 +30,7 @@ QUEUE_ATTRIBUTES = (
 
 
 def _is_fifo(properties: Properties, noun: str) -> bool:
-    return text(properties.get(f"Fifo{noun}", False)) == "true"
+    return true_or_false(properties, f"Fifo{noun}")
 
 
 def _name(maker: Maker, properties: Properties, noun: str, *, length_max: int) -> str:
@@ -112,6 +112,7 @@ SUBSCRIPTION_ATTRIBUTES = (
 @makes("AWS::SNS::Subscription")
 def subscription(maker: Maker, properties: Properties) -> Made:
     attributes = _attributes(properties, SUBSCRIPTION_ATTRIBUTES)
+    true_or_false(properties, "RawMessageDelivery")
     made = maker.client("sns").subscribe(
         TopicArn=properties["TopicArn"],
         Protocol=properties["Protocol"],
@@ -151,7 +152,9 @@ def stream(maker: Maker, properties: Properties) -> Made:
     name = str(properties.get("Name") or maker.name(length_max=128))
     kinesis = maker.client("kinesis")
     given: dict[str, Any] = {"StreamName": name}
-    if text((properties.get("StreamModeDetails") or {}).get("StreamMode", "PROVISIONED")) == "ON_DEMAND":
+    details = only("StreamModeDetails", properties.get("StreamModeDetails") or {}, "StreamMode")
+    mode = one_of("StreamModeDetails.StreamMode", details.get("StreamMode", "PROVISIONED"), "PROVISIONED", "ON_DEMAND")
+    if mode == "ON_DEMAND":
         given["StreamModeDetails"] = {"StreamMode": "ON_DEMAND"}
     else:
         given["ShardCount"] = whole_number(properties, "ShardCount", 1)

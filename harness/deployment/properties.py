@@ -75,6 +75,22 @@ PROPERTIES: dict[str, str] = {
         "SSESpecification StreamSpecification TableName TimeToLiveSpecification WarmThroughput WriteOnDemandThroughputSettings "
         "WriteProvisionedThroughputSettings"
     ),
+    "AWS::Cognito::UserPool": (
+        "AccountRecoverySetting AdminCreateUserConfig AliasAttributes AutoVerifiedAttributes DeletionProtection "
+        "DeviceConfiguration EmailAuthenticationMessage EmailAuthenticationSubject EmailConfiguration "
+        "EmailVerificationMessage EmailVerificationSubject EnabledMfas LambdaConfig MfaConfiguration Policies "
+        "Schema SmsAuthenticationMessage SmsConfiguration SmsVerificationMessage UserAttributeUpdateSettings "
+        "UserPoolAddOns UserPoolName UserPoolTags UserPoolTier UsernameAttributes UsernameConfiguration "
+        "VerificationMessageTemplate WebAuthnFactorConfiguration WebAuthnRelyingPartyID WebAuthnUserVerification"
+    ),
+    "AWS::Cognito::UserPoolClient": (
+        "AccessTokenValidity AllowedOAuthFlows AllowedOAuthFlowsUserPoolClient AllowedOAuthScopes "
+        "AnalyticsConfiguration AuthSessionValidity CallbackURLs ClientName DefaultRedirectURI "
+        "EnablePropagateAdditionalUserContextData EnableTokenRevocation ExplicitAuthFlows GenerateSecret "
+        "IdTokenValidity LogoutURLs PreventUserExistenceErrors ReadAttributes RefreshTokenRotation "
+        "RefreshTokenValidity SupportedIdentityProviders TokenValidityUnits UserPoolId WriteAttributes"
+    ),
+    "AWS::Cognito::UserPoolGroup": "Description GroupName Precedence RoleArn UserPoolId",
     "AWS::DynamoDB::Table": (
         "AttributeDefinitions BillingMode ContributorInsightsSpecification DeletionProtectionEnabled "
         "GlobalSecondaryIndexes ImportSourceSpecification KeySchema KinesisStreamSpecification "

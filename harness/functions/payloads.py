@@ -177,6 +177,12 @@ def stack_trace(trace: TracebackType | None) -> list[str]:
     return traceback.format_list([(step.filename, step.lineno or 0, step.name, step.line) for step in summary])
 
 
+def uncaught(error: BaseException, shown_as: Mapping[str, str]) -> list[str]:
+    """What Python writes of an exception that nobody catches, without the harness's own frames."""
+    trace = [_renamed(line, shown_as) for line in stack_trace(error.__traceback__)]
+    return ["Traceback (most recent call last):\n", *trace, *traceback.format_exception_only(error)]
+
+
 def _is_ours(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
     return module == "stagefright" or module.startswith("stagefright.")

@@ -6,9 +6,9 @@ Both functions run on the environment's thread.
 
 from __future__ import annotations
 
-import asyncio
 import bdb
 import json
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,10 +63,10 @@ def _import_failure(
         return payloads.import_module_error(module_name, error)
     if isinstance(error, SyntaxError):
         return payloads.syntax_error(module_name, error)
-    if isinstance(error, SystemExit):
-        return payloads.runtime_exited(environment.request_id)
     if isinstance(error, MemoryError):
         return payloads.out_of_memory(environment.request_id, out_of_memory)
+    if not isinstance(error, Exception):
+        return payloads.runtime_exited(environment.request_id, _end_of_process(error, environment.shown_as))
     return payloads.handler_error(error, "", environment.shown_as)
 
 
@@ -93,19 +93,41 @@ def call_handler(
         raise
     except payloads.MarshalError as error:
         payload = error.payload
-    except SystemExit:
-        payload, keep = payloads.runtime_exited(request_id), False
     except MemoryError:
         payload, keep = payloads.out_of_memory(request_id, out_of_memory), False
     except BaseException as error:
         if _is_for_the_test(error):
             raise
-        payload = payloads.handler_error(error, request_id, shown_as)
+        if isinstance(error, Exception):
+            payload = payloads.handler_error(error, request_id, shown_as)
+        else:
+            payload, keep = payloads.runtime_exited(request_id, _end_of_process(error, shown_as)), False
     return Answer(payloads.marshal_error(payload, runtime=runtime), payload, keep)
+
+
+def _end_of_process(error: BaseException, shown_as: Mapping[str, str]) -> str | None:
+    """
+    How Python ends on an exception that is no `Exception`, which AWS's client does not catch: with what exit status or signal.
+
+    Python writes the exception to standard error first, and for a `SystemExit` the text that it holds.
+    """
+    if isinstance(error, SystemExit):
+        if error.code is not None and not isinstance(error.code, int):
+            sys.stderr.write(f"{error.code}\n")
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        return f"exit status {status & STATUS_MASK}" if status & STATUS_MASK else None
+    sys.stderr.write("".join(payloads.uncaught(error, shown_as)))
+    return "signal: interrupt" if isinstance(error, KeyboardInterrupt) else "exit status 1"
+
+
+STATUS_MASK = 0xFF
+"""What POSIX keeps of an exit status."""
+
+FOR_THE_TEST = ("_pytest.", "hypothesis.")
+"""Where exceptions live that steer the test which patched the handler, and are no errors of it."""
 
 
 def _is_for_the_test(error: BaseException) -> bool:
     """Whether an exception speaks to the test and not to Lambda: `pytest.fail()` in a stub, or leaving the debugger."""
-    if isinstance(error, bdb.BdbQuit) or type(error).__module__.startswith("_pytest."):
-        return True
-    return not isinstance(error, Exception | SystemExit | KeyboardInterrupt | GeneratorExit | asyncio.CancelledError)
+    homes = (kind.__module__ for kind in type(error).__mro__)
+    return isinstance(error, bdb.BdbQuit) or any(home.startswith(FOR_THE_TEST) for home in homes)

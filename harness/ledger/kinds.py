@@ -17,13 +17,13 @@ a kind needs:
 | `user` | user name | `attributes` (mapping), `groups` (list) | | `pool` (id), `attributes`, `groups` (as written) | AdminDeleteUser, or attributes and groups as they were |
 | `flag` | SSM name | the text, if a foreign flag at rest was there | | `flag_run` (the run in the flag's own text) | see `chaos/sweep.py` |
 | `queue` | queue's name | | | | DeleteQueue, if the queue carries the run's tags |
-| `subscription` | topic's ARN | | | `endpoint` (ARN of the queue) | Unsubscribe of all of that endpoint |
+| `subscription` | topic's ARN | | | `endpoint` (ARN of the queue) | Unsubscribe of all that lead from the topic to the queue |
 | `rule` | rule's name | | | `bus` (name; default `default`) | RemoveTargets, DeleteRule, if the rule carries the run's tags |
-| `stack` | stack's name | | | | its buckets emptied, DeleteStack, if the stack carries the run's tags |
-| `code_object` | bucket's name | | | `key` | DeleteObject |
+| `stack` | stack's name | | | `untagged=True` if a command of the settings deployed it | as `stagefright down` does, if the stack carries the run's tags, or came after the line |
+| `code_object` | bucket's name | | | `key` | DeleteObject, unless another run used it since |
 | `code_bucket` | bucket's name | | | | never: all stages of an account share it |
 | `container` | container's name | | | `docker_host` (or None: the environment's) | removed, if it carries the run's tags as labels; what was in it is gone with it |
-| `schema` | schema's name | | | `url` (libpq's connection string) | DROP SCHEMA CASCADE, if its comment names the run (`stagefright:run=<id>`) |
+| `schema` | schema's name | | | `role` (its user), `url` or `url_variable` (the server's URL, or the variable that holds it) | DROP SCHEMA CASCADE and DROP ROLE, if its comment has the run's tags |
 
 An object that is there now although the run died before making it, or that another run made, is told by tags (`Run.tags`),
 labels or values, and left alone. A kind of your own is a class with the two methods of `Kind`, and is known once `register`

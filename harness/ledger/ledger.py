@@ -36,11 +36,11 @@ class Line:
 
     def __call__(self) -> None:
         """Strike the line out; once is enough."""
-        self._ledger.strike(self.entry.number)
+        self._ledger.strike(self.entry)
 
     def keep(self) -> None:
         """The thing is left on purpose (`--keep-stage`): nobody is offered to sweep it while its lease runs."""
-        self._ledger.keep(self.entry.number)
+        self._ledger.keep(self.entry)
 
 
 class Unwritten:
@@ -101,20 +101,24 @@ class Ledger:
             self._beside[entry.number] = list(side_files(row))
             return Line(self, entry)
 
-    def strike(self, number: int) -> None:
+    def strike(self, entry: Entry) -> None:
         """Strike a line out."""
         with self._lock:
-            if self._pid != os.getpid() or self._open.pop(number, None) is None:
-                return
-            self._append({"struck": number}, must_last=False)
-            for name in self._beside.pop(number):
-                self._path_now().with_name(name).unlink(missing_ok=True)
+            if self._stands(entry):
+                del self._open[entry.number]
+                self._append({"struck": entry.number}, must_last=False)
+                for name in self._beside.pop(entry.number):
+                    self._path_now().with_name(name).unlink(missing_ok=True)
 
-    def keep(self, number: int) -> None:
+    def keep(self, entry: Entry) -> None:
         """Mark a line as left on purpose."""
         with self._lock:
-            if self._pid == os.getpid() and number in self._open:
-                self._append({"kept": number})
+            if self._stands(entry):
+                self._append({"kept": entry.number})
+
+    def _stands(self, entry: Entry) -> bool:
+        """Whether a line is in this process's file; one of the process that forked it has the number of another."""
+        return self._pid == os.getpid() and self._open.get(entry.number) is entry
 
     def open_entries(self, since: int = 0) -> list[Entry]:
         """What stands, of the lines after the first `since` ones."""

@@ -25,7 +25,8 @@ from stagefright.targets.account import Account
 OpenAccount = Callable[[Head], Account]
 """The way to the account that a ledger's run used; a `UsageError` says why that one is not to be touched."""
 
-ELSEWHERE = ("container", "schema")
+CONTAINER = "container"
+ELSEWHERE = (CONTAINER, "schema")
 """Kinds that are in no account, so they outlast an emulator's container."""
 
 
@@ -137,7 +138,7 @@ class Sweep:
         found = [(dead, entry) for dead in self._dead if self._is_due(dead) for entry in dead.written.open_entries]
         wanted = [(dead, entry) for dead, entry in found if self._wish.wants(entry.stage, entry.run)]
         # A container goes first, since what was in it goes with it; the rest in the order opposite to that of the making.
-        return iter(sorted(wanted, key=lambda one: (one[1].kind != "container", -one[1].at, -one[1].number)))
+        return iter(sorted(wanted, key=lambda one: (one[1].kind != CONTAINER, -one[1].at, -one[1].number)))
 
     def _is_due(self, dead: _Dead) -> bool:
         head = dead.written.head
@@ -189,7 +190,7 @@ class Sweep:
             if self._wish.is_for_real:
                 kind.undo(entry, account)
             self._undone.add(_thing(entry))
-        if entry.kind == "container":
+        if entry.kind == CONTAINER:
             self._gone_containers.add((entry.run, entry.stage))
         if state.fate is Fate.AS_BEFORE:
             told = "gone already" if entry.before is None else "as it was already"

@@ -55,6 +55,7 @@ class LogGroupService:
         name, arn = params["filterName"], params["destinationArn"]
         group = self._group(params["logGroupName"])
         self.validate_pattern(params)
+        _check_distribution(params.get("distribution"))
         self._check_destination(group.name, arn, params.get("roleArn"))
         if name not in group.subscription_filters and len(group.subscription_filters) >= FILTERS_PER_GROUP_MAX:
             raise ApiError("LimitExceededException", "Resource limit exceeded.")
@@ -260,3 +261,16 @@ def _backend(world: World) -> Any:
     from moto.logs.models import logs_backends
 
     return logs_backends[world.account][world.region]
+
+
+DISTRIBUTIONS = ("Random", "ByLogStream")
+"""How records may be spread over the shards of a stream (API PutSubscriptionFilter)."""
+
+
+def _check_distribution(value: str | None) -> None:
+    if value is not None and value not in DISTRIBUTIONS:
+        raise ApiError(
+            "InvalidParameterException",
+            f"1 validation error detected: Value '{value}' at 'distribution' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{', '.join(DISTRIBUTIONS)}]",
+        )

@@ -480,6 +480,14 @@ class Queue:
         if sooner:
             self._notify()
 
+    def visible_again_at(self, receipt_handle: str) -> float | None:
+        """When a received message can be received again, whoever changed that meanwhile, or was; None if it was deleted."""
+        self._bring_up_to_date()
+        message, newest = self._resolve(receipt_handle)
+        if message is None:
+            return None
+        return max(message.visible_at, self._now()) if newest else message.received_at
+
     def _resolve(self, receipt_handle: str) -> tuple[Message | None, bool]:
         """The message of a handle, if it still exists, and whether the handle is that of its newest receive."""
         order, receive_count = self._receipts.parse(receipt_handle)

@@ -44,7 +44,7 @@ class PostgresqlSchema:
 
     def __init__(self, resource: SharedResource, *, service: str, stage: str, copy: str, run: Run) -> None:
         self.resource = resource
-        self._server = _Server(resource)
+        self._server = Server(resource)
         self._run = run
         self._stage = stage
         name = resource.schema.format(service=service, stage=stage) + (f"_{copy}" if copy else "")
@@ -131,7 +131,7 @@ class PostgresqlSchema:
         """
         with outside_the_world():
             self._connection = self._server.connect()
-            tags = _tags(self._server.comment_of(self.schema, self._connection))
+            tags = tags_in(self._server.comment_of(self.schema, self._connection))
             if tags is not None and tags.get("stagefright:stage") == self._stage:
                 return
             self._drop_leftover()
@@ -170,7 +170,13 @@ class PostgresqlSchema:
 
     def _write(self, directory: Path, note: Note | None) -> None:
         if note is not None:
-            self._strike = note("schema", self.schema, role=self.user, url_variable=self.resource.url_variable)
+            self._strike = note(
+                "schema",
+                self.schema,
+                role=self.user,
+                url=self.resource.url,
+                url_variable=self.resource.url_variable,
+            )
         self._make()
         self._fill(directory)
 
@@ -188,14 +194,14 @@ class PostgresqlSchema:
 
     @staticmethod
     def _told(comment: str | None) -> str:
-        tags = _tags(comment)
+        tags = tags_in(comment)
         return f" by {tags.get('stagefright:owner')} (run {tags.get('stagefright:run')})" if tags else ""
 
     def _drop_leftover(self) -> None:
         found = self._run_sql("SELECT oid FROM pg_namespace WHERE nspname = :name", name=self.schema)
         if not found:
             return
-        if _tags(self._server.comment_of(self.schema, self._connection)) is None:
+        if tags_in(self._server.comment_of(self.schema, self._connection)) is None:
             raise SharedResourceError(
                 f"{self.resource.name}: there is a schema {self.schema} on {self.host}, and Stagefright did not make it, so it is left "
                 'alone. Choose another stage (--stage=NAME), or another name: schema = "..." in the settings.'
@@ -203,6 +209,16 @@ class PostgresqlSchema:
         self._drop()
 
     def _make(self) -> None:
+        """All at once or not at all, so that what a killed run leaves says whose it is."""
+        self._run_sql("BEGIN")
+        try:
+            self._make_parts()
+        except SharedResourceError:
+            self._run_sql("ROLLBACK")
+            raise
+        self._run_sql("COMMIT")
+
+    def _make_parts(self) -> None:
         schema, user = _quoted(self.schema), _quoted(self.user)
         if self.resource.role:
             self._make_role(user)
@@ -289,10 +305,10 @@ class PostgresqlSchema:
             )
 
     def _run_sql(self, sql: str, *, hint: str = "", **values: str) -> Any:
-        return _asked(self.resource, self._connection, sql, hint, values)
+        return run_sql(self.resource, self._connection, sql, hint, values)
 
 
-class _Server:
+class Server:
     """Where the server is, and who we are there."""
 
     def __init__(self, resource: SharedResource) -> None:
@@ -340,7 +356,7 @@ class _Server:
         """The comment of a schema, or None."""
         asked = connection or self.connect()
         try:
-            rows = _asked(
+            rows = run_sql(
                 self._resource,
                 asked,
                 "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name",
@@ -353,7 +369,8 @@ class _Server:
         return None if not rows or rows[0][0] is None else str(rows[0][0])
 
 
-def _asked(resource: SharedResource, connection: Any, sql: str, hint: str, values: Mapping[str, str]) -> Any:
+def run_sql(resource: SharedResource, connection: Any, sql: str, hint: str, values: Mapping[str, str]) -> Any:
+    """Run a statement; what the server refuses is a `SharedResourceError` with its words."""
     from pg8000.exceptions import DatabaseError, InterfaceError
 
     try:
@@ -371,7 +388,8 @@ def _said(error: Exception) -> str:
     return str(details.get("M", details)) if isinstance(details, dict) else str(error)
 
 
-def _tags(comment: str | None) -> dict[str, str] | None:
+def tags_in(comment: str | None) -> dict[str, str] | None:
+    """The tags in the comment of a schema of ours; None if it is none of ours."""
     if comment is None or not comment.startswith(MARK):
         return None
     try:

@@ -34,11 +34,13 @@ from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.api_endpoints import api_endpoints
 from stagefright.targets.arns import asked_arn
+from stagefright.targets.escape_guard import EscapeGuard
 from stagefright.targets.evidence.acts import note_acts, note_request
 from stagefright.targets.evidence.correlation import Arranged, arrange
 from stagefright.targets.evidence.log_reader import LogReader
 from stagefright.targets.evidence.observed_journal import ObservedJournal
 from stagefright.targets.evidence.wiring import AccountWiring
+from stagefright.targets.presence import Presence
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
 from stagefright.targets.taps.arming import make_tap
@@ -110,6 +112,8 @@ class DeployedStage:
         """Makes records of what its functions log."""
         self.watchers: list[Callable[[], None]] = []
         """Called at each look, when the journal has what was observed."""
+        self.presence = Presence(account, EscapeGuard(name, settings.allow_hosts, self.journal))
+        """What holds in this process while the stage is here."""
         self._wiring = AccountWiring(self)
         self._clients: dict[str, Any] = {}
         self._runtimes: dict[str, str] = {}
@@ -384,17 +388,21 @@ class DeployedStage:
         return self._is_here
 
     def reset(self, seed: int | str | None = None) -> None:  # noqa: ARG002 - chance is AWS's own here
-        """Begin a test: forget what was observed. What the account holds stays as it is."""
+        """Begin a test: forget what was observed, and be where SDK clients lead. What the account holds stays as it is."""
         self._close_taps()
+        self.presence.begin()
         self.journal.clear()
-        self.logs.forget()
         self._began = time.time()
+        self.logs.forget()
         self._running = Running()
         self._settled_at = 0
 
     def step_aside(self) -> None:
-        """End a test: stop observing, and take away what observing took."""
-        self._close_taps()
+        """End a test: stop observing, take away what observing took, and let the environment be what it was."""
+        try:
+            self._close_taps()
+        finally:
+            self.presence.end()
 
     def _close_taps(self) -> None:
         with self.account.explained("take away what the test's listeners made (`stagefright sweep` will)"):
@@ -403,6 +411,7 @@ class DeployedStage:
     def close(self) -> None:
         """Let go of the stage, and take away what this run made, unless it is to be kept."""
         self._is_here = False
+        self.presence.end()
         with ExitStack() as closing:  # whatever goes wrong with one, the others have their turn
             closing.callback(self.ledger.close)
             while self.closers:

@@ -44,6 +44,10 @@ def open_deployed(
 
     What was deployed is removed when the stage is closed, unless it is to be kept. Raises `TargetError`.
     """
+    if account is None and settings.target == "docker":
+        from stagefright.targets.docker.opening import open_in_docker
+
+        return open_in_docker(name, settings, run=run, keep=keep, progress=progress)
     run, account = run or Run.begin(), account or account_of(settings)
     if is_there(name, settings, account):
         return attach(name, settings, run=run, account=account)
@@ -68,7 +72,9 @@ def attach(name: str, settings: Settings, *, run: Run, account: Account, ledger:
     """The stage of a stack that is there; closing it leaves the stack alone. Raises `TargetError` if it cannot be tested."""
     stacks = [_read(name, part, account) for part in parts_of(name, settings)]
     ledger = ledger or ledger_of(name, settings, run=run, account=account)
-    return DeployedStage(name, settings, account, as_one(stacks), run=run, ledger=ledger)
+    stage = DeployedStage(name, settings, account, as_one(stacks), run=run, ledger=ledger)
+    stage.presence.begin()
+    return stage
 
 
 def _read(name: str, part: Part, account: Account) -> Stack:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from stagefright.errors import UnknownOutput, nearest
+from stagefright.outputs import Outputs
 from stagefright.targets.account import Account
 from stagefright.targets.arns import Place, arn_of
 from stagefright.templates.short_ids import short_ids
@@ -35,13 +35,6 @@ class StackResource:
     arn: str | None
     written_as: str = ""
     """Its logical id as the template has it: CDK's have a hash at the end."""
-
-
-class Outputs(dict[str, str]):
-    """A stack's outputs; asking for one that is not there lists those that are."""
-
-    def __missing__(self, name: str) -> str:
-        raise UnknownOutput(f"The stack has no output {name!r}. {nearest(name, self)}")
 
 
 @dataclass(frozen=True, slots=True)

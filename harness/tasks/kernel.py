@@ -61,8 +61,8 @@ class Kernel:
         """The world that this kernel runs; whoever meets an actor finds its world here."""
         self.serves_host: Callable[[str], bool] = lambda host: False
         """Whether an HTTP host is part of this world; the world's own answer replaces this one."""
-        self.allows_host: Callable[[str], bool] = lambda host: False
-        """Whether user code may reach a host outside the world."""
+        self.allows_host: Callable[[str, int | None], bool] = lambda host, port: False
+        """Whether user code may reach a host outside the world at a port; without one: at any."""
         self.serve_http: Callable[[str, bytes], Coroutine[Any, Any, bytes]] = _no_http
         self.serve_endpoint: Callable[[str, bytes], Coroutine[Any, Any, bytes]] = _no_http
         self.running: Task[Any] | None = None

@@ -3,26 +3,25 @@ HTTP and sockets of user code.
 
 A connection to the host of a stage's own API gets a socket of ours, at the level of `http.client`, on which urllib, urllib3 and requests
 all stand. What is written to it is parsed as an HTTP request when the client reads the answer; the call then runs in the world, and the
-socket's timeout is virtual. A connection from the world to any other host is refused, unless it is loopback or allowed.
+socket's timeout is virtual. httpx and aiohttp are reached in their own ways (`http_clients`). A connection from the world to any other host is refused, unless it is loopback or allowed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import http.client
 import io
-import ipaddress
 import socket
-import sys
-import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+from stagefright.call_site import call_site
 from stagefright.errors import NotInWorld
+from stagefright.hosts import is_local
 from stagefright.tasks import Actor, Kernel, current_actor, refuse_the_abandoned
+from stagefright.virtual import http_clients
 from stagefright.virtual.patching import Patches
-
-_LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "0.0.0.0", "::"})  # noqa: S104 - refused or not, never bound
 
 _DEFAULT_TIMEOUT: Any = socket._GLOBAL_DEFAULT_TIMEOUT  # type: ignore[attr-defined]
 """What a connection has for a timeout if it was given none."""
@@ -105,7 +104,7 @@ def _server_of(kernel: Kernel, host: str, port: int) -> Server | None:
     """Who in the world answers for a host; its own endpoint is reached without the detour through a real connection."""
     if kernel.serves_host(host):
         return kernel.serve_http
-    if port == kernel.endpoint_port and (_is_local(host) or host.endswith(".localhost")):
+    if port == kernel.endpoint_port and (is_local(host) or host.endswith(".localhost")):
         return kernel.serve_endpoint
     return None
 
@@ -127,22 +126,24 @@ def _connect_http(original: Callable[[Any], None]) -> Callable[[Any], None]:
     return connect
 
 
-def _refuse(actor: Actor, host: str) -> None:
+def _refuse(actor: Actor, host: str, port: int | None) -> None:
     """Raise unless the host is this machine or allowed; the journal keeps it, for user code may swallow the error."""
     refuse_the_abandoned(actor)
     kernel = actor.kernel
-    if _is_local(host) or host in _allowed_addresses or kernel.allows_host(host):
+    names = _looked_up.get(host, {host})
+    if is_local(host) or any(kernel.allows_host(name, port) for name in names):
         return
     if kernel.serves_host(host):
         reason = (
             f"{actor.name} tried to reach {host!r}, which is part of the stage, with a client that the stage does not know.\n"
-            f"It was called from:\n{_call_site()}"
-            "Use one that stands on http.client: requests, urllib3, urllib.request."
+            f"It was called from:\n{call_site()}"
+            "Use one that it knows: requests, urllib3, urllib.request, httpx (with asyncio), aiohttp."
         )
     else:
+        asked = f"{host}:{port}" if any(kernel.allows_host(name, None) for name in names) else host
         reason = (
-            f"{actor.name} tried to reach {host!r}, which is not part of the stage.\nIt was called from:\n{_call_site()}"
-            f'Stub the call, or allow the host: [tool.stagefright] allow_hosts = ["{host}"].'
+            f"{actor.name} tried to reach {asked!r}, which is not part of the stage.\nIt was called from:\n{call_site()}"
+            f'Stub the call, or allow the host: [tool.stagefright] allow_hosts = ["{asked}"].'
         )
     if kernel.world is not None:
         kernel.world.journal.write(
@@ -151,38 +152,36 @@ def _refuse(actor: Actor, host: str) -> None:
     raise NotInWorld(reason)
 
 
-def _is_local(host: str) -> bool:
-    if host in _LOCAL_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
-
-
-def _call_site() -> str:
-    """The innermost frames that are not the standard library's or an HTTP client's."""
-    frames = [
-        frame
-        for frame in traceback.extract_stack(sys._getframe(2))
-        if not any(part in frame.filename for part in ("site-packages", "/lib/python3", "<frozen", __file__))
-    ]
-    return "".join(traceback.format_list(frames[-2:]))
-
-
 def _guard_connection(native: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
     """`socket.connect`: refuses hosts outside the stage to threads of the world."""
 
     @functools.wraps(native)
     def connect(sock: socket.socket, address: Any) -> Any:
+        _check(sock, address)
         actor = current_actor()
-        if actor is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-            _refuse(actor, str(address[0]))
-            if actor.owner is not None:
-                actor.owner.sockets.add(sock)
+        if actor is not None and actor.owner is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            actor.owner.sockets.add(sock)
         return native(sock, address)
 
     return connect
+
+
+def _guard_datagram(native: Callable[..., Any], at: int) -> Callable[..., Any]:
+    """`socket.sendto` and `sendmsg`, which need no connection; the address is the last argument, after `at` others or more."""
+
+    @functools.wraps(native)
+    def send(sock: socket.socket, *args: Any) -> Any:
+        if len(args) > at and args[-1] is not None:
+            _check(sock, args[-1])
+        return native(sock, *args)
+
+    return send
+
+
+def _check(sock: socket.socket, address: Any) -> None:
+    actor = current_actor()
+    if actor is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        _refuse(actor, str(address[0]), address[1])
 
 
 def _guard_lookup(native: Callable[..., Any]) -> Callable[..., Any]:
@@ -191,22 +190,46 @@ def _guard_lookup(native: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(native)
     def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
         actor = current_actor()
-        if actor is not None and host:
-            _refuse(actor, host.decode() if isinstance(host, bytes) else str(host))
+        if actor is None or not host:
+            return native(host, *args, **kwargs)
+        asked = _text(host)
+        _refuse(actor, asked, _port(args[0] if args else kwargs.get("port")))
         found = native(host, *args, **kwargs)
-        if actor is not None:
-            _allowed_addresses.update(_addresses(found))
+        for address in _addresses(found):
+            _looked_up.setdefault(address, set()).add(asked)
         return found
 
     return look_up
 
 
-_allowed_addresses: set[str] = set()
-"""What the names of allowed hosts stand for: clients look a name up first, and then connect to a number."""
+def _guard_loop(native: Callable[..., Any]) -> Callable[..., Any]:
+    """A look-up of asyncio, which another thread will make: refused here, where it is seen who asks."""
+
+    @functools.wraps(native)
+    async def getaddrinfo(loop: Any, host: Any, port: Any, **kwargs: Any) -> Any:
+        actor = current_actor()
+        if actor is not None and host:
+            _refuse(actor, _text(host), _port(port))
+        return await native(loop, host, port, **kwargs)
+
+    return getaddrinfo
+
+
+def _text(host: Any) -> str:
+    return host.decode() if isinstance(host, bytes) else str(host)
+
+
+def _port(asked: Any) -> int | None:
+    """A port as a number; one that is asked for by the name of its service is any."""
+    return int(asked) if str(asked).isdigit() else None
+
+
+_looked_up: dict[str, set[str]] = {}
+"""What the addresses of allowed hosts are called: clients look a name up first, and then connect to a number."""
 
 
 def _addresses(found: Any) -> Iterator[str]:
-    """The addresses in the answer of one of the three look-up functions."""
+    """The addresses in the answer of one of the look-up functions."""
     if isinstance(found, str):
         yield found
     elif isinstance(found, tuple):
@@ -220,7 +243,7 @@ def install() -> Callable[[], None]:
     import urllib3.connection as urllib3_connection
 
     patches = Patches()
-    _allowed_addresses.clear()
+    _looked_up.clear()
     for cls in (
         http.client.HTTPConnection,
         http.client.HTTPSConnection,
@@ -230,6 +253,16 @@ def install() -> Callable[[], None]:
         patches.set(cls, "connect", _connect_http(cls.connect))
     for name in ("connect", "connect_ex"):
         patches.set(socket.socket, name, _guard_connection(getattr(socket.socket, name)))
-    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+    patches.set(socket.socket, "sendto", _guard_datagram(socket.socket.sendto, at=1))
+    if hasattr(socket.socket, "sendmsg"):
+        patches.set(socket.socket, "sendmsg", _guard_datagram(socket.socket.sendmsg, at=3))
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
         patches.set(socket, name, _guard_lookup(getattr(socket, name)))
-    return patches.restorer()
+    patches.set(asyncio.BaseEventLoop, "getaddrinfo", _guard_loop(asyncio.BaseEventLoop.getaddrinfo))
+    forget_clients = http_clients.install(lambda actor, host, port: _server_of(actor.kernel, host, port))
+
+    def restore() -> None:
+        forget_clients()
+        patches.restore()
+
+    return restore

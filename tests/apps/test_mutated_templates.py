@@ -7,7 +7,7 @@ import json
 import pytest
 
 import stagefright
-from stagefright.errors import TemplateError
+from stagefright.errors import TemplateError, UnknownOutput
 
 ROLE = "arn:aws:iam::123456789012:role/r"
 ARN = {"Fn::GetAtt": ["F", "Arn"]}
@@ -46,10 +46,36 @@ def rest(**changes):
     return {"A": resource("ApiGateway::RestApi", Name="a"), "M": resource("ApiGateway::Method", **given)}
 
 
-def logs(destination):
+def logs(destination, **changes):
     group = resource("Logs::LogGroup", LogGroupName="/app")
-    given = {"LogGroupName": {"Ref": "G"}, "FilterPattern": "", "DestinationArn": destination}
+    given = {"LogGroupName": {"Ref": "G"}, "FilterPattern": "", "DestinationArn": destination, **changes}
     return {"G": group, "S": resource("Logs::SubscriptionFilter", **given)}
+
+
+def rest_stage(name):
+    integration = {"Type": "MOCK"}
+    deployment = resource("ApiGateway::Deployment", ["M"], RestApiId={"Ref": "A"})
+    stage = resource("ApiGateway::Stage", RestApiId={"Ref": "A"}, DeploymentId={"Ref": "D"}, StageName=name)
+    return {**rest(Integration=integration), "D": deployment, "St": stage}
+
+
+def http_stage(name):
+    api = resource("ApiGatewayV2::Api", Name="a", ProtocolType="HTTP")
+    return {"A": api, "St": resource("ApiGatewayV2::Stage", ApiId={"Ref": "A"}, StageName=name)}
+
+
+def stream(**properties):
+    return {"K": resource("Kinesis::Stream", **properties)}
+
+
+def mapping(**properties):
+    given = {"FunctionName": {"Ref": "F"}, "EventSourceArn": {"Fn::GetAtt": ["Q", "Arn"]}, **properties}
+    return {"Q": resource("SQS::Queue"), "M": resource("Lambda::EventSourceMapping", **given)}
+
+
+def subscription(**properties):
+    given = {"TopicArn": {"Ref": "T"}, "Protocol": "lambda", "Endpoint": ARN, **properties}
+    return {"T": resource("SNS::Topic"), "S": resource("SNS::Subscription", **given)}
 
 
 class TestSlips:
@@ -68,6 +94,16 @@ class TestSlips:
             (rest(HttpMethod="GETT"), "Invalid HttpMethod specified"),
             (rest(AuthorizationType="CUSTOM"), "there is no AuthorizerId"),
             (rest(Integration="x"), 'Integration must be a mapping; it is "x"'),
+            (rest_stage("a b"), "Stage name only allows a-zA-Z0-9_"),
+            (http_stage("a b"), 'letters, digits, hyphens and underscores; it is "a b"'),
+            (logs(ARN, Distribution="random"), "Member must satisfy enum value set: [Random, ByLogStream]"),
+            (stream(StreamModeDetails={"StreamMode": "DEMAND"}), 'StreamMode is "DEMAND". Did you mean ON_DEMAND?'),
+            (stream(StreamModeDetails={"Mode": "ON_DEMAND"}), "StreamModeDetails has no property 'Mode'"),
+            (stream(ShardCount=1.5), "ShardCount must be a whole number; it is 1.5"),
+            (stream(ShardCount=True), "ShardCount must be a whole number; it is true"),
+            (mapping(BatchSize=1.5), "BatchSize must be a whole number; it is 1.5"),
+            ({"Q": resource("SQS::Queue", FifoQueue="maybe")}, 'FifoQueue must be true or false; it is "maybe"'),
+            (subscription(RawMessageDelivery="maybe"), 'RawMessageDelivery must be true or false; it is "maybe"'),
             (logs("nope"), "destinationArn must be an ARN; 'nope' was given"),
         ],
     )
@@ -86,3 +122,16 @@ class TestSlips:
             pass
         assert text in str(refused.value)
         assert "fault of Stagefright" not in str(refused.value)
+
+
+def test_an_output_that_is_not_there_is_named(tmp_path):
+    """With the nearest; and a dictionary's other ways to ask are as they were."""
+    path = tmp_path / "template.json"
+    outputs = {"Url": {"Value": "https://x"}, "Other": {"Value": 1}}
+    path.write_text(json.dumps({"Resources": {"Q": resource("SQS::Queue")}, "Outputs": outputs}), "utf-8")
+    with stagefright.open_stage("dev", template=str(path)) as stage:
+        assert (stage.outputs["Url"], stage.outputs.get("Ulr"), "Ulr" in stage.outputs) == ("https://x", None, False)
+        assert dict(stage.outputs) == {"Url": "https://x", "Other": "1"}
+        with pytest.raises(UnknownOutput, match=r"The stack has no output 'Ulr'\. Did you mean Url\?") as unknown:
+            stage.outputs["Ulr"]
+        assert isinstance(unknown.value, KeyError)

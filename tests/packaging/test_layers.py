@@ -179,13 +179,15 @@ def test_every_third_party_import_is_declared():
         "urllib3": "requests",
         "referencing": "jsonschema",
     }
+    # What is patched if the user has it is imported by code that runs within it only.
+    patched = {"aiohttp", "anyio", "httpcore", "httpx"}
     distributions = importlib.metadata.packages_distributions()
     undeclared = [
         f"{file.relative_to(ROOT)}:{line} imports {name}"
         for folder in LAYERS
         for file in sources(folder)
         for line, name in imports(file)
-        if (top := name.split(".")[0]) not in sys.stdlib_module_names | {"stagefright"}
+        if (top := name.split(".")[0]) not in sys.stdlib_module_names | {"stagefright"} | patched
         if comes_along.get(top) not in declared
         if not declared & {one.lower() for one in distributions.get(top, [])}
     ]

@@ -86,14 +86,14 @@ def test_data_is_there_and_is_taken_away(project):
             secrets, sqs = stage.client("secretsmanager"), stage.client("sqs")
             data.items("Table", [{"id": "1", "price": 1.5, "tags": {"a"}}, {"id": "2", "deep": {"n": [1, None, True]}}])
             data.object("Bucket", "k", {"n": 1})
-            data.parameter("/p", "first")
+            data.parameter("/p", "first", secure=True)
             data.secret("s", {"user": "amy"})
             data.message("Dead", {"n": 1}, attributes={"kind": "x", "n": 3})
             with Data(stage) as inner:
                 inner.item("Table", {"id": "1", "price": 2})
                 inner.item("Table", {"id": "3"})
                 inner.object("Bucket", "k", b"other")
-                inner.parameter("/p", "second", secure=True)
+                inner.parameter("/p", "second")
                 inner.secret("s", "plain")
                 assert ssm.get_parameter(Name="/p")["Parameter"]["Type"] == "SecureString"
             items = {item["id"]["S"]: item for item in dynamodb.scan(TableName=table)["Items"]}
@@ -101,7 +101,8 @@ def test_data_is_there_and_is_taken_away(project):
             assert items["1"]["price"] == {"N": "1.5"}
             assert items["2"]["deep"] == {"M": {"n": {"L": [{"N": "1"}, {"NULL": True}, {"BOOL": True}]}}}
             assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b'{"n": 1}'
-            assert ssm.get_parameter(Name="/p")["Parameter"]["Value"] == "first"
+            hidden = ssm.get_parameter(Name="/p", WithDecryption=True)["Parameter"]
+            assert (hidden["Value"], hidden["Type"]) == ("first", "SecureString")
             assert secrets.get_secret_value(SecretId="s")["SecretString"] == '{"user": "amy"}'
             received = sqs.receive_message(QueueUrl=stage.ref("Dead"), MessageAttributeNames=["All"])["Messages"][0]
             assert received["Body"] == '{"n": 1}'

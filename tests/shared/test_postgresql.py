@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
 from stagefright.errors import SettingsError, SharedResourceError
+from stagefright.ledger.kinds import Fate, kind_named
+from stagefright.ledger.reading import Entry
 from stagefright.targets.run import Run
 
 TABLES = "CREATE TABLE orders (id int PRIMARY KEY, n bigint GENERATED ALWAYS AS IDENTITY); CREATE TABLE kinds (k text); INSERT INTO kinds VALUES ('a')"
@@ -244,3 +247,34 @@ class TestReaching:
         """It says what it should hold."""
         with pytest.raises(SettingsError, match="the variable NO_SUCH_URL is not set"):
             part(url_variable="NO_SUCH_URL", create=False)
+
+
+class TestSweep:
+    """What a dead run left is dropped by its ledger."""
+
+    @pytest.fixture
+    def entry(self, part, tmp_path):
+        """A schema that a run made and left, and its line in the ledger."""
+        lines = []
+        made = part(create=False)
+        made.create(tmp_path, lambda kind, name, **detail: lines.append((kind, name, detail)) or (lambda: None))
+        [(kind, name, detail)] = lines
+        made._connection.close()
+        made._connection = None
+        return Entry(1, kind, name, "my-feature", 0.0, detail=detail, run=made._run.id)
+
+    def test_the_runs_own_is_dropped_with_its_user(self, entry, ask):
+        """And one that is gone is fine."""
+        kind = kind_named("schema")
+        assert kind.look(entry, None).fate is Fate.DELETE
+        kind.undo(entry, None)
+        kind.undo(entry, None)
+
+        assert kind.look(entry, None).fate is Fate.AS_BEFORE
+        assert ask("SELECT 1 FROM pg_roles WHERE rolname = :name", name=entry.name) == []
+
+    def test_one_of_another_run_is_left_alone(self, entry):
+        """The same stage, made anew by a run that lives."""
+        kind = kind_named("schema")
+        assert kind.look(replace(entry, run="another"), None).fate is Fate.FOREIGN
+        kind.undo(entry, None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 
@@ -17,6 +19,23 @@ class TestPage:
         """A regular expression is no link, `RequestId: <id>` no tag."""
         rule = rulebook.Rule("1/x", "an <id> of `<any>` kind", "[a-z](_)+ *|x", "DG")
         assert rulebook._row(rule, set()) == r"| 1 | an \<id\> of `<any>` kind | \[a-z\](_)+ \*\|x |  |"
+
+    def test_the_contents_lead_to_every_chapter(self, rulebook):
+        """Each line names a heading below it, in the way that GitHub makes addresses of headings."""
+        page = rulebook.render(rulebook.read_chapters(), {})
+        headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+        contents = re.findall(r"^- \[(.*)\]\(#(.*?)\)", page, re.MULTILINE)
+
+        assert [text for text, _ in contents] == headings
+        assert len({anchor for _, anchor in contents}) == len(headings)
+        assert ("Assumptions", "assumptions") in contents
+        assert rulebook._anchor("6.3 Targets, input & paths (SAM's)") == "63-targets-input--paths-sams"
+
+    def test_a_chapter_says_how_many_rules_it_has(self, rulebook):
+        """The sum is what the first line says."""
+        page = rulebook.render(rulebook.read_chapters(), {})
+        counts = [int(count) for count in re.findall(r"\): (\d+) rules?$", page, re.MULTILINE)]
+        assert f"of the {sum(counts)} rules below" in page
 
 
 class TestMarks:

@@ -140,6 +140,12 @@ def test_the_environment_is_text_and_is_read_as_what_the_setting_is(project, var
         ("account = 123456789012", {}, ["account is an account id: text of 12 digits; received 123456789012 (int)"]),
         ('target = "moon"', {}, ["target is one of local, docker, aws; received 'moon'"]),
         ('allow_hosts = "example.com"', {}, ["allow_hosts is a list of texts; received 'example.com' (str)"]),
+        (
+            'allow_hosts = ["https://example.com/"]',
+            {},
+            ["allow_hosts has 'https://example.com/', which is no host. Write a name"],
+        ),
+        ('allow_hosts = ["example.com:99999"]', {}, ["allow_hosts has 'example.com:99999', which is no host"]),
         ("parameters = { A = { B = 1 } }", {}, ["parameters is a table of texts, numbers and booleans"]),
         ('stages = "pr"', {}, ["holds a table per stage pattern"]),
         ("", {"STAGEFRIGHT_SEED": "many"}, ["STAGEFRIGHT_SEED: seed is a whole number; received 'many' (str)"]),
@@ -240,7 +246,7 @@ def test_every_setting_of_the_design_exists():
     keys = (
         "template stack stack_name parameters target service region account profile deploy remove image endpoint_url allow_hosts protected "
         "accounts strict_template shared seed account_concurrency executor assumptions at_least_once exports "
-        "ssm_parameters secrets blast_radius stack_name quiet settle_within correlation_keys chaos_lease"
+        "ssm_parameters secrets blast_radius quiet settle_within stack_name correlation_keys chaos_lease"
     )
 
     assert set(KINDS) == set(keys.split())

@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 RUN_TAG = f"{TAG_PREFIX}run"
 
+SKEW_MAX_S = 300.0
+"""How far the account's clock may be from ours, when a thing is asked whether it was made after its line was written."""
+
 
 def found(ask: Callable[[], T], *missing: str) -> T | None:
     """What a call gives; None if it is refused with one of the codes that say that nothing is there."""

@@ -40,7 +40,7 @@ def _queue_url(sqs: Any, name: str) -> Any:
 
 
 class Subscriptions:
-    """The kind `subscription`: all that lead from a topic to one endpoint, which is the run's alone."""
+    """The kind `subscription`: all that lead from a topic to a queue, which is the run's alone."""
 
     def look(self, entry: Entry, account: Clients) -> State:
         """Whether there is one."""

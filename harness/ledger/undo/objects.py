@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
-from stagefright.ledger.undo.answers import compared, found
+from stagefright.ledger.undo.answers import SKEW_MAX_S, compared, found
 from stagefright.ledger.values import CHUNK_BYTES, SideFile
 
 GONE = ("NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404")
@@ -37,9 +37,6 @@ KEPT = (
 
 NULL_VERSION = "null"
 """The version of an object that was put while its bucket kept none."""
-
-SKEW_MAX_S = 300.0
-"""How far the account's clock may be from ours, when a version is asked whether it was made after a line was written."""
 
 
 class Objects:

@@ -1,52 +1,40 @@
-"""Schemas of a PostgreSQL database that stages share."""
+"""The schema, and the user, that a stage has on a PostgreSQL server which stages share."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from stagefright.errors import UsageError
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
 from stagefright.ledger.undo.answers import RUN_TAG
-
-_COMMENT = "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s"
-
-
-def comment_of(run: str) -> str:
-    """What the comment of a schema says of its run; to be set in the transaction that creates it."""
-    return f"{RUN_TAG}={run}"
+from stagefright.shared.declaration import SharedResource
+from stagefright.shared.leftover import Leftover
 
 
 class Schemas:
     """The kind `schema`. It is not the account's, so the account is not asked."""
 
     def look(self, entry: Entry, account: Clients) -> State:  # noqa: ARG002
-        """Whether there is a schema of that name, and whether its comment names the run."""
-        with _connection(entry) as connection:
-            row = connection.execute(_COMMENT, (entry.name,)).fetchone()
-        if row is None:
-            return State(Fate.AS_BEFORE)
-        if comment_of(entry.run) in (row[0] or ""):
+        """Whether there is a schema of that name, or its user, and whether its comment names the run."""
+        with _leftover(entry) as leftover:
+            if not leftover.is_there:
+                return State(Fate.AS_BEFORE)
+            run = leftover.tags.get(RUN_TAG)
+        if run == entry.run:
             return State(Fate.DELETE)
-        return State(Fate.FOREIGN, "its comment does not name the run")
+        return State(Fate.FOREIGN, f"it is of run {run}" if run else "its comment names no run")
 
     def undo(self, entry: Entry, account: Clients) -> None:  # noqa: ARG002
-        """Drop it, with all that is in it."""
-        from psycopg import sql
-
-        with _connection(entry) as connection:
-            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(entry.name)))
+        """Drop it with all that is in it, and its user."""
+        with _leftover(entry) as leftover:
+            leftover.drop()
 
 
-def _connection(entry: Entry) -> Any:
-    """A connection whose work is done when its block ends."""
-    try:
-        import psycopg
-    except ImportError:
-        raise UsageError(
-            f"The schema {entry.name} lies in PostgreSQL, and psycopg is not installed: pip install 'psycopg[binary]'"
-        ) from None
-    try:
-        return psycopg.connect(entry.detail["url"], connect_timeout=10)
-    except psycopg.OperationalError as error:
-        raise UsageError(f"The database of the schema {entry.name} could not be reached: {error}") from None
+def _leftover(entry: Entry) -> Leftover:
+    resource = SharedResource(
+        name=entry.name,
+        kind="postgresql",
+        url=entry.detail.get("url"),
+        url_variable=entry.detail.get("url_variable"),
+        # Without a user of its own a stage is the server's user, who stays.
+        role=entry.detail.get("role") == entry.name,
+    )
+    return Leftover(resource, entry.name)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
-from stagefright.errors import StagefrightError
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
-from stagefright.ledger.undo.answers import found, owned, tag_mapping
-from stagefright.ledger.undo.objects import GONE as OBJECT_GONE
+from stagefright.ledger.undo.answers import RUN_TAG, SKEW_MAX_S, found, owned
+from stagefright.targets.account import Account
+from stagefright.targets.deploying.code_bucket import RUN_METADATA, take_away_object
+from stagefright.targets.deploying.removal import remove_stack
+from stagefright.targets.stack import described, tags_of
 
-BUCKET_TYPE = "AWS::S3::Bucket"
-
-OBJECTS_PER_CALL_MAX = 1000
-"""What DeleteObjects takes at once."""
-
-DELETED = "DELETE_COMPLETE"
-
-POLL_S, POLLS_MAX = 2, 900
-"""How the deletion of a stack is watched: for half an hour at most."""
+ABSENT = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
 
 
 class Stacks:
@@ -28,85 +21,46 @@ class Stacks:
 
     def look(self, entry: Entry, account: Clients) -> State:
         """Whether there is a stack of that name, and whose."""
-        stack = described(account, entry.name)
-        return State(Fate.AS_BEFORE) if stack is None else owned(entry, tag_mapping(stack.get("Tags", ())))
+        stack = described(cast("Account", account), entry.name)
+        if stack is None:
+            return State(Fate.AS_BEFORE)
+        if entry.detail.get("untagged"):
+            return _made_by_command(entry, stack)
+        return owned(entry, tags_of(stack))
 
     def undo(self, entry: Entry, account: Clients) -> None:
-        """Empty its buckets, which CloudFormation would not delete otherwise, delete it, and see it gone."""
-        stack = described(account, entry.name)
-        if stack is None:
-            return
-        for bucket in _buckets(account, entry.name):
-            _empty(account.client("s3"), bucket)
-        delete(account, stack)
+        """Delete it with what its resources left, and see it gone; by its id, so that a new one of that name is safe."""
+        stack = described(cast("Account", account), entry.name)
+        if stack is not None:
+            remove_stack(cast("Account", account), str(stack["StackId"]))
 
 
-def described(account: Clients, name: str) -> Mapping[str, Any] | None:
-    """A stack as CloudFormation describes it; None if there is none."""
-    from botocore.exceptions import ClientError
-
-    try:
-        stacks = account.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        # CloudFormation has no code of its own for this.
-        if re.search(r"does not exist", str(error)):
-            return None
-        raise
-    return next((stack for stack in stacks if stack["StackStatus"] != DELETED), None)
-
-
-def delete(account: Clients, stack: Mapping[str, Any]) -> None:
-    """Delete a stack and wait until it is gone; by its id, so that a new one of the same name is safe."""
-    from botocore.exceptions import WaiterError
-
-    cloudformation, stack_id = account.client("cloudformation"), stack["StackId"]
-    cloudformation.delete_stack(StackName=stack_id)
-    try:
-        cloudformation.get_waiter("stack_delete_complete").wait(
-            StackName=stack_id, WaiterConfig={"Delay": POLL_S, "MaxAttempts": POLLS_MAX}
-        )
-    except WaiterError:
-        left = described(account, stack_id)
-        if left is not None:
-            raise StagefrightError(
-                f"The stack {stack['StackName']} could not be deleted: {left['StackStatus']}: {left.get('StackStatusReason', 'no reason given')}. "
-                "Look at its events, and sweep again."
-            ) from None
-
-
-def _buckets(account: Clients, stack: str) -> Iterator[str]:
-    pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
-    for resource in (one for page in pages for one in page["StackResourceSummaries"]):
-        is_there = resource.get("PhysicalResourceId") and resource["ResourceStatus"] != DELETED
-        if resource["ResourceType"] == BUCKET_TYPE and is_there:
-            yield resource["PhysicalResourceId"]
-
-
-def _empty(s3: Any, bucket: str) -> None:
-    """Delete everything in a bucket, old versions and delete markers too."""
-    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
-    for page in found(lambda: list(pages), *OBJECT_GONE) or ():
-        listed = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-        doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in listed]
-        for start in range(0, len(doomed), OBJECTS_PER_CALL_MAX):
-            s3.delete_objects(
-                Bucket=bucket, Delete={"Objects": doomed[start : start + OBJECTS_PER_CALL_MAX], "Quiet": True}
-            )
+def _made_by_command(entry: Entry, stack: Mapping[str, Any]) -> State:
+    """Nobody tagged it, so its age tells: there was none when the line was written."""
+    run = tags_of(stack).get(RUN_TAG)
+    if run is not None and run != entry.run:
+        return State(Fate.FOREIGN, f"it is of run {run}")
+    if stack["CreationTime"].timestamp() < entry.at - SKEW_MAX_S:
+        return State(Fate.FOREIGN, "it is older than the run")
+    return State(Fate.DELETE)
 
 
 class CodeObjects:
     """The kind `code_object`."""
 
     def look(self, entry: Entry, account: Clients) -> State:
-        """Whether it is there."""
+        """Whether it is there, and who used it last."""
         s3 = account.client("s3")
-        now = found(lambda: s3.head_object(Bucket=entry.name, Key=entry.detail["key"]), *OBJECT_GONE)
-        return State(Fate.AS_BEFORE if now is None else Fate.DELETE)
+        now = found(lambda: s3.head_object(Bucket=entry.name, Key=entry.detail["key"]), *ABSENT)
+        if now is None:
+            return State(Fate.AS_BEFORE)
+        if now.get("Metadata", {}).get(RUN_METADATA) == entry.run:
+            return State(Fate.DELETE)
+        return State(Fate.KEEP, "another run used it since")
 
     def undo(self, entry: Entry, account: Clients) -> None:
         """Delete it."""
-        s3 = account.client("s3")
-        found(lambda: s3.delete_object(Bucket=entry.name, Key=entry.detail["key"]), *OBJECT_GONE)
+        take_away_object(cast("Account", account), entry.name, entry.detail["key"], entry.run)
 
 
 class CodeBuckets:
@@ -114,7 +68,7 @@ class CodeBuckets:
 
     def look(self, entry: Entry, account: Clients) -> State:
         """It stays, if it is there."""
-        now = found(lambda: account.client("s3").head_bucket(Bucket=entry.name), *OBJECT_GONE)
+        now = found(lambda: account.client("s3").head_bucket(Bucket=entry.name), *ABSENT)
         return State(Fate.AS_BEFORE) if now is None else State(Fate.KEEP, "all stages of the account share it")
 
     def undo(self, entry: Entry, account: Clients) -> None:

@@ -12,12 +12,9 @@ from typing import Any
 
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
-from stagefright.ledger.undo.answers import found
+from stagefright.ledger.undo.answers import SKEW_MAX_S, found
 
 GONE = ("UserNotFoundException", "ResourceNotFoundException")
-
-SKEW_MAX_S = 300.0
-"""How far the account's clock may be from ours, when a user is asked whether it was made after a line was written."""
 
 
 class Users:
@@ -41,14 +38,14 @@ class Users:
             found(lambda: cognito.admin_delete_user(**where), *GONE)
             return
         old = {name: entry.before["attributes"].get(name) for name in entry.detail["attributes"]}
+        for group in _joined(entry):
+            found(lambda group=group: cognito.admin_remove_user_from_group(**where, GroupName=group), *GONE)  # type: ignore[misc]
         values = [{"Name": name, "Value": value} for name, value in old.items() if value is not None]
         if values:
             cognito.admin_update_user_attributes(**where, UserAttributes=values)
         added = [name for name, value in old.items() if value is None]
         if added:
             cognito.admin_delete_user_attributes(**where, UserAttributeNames=added)
-        for group in _joined(entry):
-            found(lambda group=group: cognito.admin_remove_user_from_group(**where, GroupName=group), *GONE)  # type: ignore[misc]
 
 
 def _asked(entry: Entry, account: Clients) -> tuple[Any, dict[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from stagefright.errors import AccountRefused
-from stagefright.ledger.ledger import Ledger
+from stagefright.ledger.ledger import Ledger, Line
 from stagefright.targets.account import Account
 from stagefright.targets.run import TAG_PREFIX, Run
 
@@ -42,7 +42,7 @@ class CodeBucket:
         self._run = run
         self._tags = run.tags(stage)
         self._ledger = ledger
-        self._strikes: dict[str, Callable[[], None]] = {}
+        self._strikes: dict[str, Line] = {}
         self._is_ready = False
         self.sent: list[str] = []
         """The keys whose content had to be sent."""
@@ -59,6 +59,11 @@ class CodeBucket:
             if key not in self._strikes:
                 self._strikes[key] = self._ledger.note("code_object", self.name, key=key)
                 self._put(key, content)
+
+    def keep(self) -> None:
+        """Leave it there, on purpose."""
+        for line in self._strikes.values():
+            line.keep()
 
     def clear(self) -> None:
         """Take away what was put there, unless another stack uses it by now."""

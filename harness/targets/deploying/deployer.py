@@ -73,6 +73,7 @@ class Deployer:
         """Leave what `deploy` created, on purpose: its line in the ledger says so."""
         if self._line is not None:
             self._line.keep()
+        self._bucket.keep()
 
     # -- by CloudFormation -------------------------------------------------------------------------------------------
 

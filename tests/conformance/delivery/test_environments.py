@@ -43,8 +43,12 @@ class TestEnds:
         ("how", "text"),
         [
             pytest.param(
-                "sys.exit(3)", "Runtime exited without providing a reason", marks=pytest.mark.rule("1.4/sys-exit")
+                "sys.exit()", "Runtime exited without providing a reason", marks=pytest.mark.rule("1.4/sys-exit")
             ),
+            pytest.param(
+                "sys.exit(3)", "Runtime exited with error: exit status 3", marks=pytest.mark.rule("1.4/exit-status")
+            ),
+            ("sys.exit(256)", "Runtime exited without providing a reason"),
             ("os._exit(0)", "Runtime exited without providing a reason"),
             pytest.param(
                 "os._exit(127)",
@@ -77,6 +81,41 @@ class TestEnds:
         assert answers[0].error_message == f"RequestId: {answers[0].request_id} Error: {text}"
         assert [record.detail["cold"] for record in system.invocations()] == [True, True]
         assert [record.detail["line"] for record in system.records("log")] == ["starting"] * 2
+
+    @pytest.mark.rule("1.4/uncaught")
+    @pytest.mark.parametrize(
+        ("how", "line", "ending"),
+        [
+            ("raise Stop('now')", "Stop: now", "exit status 1"),
+            ("raise GeneratorExit", "GeneratorExit", "exit status 1"),
+            ("raise asyncio.CancelledError('enough')", "asyncio.exceptions.CancelledError: enough", "exit status 1"),
+            ("raise KeyboardInterrupt", "KeyboardInterrupt", "signal: interrupt"),
+            ("sys.exit('no table')", "no table", "exit status 1"),
+        ],
+    )
+    @pytest.mark.parametrize("place", ["handler", "init"])
+    def test_what_the_runtime_client_does_not_catch(self, system, how, line, ending, place):
+        """§1.4: it catches `Exception` alone; any other ends the process, and Python writes it to standard error."""
+        body = f"""
+            import asyncio, sys
+            class Stop(BaseException): pass
+            Stop.__module__ = "__main__"
+            def end():
+                {how}
+            {"end()" if place == "init" else ""}
+            def handler(event, context):
+                end()
+        """
+        system.up(Worker=system.function(body))
+        answers = [system.stage.invoke("Worker") for _ in range(2)]
+
+        text = f"RequestId: {answers[0].request_id} Error: Runtime exited with error: {ending}"
+        assert (answers[0].error, answers[0].error_message) == (EXIT, text)
+        assert [record.detail["cold"] for record in system.invocations()] == [True, True]
+        written = "\n".join(record.detail["line"] for record in system.records("log"))
+        assert written.splitlines().count(line) == 2
+        assert ("in end" in written) == ("Traceback" in written) == (not how.startswith("sys"))
+        assert "stagefright" not in written.replace("Stagefright", "")
 
     @pytest.mark.rule("1.4/segfault")
     def test_a_segmentation_fault(self, system):

@@ -468,6 +468,106 @@ class TestPartialFailures:
         system.settle()
 
 
+BIG = "x" * 1_000_000
+"""Lambda takes six of them in one invocation."""
+
+
+class TestFifoAndSixMegabytes:
+    """§3.6: batches that are cut at 6 MB keep the order of a group: no two batches of one group are under way at once."""
+
+    def up(self, system, code):
+        queue = system.redriving("Dead", 3, FifoQueue=True, ContentBasedDeduplication=True, VisibilityTimeout=60)
+        dead = system.queue(FifoQueue=True)
+        worker = system.function(code, Timeout=30)
+        system.up(Worker=worker, Jobs=queue, Dead=dead, Map=system.mapping("Jobs", Enabled=False))
+
+    def send(self, system, *groups):
+        for n, group in enumerate(groups):
+            system.client("sqs").send_message(
+                QueueUrl=system.stage.ref("Jobs"), MessageBody=f"{n}{BIG}", MessageGroupId=group
+            )
+        enable(system)
+        system.settle()
+
+    def runs(self, system):
+        """When each batch began, and the numbers of its messages."""
+        return [(run.at - system.invocations()[0].at, numbers(run)) for run in system.invocations()]
+
+    @pytest.mark.rule("3.6/fifo-concurrency")
+    def test_the_rest_of_a_group_waits_for_the_batch_before(self, system):
+        """Eight of one group: six, and when they are done the other two."""
+        self.up(system, SLOW)
+        self.send(system, *["a"] * 8)
+
+        assert self.runs(system) == [(0, [0, 1, 2, 3, 4, 5]), (10, [6, 7])]
+
+    @pytest.mark.rule("3.6/fifo-concurrency")
+    def test_another_group_does_not_wait(self, system):
+        """Seven of one and two of another: the seventh waits, the others do not."""
+        self.up(system, SLOW)
+        self.send(system, *["a"] * 7, *["b"] * 2)
+
+        assert self.runs(system) == [(0, [0, 1, 2, 3, 4, 5]), (0, [7, 8]), (10, [6])]
+
+    @pytest.mark.rule("3.6/fifo-concurrency")
+    def test_the_rest_does_not_overtake_what_failed(self, system):
+        """The first batch fails once; its messages and those behind come again together, and in order."""
+        self.up(
+            system,
+            """
+            failed = []
+            def handler(event, context):
+                if not failed:
+                    failed.append(1)
+                    raise ValueError
+            """,
+        )
+        self.send(system, *["a"] * 7)
+
+        assert self.runs(system) == [(0, [0, 1, 2, 3, 4, 5]), (60, [0, 1, 2, 3, 4, 5]), (60, [6])]
+
+
+def numbers(run):
+    """The numbers of the messages that an invocation got; the journal may cut what is long."""
+    return [int(record["body"][0]) for record in run.detail["event"]["Records"]]
+
+
+class TestRetryRecords:
+    """What the journal says of a message that comes back."""
+
+    CHANGES = """
+        import boto3, os
+        def handler(event, context):
+            if event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1":
+                {call}(QueueUrl=os.environ["QUEUE"], ReceiptHandle=event["Records"][0]["receiptHandle"]{more})
+                raise ValueError
+    """
+
+    def up(self, system, call, more=""):
+        code = self.CHANGES.format(call=f'boto3.client("sqs").{call}', more=more)
+        variables = {"Environment": {"Variables": {"QUEUE": {"Ref": "Jobs"}}}}
+        system.up(Worker=system.function(code, **variables), Jobs=system.queue(), Map=system.mapping("Jobs"))
+        system.send("a")
+        system.settle()
+
+    @pytest.mark.parametrize("seconds", [0, 7, 600])
+    def test_a_visibility_timeout_that_the_function_changed_is_the_one(self, system, seconds):
+        """It says when the message comes again."""
+        self.up(system, "change_message_visibility", f", VisibilityTimeout={seconds}")
+
+        (retry,) = system.records("retry")
+        first, second = system.invocations()
+        assert retry.detail["due"] - first.at == seconds
+        assert second.at == retry.detail["due"]
+
+    def test_a_message_that_the_function_deleted_does_not_come_again(self, system):
+        """So nothing says that it would."""
+        self.up(system, "delete_message")
+
+        assert system.records("retry") == []
+        assert len(system.invocations()) == 1
+
+
 class TestFifo:
     """§3.3, §3.6, §3.8: order within groups."""
 

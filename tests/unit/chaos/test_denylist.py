@@ -34,6 +34,24 @@ CALLER = """
     def by_name():
         return socket.gethostbyname("api.example.com")
 
+    def by_httpx():
+        import httpx
+        return httpx.get("https://api.example.com/x", timeout=1, trust_env=False)
+
+    def by_async_httpx():
+        import asyncio, httpx
+        async def get():
+            async with httpx.AsyncClient(trust_env=False) as client:
+                return await client.get("https://api.example.com/x", timeout=1)
+        return asyncio.run(get())
+
+    def by_aiohttp():
+        import asyncio, aiohttp
+        async def get():
+            async with aiohttp.ClientSession() as session:
+                return await session.get("https://api.example.com/x")
+        return asyncio.run(get())
+
     def sqs_in_a_thread():
         found = []
         def work():
@@ -101,6 +119,9 @@ class TestAConnection:
             ("by_urllib", "URLError"),
             ("by_socket", "gaierror"),
             ("by_name", "gaierror"),
+            ("by_httpx", "ConnectError"),
+            ("by_async_httpx", "ConnectError"),
+            ("by_aiohttp", "ClientConnectorDNSError"),
         ],
     )
     def test_fails_as_if_the_name_were_unknown(self, caller, strikes_of, how, error):
@@ -113,6 +134,17 @@ class TestAConnection:
         assert error == name
         assert "Name or service not known" in text
         assert [("denylist", {"host": "api.example.com"})] == strikes_of(stage)
+
+    @pytest.mark.parametrize("how", ["by_httpx", "by_async_httpx", "by_aiohttp"])
+    def test_that_an_event_loop_makes_is_asked_about_once(self, caller, strikes_of, how):
+        """Its look-up, in a thread of its own, is no second one: the first is let through, and meets the refusal of the stage."""
+        stage, chaos, call = caller
+
+        with chaos(Worker=Denylist([r"example[.]com$"]).on_call(2)):
+            assert "not part of the stage" in call(how)[2]
+            assert "Name or service not known" in call(how)[2]
+
+        assert 1 == len(strikes_of(stage))
 
     def test_of_other_code_in_the_process_is_none_of_its_business(self):
         """The watch hears of each connection; whose it is is for the runtime to know."""

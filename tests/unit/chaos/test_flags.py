@@ -101,7 +101,7 @@ EVERY_MODE_1X = {
 
 
 def modes_1x(data):
-    return {mode: data[mode] for mode in SCHEMA_1X if mode in data}
+    return {mode: data[mode] for mode in SCHEMA_1X if isinstance(data.get(mode), dict)}
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=repr)
@@ -188,6 +188,19 @@ def test_a_reader_that_must_be_driven_and_cannot_be_is_refused_by_name():
     assert "failure_lambda_0x: it does not know Timeout()" in str(refused.value)
     assert "chaos_lambda: it does not know Timeout()" in str(refused.value)
     assert "failure_lambda_1x" not in str(refused.value)
+
+
+def test_a_denylist_is_told_to_one_of_the_two_that_share_its_key():
+    """A list for 0.x, a mode for 1.x, and one key for both: to a 0.x that finds a mode it is a TypeError in the function."""
+    fault = Denylist(["dynamodb"])
+    new, old = flag(fault), flag(fault, must_drive=[Reader.FAILURE_LAMBDA_0X])
+
+    assert (False, ["dynamodb"]) == (new["isEnabled"], new["denylist"]["deny_list"])
+    assert new["stagefright"]["failure_lambda_0x"] is False
+    assert (True, ["dynamodb"]) == (old["isEnabled"], old["denylist"])
+    assert old["stagefright"]["failure_lambda_1x"] is False
+    with pytest.raises(UsageError, match="failure_lambda_0x: failure_lambda_1x reads the same key \\(denylist\\)"):
+        flag(fault, must_drive=[Reader.FAILURE_LAMBDA_0X, Reader.FAILURE_LAMBDA_1X])
 
 
 def test_two_faults_of_one_mode_cannot_be_said_to_1x():

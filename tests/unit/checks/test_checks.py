@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from stagefright.chaos import Failure, Latency
+from stagefright.chaos import Failure, Latency, ReadTimeout, Throttle
 from stagefright.chaos.checks import (
     Rank,
     conserved,
     dead_lettered,
     fallback_used,
+    has_effect,
     idempotent,
     in_order,
     no_retry_storm,
@@ -19,6 +20,7 @@ from stagefright.chaos.checks import (
     timed_out_within,
 )
 from stagefright.errors import BrokenPromise, UsageError
+from stagefright.journal import Record
 
 FIFO = {"FifoQueue": True, "ContentBasedDeduplication": True}
 
@@ -140,6 +142,19 @@ class TestDeadLettered:
 
         assert dead_lettered("Worker", "Jobs")(system.journal).reason == "kept in Dead, not in Jobs."
 
+    @pytest.mark.parametrize("keeps", [True, False])
+    def test_a_turn_of_a_loop_that_lambda_refuses_is_given_up(self, system, keeps):
+        """It was never tried, and is kept or lost all the same (§7)."""
+        target = {"DeadLetterConfig": {"TargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}}}
+        system.up(worker=target if keeps else {})
+        system.stage.invoke("Worker", {"next": 40})
+        system.settle()
+
+        verdict = dead_lettered("Worker")(system.journal)
+
+        assert (verdict.holds, verdict.broken) == (keeps, not keeps)
+        assert "RecursiveInvocationException" in str(verdict)
+
     def test_is_unknown_if_nothing_was_given_up(self, system):
         """One failure that a retry mends is no reason to keep anything."""
         system.up().send({"fails": 1}).settle()
@@ -204,7 +219,7 @@ class TestConserved:
         assert conserved("Jobs")(system.journal).reason == "Jobs accepted no event."
         system.stage.client("sqs").send_message(QueueUrl=system.stage.ref("Jobs"), MessageBody="a")
         system.settle()
-        assert conserved("Jbs")(system.journal).reason == "Jbs accepted no event. Those that did: Jobs."
+        assert conserved("Jbs")(list(system.journal)).reason == "Jbs accepted no event. Those that did: Jobs."
 
 
 class TestIdempotent:
@@ -225,6 +240,75 @@ class TestIdempotent:
         assert verdict.broken
         assert [record.detail["operation"] for record in verdict.evidence] == ["PutItem", "PutItem"]
 
+    @pytest.mark.parametrize(("conditional", "effects"), [(False, 2), (True, 1)])
+    def test_botocores_own_repeat_within_a_run_is_a_repeat(self, system, conditional, effects):
+        """The answer to a write is lost when it took effect, and botocore writes again; a condition would have stopped it."""
+        system.up(worker={"Timeout": 300}, queue={"VisibilityTimeout": 900})
+        with system.chaos(Worker=ReadTimeout("dynamodb", "PutItem", times=1)):
+            system.publish({"writes": 1, "conditional": conditional}).settle()
+
+        verdict = idempotent("Worker", "dynamodb.PutItem")(system.journal)
+
+        assert (effects > 1, effects == 1) == (verdict.broken, verdict.holds)
+        if verdict.broken:
+            assert "1 event in 1 run had 2 effects" in verdict.reason
+            assert [(record.detail["attempts"], record.detail["took_effect"]) for record in verdict.evidence] == [
+                (2, 2)
+            ]
+
+    def test_a_repeat_of_what_was_refused_is_no_second_effect(self, system):
+        """A throttled attempt did nothing."""
+        system.up()
+        with system.chaos(Worker=Throttle("dynamodb", "PutItem", times=2)):
+            system.publish({"writes": 1}).settle()
+
+        assert idempotent("Worker", "dynamodb.PutItem")(system.journal).unknown
+
+    def test_a_call_that_gave_up_on_its_answer_took_effect(self, system):
+        """Every attempt was answered too late: an error for the function, and four writes."""
+        system.up(worker={"Timeout": 900}, queue={"VisibilityTimeout": 900})
+        with system.chaos(Worker=ReadTimeout("dynamodb", "PutItem")):
+            system.publish({"writes": 1}).settle()
+
+        call, *_ = [r for r in system.journal.of_kind("call", resource="Worker") if r.detail["operation"] == "PutItem"]
+        assert (call.detail["error"], call.detail["attempts"], call.detail["took_effect"]) == ("ReadTimeoutError", 4, 4)
+        assert idempotent("Worker", "dynamodb.PutItem")(system.journal).broken
+
+    def test_a_batch_whose_parts_come_again_is_matched(self, system):
+        """Nothing in the first run, and two in the second, which had one event: the other cannot have had either."""
+        system.up(reports=True)
+        system.send({"fails": 1, "writes": 0}, {"n": 1})
+        system.settle()
+        records = list(system.journal)
+        runs = [record for record in records if record.kind == "invocation"]
+        (again,) = [run for run in runs if len(run.detail["event"]["Records"]) == 1]
+        writes = [
+            Record(
+                len(records) + n, again.at, "call", "Worker", again.n, {"service": "dynamodb", "operation": "PutItem"}
+            )
+            for n in range(2)
+        ]
+
+        assert idempotent("Worker", "dynamodb.PutItem")([*records, *writes]).broken
+        assert not idempotent("Worker", "dynamodb.PutItem")([*records, writes[0]]).broken
+
+    def test_of_a_batch_with_an_event_that_never_succeeds_little_is_known(self, system):
+        """Two runs of two events had two effects: one each, or one twice. A key tells."""
+        redrive = {"deadLetterTargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}, "maxReceiveCount": 2}
+        system.up(queue={"RedrivePolicy": redrive}, dead_letters=False)
+        system.send({"writes": 1}, {"fails": 9}).settle()
+
+        verdict = idempotent("Worker", "dynamodb.PutItem")(system.journal)
+
+        assert verdict.unknown
+        assert "2 events in 2 runs had 2 effects" in verdict.reason
+        assert "never succeeded, so the journal does not show whose the effects are" in verdict.reason
+        assert idempotent("Worker", "dynamodb.PutItem", by=lambda call: call.n)(system.journal).holds
+        broken = idempotent("Worker", "dynamodb.PutItem", by="operation")(system.journal)
+        assert broken.broken
+        assert broken.reason == "more than 1 effect for 'PutItem'."
+        assert broken.counts == {"effects": 2}
+
     def test_an_effect_may_be_any_record(self, system):
         """A predicate says what counts."""
         system.up().send({"writes": 1, "fails": 1}).settle()
@@ -236,6 +320,38 @@ class TestIdempotent:
         system.up().send({"writes": 1}).settle()
 
         assert idempotent("Worker", "dynamodb.PutItem")(system.journal).unknown
+
+
+class TestHasEffect:
+    """What succeeded has had its effect."""
+
+    def test_holds_when_each_event_had_it(self, system):
+        """Each of two, the second in its second attempt."""
+        system.up(mapping={"BatchSize": 1}).send({"writes": 1}, {"writes": 1, "fails": 1}).settle()
+
+        assert has_effect("Worker", "dynamodb.PutItem")(system.journal).holds
+
+    def test_is_broken_by_an_event_without_it(self, system):
+        """The evidence is the run that succeeded all the same."""
+        system.up(mapping={"BatchSize": 1}).send({"writes": 1}, {"writes": 0}).settle()
+
+        verdict = has_effect("Worker", "dynamodb.PutItem")(system.journal)
+
+        assert verdict.broken
+        assert "1 event done, with 0 effects" in verdict.reason
+        assert [(record.kind, record.resource) for record in verdict.evidence] == [("outcome", "Worker")]
+
+    def test_two_effects_of_one_event_do_not_stand_for_another(self, system):
+        """Two runs of one event each: one wrote twice, the other not at all."""
+        system.up(mapping={"BatchSize": 1}).send({"writes": 2}, {"writes": 0}).settle()
+
+        assert has_effect("Worker", "dynamodb.PutItem")(system.journal).broken
+
+    def test_is_unknown_if_it_never_succeeded(self, system):
+        """Nothing was done, so nothing is missing."""
+        system.up().publish({"fails": 9}).settle()
+
+        assert has_effect("Worker", "dynamodb.PutItem")(system.journal).unknown
 
 
 class TestInOrder:
@@ -386,6 +502,62 @@ class TestRecursionStopped:
         system.stage.invoke("Worker")
 
         assert recursion_stopped("Worker")(system.journal).unknown
+
+
+class TestNames:
+    """A name that the stage does not have is a slip, and not a function that happened to be idle."""
+
+    @pytest.mark.parametrize(
+        "check",
+        [
+            conserved("Jobs", "Wroker"),
+            conserved("Wroker"),
+            dead_lettered("Wroker"),
+            dead_lettered("Worker", "Wroker"),
+            fallback_used("Wroker"),
+            has_effect("Wroker", "dynamodb.PutItem"),
+            idempotent("Wroker", "dynamodb.PutItem"),
+            idempotent("Worker", "Wroker"),
+            in_order("Wroker"),
+            no_retry_storm("Wroker", calls_max=1),
+            recovered_after_heal("Wroker"),
+            recovered_after_heal("Worker", fault_on="Wroker"),
+            recursion_stopped("Wroker"),
+            retried("Wroker"),
+            timed_out_within("Wroker", "3s"),
+            retried("Worker") & (retried("Worker") | retried("Wroker")),
+        ],
+        ids=repr,
+    )
+    def test_is_an_error_with_the_nearest(self, system, check):
+        """On a journal and on a flow; a list of records does not know."""
+        system.up()
+        with pytest.raises(UsageError, match=r"names Wroker\. Did you mean Worker\?"):
+            check(system.journal)
+        with pytest.raises(UsageError, match=r"names Wroker\. Did you mean Worker\?"):
+            check(system.stage.settle())
+        assert not check(list(system.journal)).holds
+
+    def test_an_idle_one_is_unknown(self, system):
+        """Those of the template, and a function or queue that the test made."""
+        system.up()
+        system.stage.client("sqs").create_queue(QueueName="besides")
+        assert retried("Worker")(system.journal).unknown
+        assert conserved("besides")(system.journal).unknown
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: idempotent("Worker", "dynamodb.PutItm"),
+            lambda: has_effect("Worker", "dynamodbb.PutItem"),
+            lambda: no_retry_storm("Worker", calls_max=1, to="dynamodb.PutItm"),
+            lambda: no_retry_storm("Worker", calls_max=1, to="dynamodbb"),
+        ],
+    )
+    def test_of_a_call_that_aws_does_not_have(self, make):
+        """No effect at all would look like idempotency."""
+        with pytest.raises(UsageError, match=r"nobody can ever call .* Did you mean (PutItem|dynamodb)\?"):
+            make()
 
 
 class TestVerdicts:

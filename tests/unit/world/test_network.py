@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import http.server
+import inspect
+import io
 import json
 import socket
 import threading
@@ -13,6 +16,8 @@ import urllib.error
 import urllib.request
 import warnings
 
+import aiohttp
+import httpx
 import pytest
 import requests
 import urllib3
@@ -93,8 +98,39 @@ def with_http_client(url, body=None, timeout=None):
     return connection.getresponse().read().decode()
 
 
-CLIENTS = [with_requests, with_urllib3, with_urllib, with_http_client]
+def with_httpx(url, body=None, timeout=None):
+    with httpx.Client(trust_env=False) as client:
+        return client.request("POST" if body else "GET", url, content=body, timeout=timeout).text
+
+
+def with_async_httpx(url, body=None, timeout=None):
+    async def ask():
+        async with httpx.AsyncClient(trust_env=False) as client:
+            return (await client.request("POST" if body else "GET", url, content=body, timeout=timeout)).text
+
+    return asyncio.run(ask())
+
+
+def with_aiohttp(url, body=None, timeout=None):
+    async def ask():
+        limits = aiohttp.ClientTimeout(total=None, sock_read=timeout)
+        async with aiohttp.ClientSession(timeout=limits) as session:
+            # Bytes beyond a megabyte are a file's business for aiohttp, which warns of them.
+            content = None if body is None else io.BytesIO(body)
+            async with session.request("POST" if body else "GET", url, data=content, headers=TEXT) as answer:
+                return await answer.text()
+
+    return asyncio.run(ask())
+
+
+TEXT = {"Content-Type": "text/plain"}
+"""aiohttp says that bodies are bytes, unless told otherwise, and the API would hand them on in base64."""
+
+CLIENTS = [with_requests, with_urllib3, with_urllib, with_http_client, with_httpx, with_async_httpx, with_aiohttp]
 TIMEOUTS = {
+    with_httpx: httpx.ReadTimeout,
+    with_async_httpx: httpx.ReadTimeout,
+    with_aiohttp: aiohttp.SocketTimeoutError,
     with_requests: requests.exceptions.ReadTimeout,
     with_urllib3: urllib3.exceptions.ReadTimeoutError,
     with_urllib: TimeoutError,
@@ -197,12 +233,89 @@ def test_the_stage_answers_while_others_run(systems):
     assert 2.0 == round(stage.clock.now() - 1767225600, 6)
 
 
+def gather_with_httpx(urls):
+    async def ask():
+        async with httpx.AsyncClient(trust_env=False, timeout=None) as client:
+            return [answer.text for answer in await asyncio.gather(*map(client.get, urls))]
+
+    return asyncio.run(ask())
+
+
+def gather_with_aiohttp(urls):
+    async def ask():
+        async with aiohttp.ClientSession() as session:
+            return await asyncio.gather(*(text(session, url) for url in urls))
+
+    async def text(session, url):
+        async with session.get(url) as answer:
+            return await answer.text()
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("gather", [gather_with_httpx, gather_with_aiohttp])
+class TestEventLoops:
+    def test_requests_at_the_same_time_take_the_time_of_one(self, systems, gather):
+        """Three requests of two seconds each, from one loop, and the answers are each one's own."""
+        stage = systems.open({"Echo": ECHO}, resources=api("Echo"))
+        url = f"https://{stage.ref('Api')}.execute-api.us-east-1.amazonaws.com"
+
+        assert ["GET 0 "] * 3 == gather([f"{url}/?sleep={seconds}" for seconds in (2, 1, 2)])
+        assert 2.0 == round(stage.clock.now() - 1767225600, 6)
+
+    def test_a_handler_imports_the_client_by_itself(self, systems, gather):
+        """The same from a function whose code imports it; the flow knows who called whom."""
+        code = f"import asyncio, aiohttp, httpx\n{inspect.getsource(gather)}\nhandler = lambda urls, _: {gather.__name__}(urls)\n"
+        stage = systems.open({"Echo": ECHO, "Caller": code}, resources=api("Echo"))
+
+        answer = stage.invoke(
+            "Caller", [f"https://{stage.ref('Api')}.execute-api.us-east-1.amazonaws.com/?sleep=1"] * 2
+        )
+
+        assert ["GET 0 "] * 2 == answer.payload
+        callers = [stage.journal.of_kind("invocation", resource="Caller")[0].n] * 2
+        assert callers == [record.cause for record in stage.journal.of_kind("event", resource="Api")]
+
+
+class TestBodiesInChunks:
+    def test_of_httpx(self, url):
+        """A generator as content goes out in chunks, blocking or not."""
+
+        async def pieces():
+            for _ in range(10):
+                yield b"0\r\n"
+
+        async def ask():
+            async with httpx.AsyncClient(trust_env=False) as client:
+                return (await client.post(url, content=pieces())).text
+
+        assert "POST 30 " + "0\r\n" * 10 == asyncio.run(ask())
+        assert "POST 30 " + "abc" * 10 == httpx.post(url, content=(b"abc" for _ in range(10)), trust_env=False).text
+
+    def test_of_aiohttp(self, url):
+        """What looks like the end within a chunk is not; and a body may wait to be asked for."""
+
+        async def pieces():
+            for _ in range(10):
+                yield b"0\r\n"
+                await asyncio.sleep(0.1)
+
+        async def ask(**more):
+            async with aiohttp.ClientSession() as session, session.post(url, headers=TEXT, **more) as answer:
+                return await answer.text()
+
+        assert "POST 30 " + "0\r\n" * 10 == asyncio.run(ask(data=pieces()))
+        assert "POST 3 abc" == asyncio.run(ask(data=b"abc", expect100=True))
+
+
 class TestGuard:
     @pytest.mark.parametrize("client", CLIENTS)
     def test_another_host_is_refused(self, stage, client):
-        """Nothing leaves the world by accident."""
-        with pytest.raises(NotInWorld, match=r"example\.com"):
+        """Nothing leaves the world by accident; httpx and aiohttp word every error of a connection as their own."""
+        with pytest.raises((NotInWorld, httpx.ConnectError, aiohttp.ClientConnectorError)) as refused:
             client("https://example.com/")
+
+        assert "tried to reach 'example.com', which is not part of the stage" in str(refused.value)
 
     def test_the_refusal_names_the_call_site(self, systems):
         """The function, its line, and the setting that would allow it."""

@@ -11,7 +11,7 @@ from stagefright import open_stage
 from stagefright.chaos import Chaos
 
 CALLER = textwrap.dedent("""
-    import json, os, threading, time, urllib.request
+    import asyncio, json, os, threading, time, urllib.request
     import boto3, requests
     from botocore.config import Config
 
@@ -27,6 +27,8 @@ CALLER = textwrap.dedent("""
             answer = getattr(client, method)(**params)
             said["retries"] = answer["ResponseMetadata"]["RetryAttempts"]
             said["item"] = answer.get("Item")
+            if client.meta.service_model.service_name == "dynamodb":
+                said["answer"] = answer
         except Exception as error:
             said["error"] = type(error).__name__
             said["text"] = str(error)
@@ -38,11 +40,32 @@ CALLER = textwrap.dedent("""
         said["took"] = round(time.time() - began, 6)
         return said
 
+    async def fetch_with_httpx(url, timeout):
+        import httpx
+        async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+            answer = await client.get(url)
+        return {"status": answer.status_code, "body": answer.text}
+
+    async def fetch_with_aiohttp(url, timeout):
+        import aiohttp
+        limits = aiohttp.ClientTimeout(total=None, sock_read=timeout)
+        async with aiohttp.ClientSession(timeout=limits) as session, session.get(url) as answer:
+            return {"status": answer.status, "body": await answer.text()}
+
     def fetch(how, url, timeout):
         began = time.time()
         said = {}
         try:
-            if how == "requests":
+            if how == "httpx":
+                import httpx
+                with httpx.Client(timeout=timeout, trust_env=False) as client:
+                    answer = client.get(url)
+                said.update(status=answer.status_code, body=answer.text)
+            elif how == "httpx_async":
+                said.update(asyncio.run(fetch_with_httpx(url, timeout)))
+            elif how == "aiohttp":
+                said.update(asyncio.run(fetch_with_aiohttp(url, timeout)))
+            elif how == "requests":
                 answer = requests.get(url, timeout=timeout)
                 said.update(status=answer.status_code, body=answer.text)
             else:

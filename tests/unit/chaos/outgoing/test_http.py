@@ -1,18 +1,23 @@
-"""HTTP faults: requests, urllib3 and urllib, to hosts of the stage and to others; virtual time."""
+"""HTTP faults: requests, urllib3, urllib, httpx (blocking and not) and aiohttp, to hosts of the stage and to others; virtual time."""
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import http.server
+import sys
 import threading
+import time
 from typing import ClassVar
 
 import pytest
 import responses
 
-from stagefright.chaos import HttpLatency, HttpRefused, HttpReset, HttpSlowBody, HttpStatus
+from stagefright.chaos import HttpLatency, HttpRefused, HttpReset, HttpSlowBody, HttpStatus, InSequence, merge
+from stagefright.chaos.runtime import wrap
 from stagefright.errors import FaultNeverFired, UsageError
 
-CLIENTS = ["requests", "urllib"]
+CLIENTS = ["requests", "urllib", "httpx", "httpx_async", "aiohttp"]
 
 
 @pytest.fixture
@@ -81,12 +86,12 @@ class TestHttpStatus:
 
 class TestHttpRefused:
     def test_is_the_error_of_the_clients_library_and_heals(self, system, fetch, url):
-        """requests gives its ConnectionError, urllib its URLError."""
+        """requests gives its ConnectionError, urllib its URLError, httpx its ConnectError, aiohttp its ClientConnectorError."""
         with system.chaos(Worker=HttpRefused(times=1)):
             refused, answered = fetch(url, url)
 
-        assert {"ConnectionError", "URLError"} & set(refused["classes"])
-        assert "refused" in refused["text"]
+        assert {"ConnectionError", "URLError", "ConnectError", "ClientConnectorError"} & set(refused["classes"])
+        assert "refused" in refused["text"].lower() or "Connect call failed" in refused["text"]
         assert 200 == answered["status"]
         assert 1 == served(system)
 
@@ -98,9 +103,11 @@ class TestHttpReset:
         with system.chaos(Worker=HttpReset(after_commit=after_commit)):
             (said,) = fetch(url)
 
-        assert {"ConnectionError", "ConnectionResetError", "URLError"} & set(said["classes"])
+        errors = {"ConnectionError", "ConnectionResetError", "URLError", "ReadError", "ClientOSError"}
+        assert errors & set(said["classes"])
         assert "reset" in said["text"]
-        assert reached == served(system)
+        # aiohttp repeats an idempotent request by itself, once, when its connection breaks.
+        assert reached * (2 if "ClientOSError" in said["classes"] else 1) == served(system)
         assert 200 == fetch(url)[0]["status"]
 
 
@@ -119,7 +126,7 @@ class TestHttpLatency:
         with system.chaos(Worker=HttpLatency(delay_ms=60_000)):
             (said,) = fetch(url, timeout=3)
 
-        assert "timed out" in said["text"].lower()
+        assert "timed out" in said["text"].lower() or "SocketTimeoutError" in said["classes"]
         assert {"ReadTimeout", "TimeoutError"} & set(said["classes"])
         assert pytest.approx(3) == said["took"]
         assert 1 == served(system)
@@ -142,7 +149,7 @@ class TestHttpSlowBody:
         with system.chaos(Worker=HttpSlowBody(delay_ms=2_000)):
             (said,) = fetch(url, timeout=1)
 
-        assert "timed out" in said["text"].lower()
+        assert "timed out" in said["text"].lower() or "SocketTimeoutError" in said["classes"]
 
 
 @pytest.mark.parametrize(
@@ -245,20 +252,130 @@ def server():
         thread.join()
 
 
+FAULTS = InSequence(HttpStatus(503), HttpLatency(delay_ms=20), HttpReset(), HttpRefused(), HttpSlowBody(delay_ms=10))
+
+
+def obedient(handler):
+    """The handler as a deployed function has it: its flag has each fault once, in order."""
+    text = merge([FAULTS], owner="o", run="r", expires=time.time() + 60)
+    return wrap(handler, name="/flag", read=lambda name: text)
+
+
+def said_of(error):
+    """Which of the two errors it is."""
+    return "refused" if "refused" in str(error).lower() or "Connect call failed" in str(error) else "reset"
+
+
+def test_without_a_stage_httpx_is_struck_too(server):
+    """One client, its connections kept alive, imported when the faults are on already; afterwards it is its own again."""
+    saved = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "httpx"}
+
+    def handler(event, context):
+        import httpx
+
+        said = []
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            for n in range(6):
+                try:
+                    said.append(client.get(f"{server}/{n}").status_code)
+                except httpx.TransportError as error:
+                    said.append(said_of(error))
+        return said, httpx.HTTPTransport.handle_request
+
+    try:
+        said, _ = obedient(handler)({}, None)
+        assert [503, 200, "reset", "refused", 200, 200] == said
+        assert ["/1", "/4", "/5"] == Real.seen
+        assert not hasattr(sys.modules["httpx"].HTTPTransport.handle_request, "stagefright_hooks")
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "httpx"]:
+            del sys.modules[name]
+        sys.modules.update(saved)
+
+
+def test_without_a_stage_httpx_is_struck_in_an_event_loop(server):
+    """The same with the asynchronous client."""
+    import httpx
+
+    async def ask():
+        said = []
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            for n in range(6):
+                try:
+                    said.append((await client.get(f"{server}/{n}")).status_code)
+                except httpx.TransportError as error:
+                    said.append(said_of(error))
+        return said
+
+    assert [503, 200, "reset", "refused", 200, 200] == obedient(lambda event, context: asyncio.run(ask()))({}, None)
+    assert ["/1", "/4", "/5"] == Real.seen
+
+
+def test_without_a_stage_aiohttp_is_struck_too(server):
+    """aiohttp repeats a GET whose connection broke by itself, so the reset is never seen, and the repeat meets the next fault."""
+    import aiohttp
+
+    async def ask():
+        said = []
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            for n in range(6):
+                try:
+                    async with session.get(f"{server}/{n}") as answer:
+                        said.append((answer.status, await answer.text()))
+                except aiohttp.ClientError as error:
+                    said.append(said_of(error))
+        return said
+
+    said = obedient(lambda event, context: asyncio.run(ask()))({}, None)
+
+    assert [(503, ""), (200, "real"), "refused", (200, "real"), (200, "real"), (200, "real")] == said
+    assert ["/1", "/3", "/4", "/5"] == Real.seen
+
+
+def test_an_aiohttp_session_that_outlives_its_faults_is_its_own_again(server):
+    """What stood between a kept connection and the session is gone with the response."""
+    import aiohttp
+
+    async def ask():
+        async with aiohttp.ClientSession() as session:
+            async with session.get(server) as answer:
+                await answer.read()
+                between = answer.connection
+            kept = [protocol for found in session.connector._conns.values() for protocol, _ in found]
+            return between, [protocol.transport.get_protocol() is protocol for protocol in kept]
+
+    text = merge([HttpSlowBody(delay_ms=5, chunk_bytes=1)], owner="o", run="r", expires=time.time() + 60)
+    assert (None, [True]) == wrap(lambda *_: asyncio.run(ask()), name="/flag", read=lambda _: text)({}, None)
+
+
+def test_httpx_stubs_are_struck():
+    """What a test puts in the transport's place is struck before it is asked, blocking or not."""
+    import httpx
+
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.path)
+        return httpx.Response(200, text="stub")
+
+    def blocking(event, context):
+        with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+            return [client.get(f"https://partner.example/{n}").text for n in range(2)]
+
+    async def in_loop():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            return [(await client.get(f"https://partner.example/{n}")).text for n in range(2)]
+
+    text = merge([HttpStatus(503, body="busy", times=1)], owner="o", run="r", expires=time.time() + 60)
+    for handler in (blocking, lambda event, context: asyncio.run(in_loop())):
+        assert ["busy", "stub"] == wrap(handler, name="/flag", read=lambda _: text)({}, None)
+    assert ["/1", "/1"] == asked
+
+
 def test_without_a_stage_as_in_a_deployed_function(server):
     """The decorator alone: real sockets, kept alive; each fault at its time, and nothing after the handler."""
-    import http.client
-    import time
-
     import requests
 
-    from stagefright.chaos import InSequence, merge
-    from stagefright.chaos.runtime import wrap
-
-    faults = InSequence(
-        HttpStatus(503), HttpLatency(delay_ms=20), HttpReset(), HttpRefused(), HttpSlowBody(delay_ms=10)
-    )
-    text = merge([faults], owner="o", run="r", expires=time.time() + 60)
     original = http.client.HTTPConnection.putrequest
     session = requests.Session()
     session.trust_env = False
@@ -269,11 +386,9 @@ def test_without_a_stage_as_in_a_deployed_function(server):
             try:
                 said.append(session.get(f"{server}/{n}", timeout=5).status_code)
             except requests.ConnectionError as error:
-                said.append("refused" if "refused" in str(error) else "reset")
+                said.append(said_of(error))
         return said
 
-    obedient = wrap(handler, name="/flag", read=lambda name: text)
-
-    assert [503, 200, "reset", "refused", 200, 200] == obedient({}, None)
+    assert [503, 200, "reset", "refused", 200, 200] == obedient(handler)({}, None)
     assert ["/1", "/4", "/5"] == Real.seen
     assert original is http.client.HTTPConnection.putrequest

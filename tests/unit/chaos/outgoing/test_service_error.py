@@ -107,6 +107,16 @@ def test_the_clients_own_exception_class_is_raised(system):
     assert 0 == system.put()["retries"]
 
 
+def test_it_strikes_until_the_block_ends(system):
+    """And says what it did."""
+    with system.chaos(Worker=ServiceError("dynamodb", "PutItem", code="ResourceNotFoundException")):
+        assert "ResourceNotFoundException" == system.put()["code"]
+    assert (0, None) == (system.put()["retries"], system.put().get("code"))
+
+    ((who, fault, harm),) = system.strikes()
+    assert ("Worker", "service_error", "ResourceNotFoundException") == (who, fault, harm["code"])
+
+
 def test_s3_slows_down(system):
     """`SlowDown` is in no model of S3, and legal; its status makes botocore retry it in each mode."""
     put = ["s3", "put_object", {"Bucket": "bucket", "Key": "k", "Body": "b"}]

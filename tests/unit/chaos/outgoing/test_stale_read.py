@@ -76,10 +76,126 @@ def test_a_projection_is_kept(system):
     assert {"name": {"S": "old"}} == item
 
 
+def test_a_read_that_would_answer_the_same_is_not_struck(system):
+    """A write that changed nothing leaves nothing to lag behind."""
+    write(system, name="same")
+    write(system, name="same")
+    with pytest.raises(FaultNeverFired), system.chaos(Worker=StaleRead("dynamodb", "GetItem")):
+        assert "same" == read(system)["name"]["S"]
+
+
+@pytest.fixture
+def orders(system):
+    """Orders by customer and number, with an index by state; one was changed, one is new, one was deleted, one is as it was."""
+    client = system.stage.client("dynamodb")
+    client.create_table(
+        TableName="orders",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("customer", "number", "state")
+        ],
+        KeySchema=[{"AttributeName": "customer", "KeyType": "HASH"}, {"AttributeName": "number", "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-state",
+                "KeySchema": [{"AttributeName": "state", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for number, states in {"1": ["open", "paid"], "2": ["open"], "3": ["open"], "4": ["open", "open"]}.items():
+        for state in states:
+            client.put_item(TableName="orders", Item=order(number, state))
+    client.delete_item(TableName="orders", Key={"customer": {"S": "amy"}, "number": {"S": "3"}})
+    return client
+
+
+def order(number, state):
+    return {
+        "customer": {"S": "amy"},
+        "number": {"S": number},
+        "state": {"S": state},
+        "more": {"M": {"a": {"S": state}}},
+    }
+
+
+def states(items):
+    return {item["number"]["S"]: item["state"]["S"] for item in items}
+
+
+OPEN = {
+    "KeyConditionExpression": "#s = :s",
+    "ExpressionAttributeNames": {"#s": "state"},
+    "ExpressionAttributeValues": {":s": {"S": "open"}},
+}
+AMYS = {"KeyConditionExpression": "customer = :c", "ExpressionAttributeValues": {":c": {"S": "amy"}}}
+
+
+def ask(system, method, **params):
+    """What the Worker's call answers, parsed; and again when the fault is gone."""
+    with system.chaos(Worker=StaleRead("dynamodb")):
+        (stale,) = system.say(calls=[["dynamodb", method, params]])
+    (fresh,) = system.say(calls=[["dynamodb", method, params]])
+    return stale["answer"], fresh["answer"]
+
+
+class TestManyItems:
+    """The order that was paid is open again, the new ones are not there, the deleted one is, and the unchanged one is as ever."""
+
+    OLD, NEW = {"1": "open", "3": "open", "4": "open"}, {"1": "paid", "2": "open", "4": "open"}
+
+    @pytest.mark.parametrize(("method", "more"), [("query", AMYS), ("scan", {})])
+    def test_are_as_they_were(self, system, orders, method, more):
+        """A partition, and the whole table."""
+        stale, fresh = ask(system, method, TableName="orders", **more)
+
+        assert (self.OLD, self.NEW) == (states(stale["Items"]), states(fresh["Items"]))
+        assert [["orders"]] == [harm["tables"] for _, kind, harm in system.strikes()]
+
+    def test_of_an_index(self, system, orders):
+        """An index lags like its table, and its projection is its own."""
+        stale, fresh = ask(system, "query", TableName="orders", IndexName="by-state", **OPEN)
+
+        assert ["1", "3", "4"] == [item["number"]["S"] for item in stale["Items"]]
+        assert ["2", "4"] == [item["number"]["S"] for item in fresh["Items"]]
+        assert {"customer", "number", "state"} == set(stale["Items"][0])
+
+    def test_of_filters_projections_and_pages(self, system, orders):
+        """All of them see the item as it was; a part of a document can be asked for."""
+        asked = {"FilterExpression": "more.a = :s", "ProjectionExpression": "more.a", "Limit": 1}
+        stale, _ = ask(system, "scan", TableName="orders", ExpressionAttributeValues={":s": {"S": "open"}}, **asked)
+
+        assert [{"more": {"M": {"a": {"S": "open"}}}}] == stale["Items"]
+        assert "1" == stale["LastEvaluatedKey"]["number"]["S"]
+
+    def test_of_a_batch(self, system, orders):
+        """A table of the batch that is read consistently is not stale."""
+        write(system, name="old")
+        write(system, name="new")
+        keys = [{"customer": {"S": "amy"}, "number": {"S": "1"}}]
+        parts = {"orders": {"Keys": keys}, "table": {"Keys": [KEY], "ConsistentRead": True}}
+        stale, fresh = ask(system, "batch_get_item", RequestItems=parts)
+
+        assert ("open", "paid") == tuple(answer["Responses"]["orders"][0]["state"]["S"] for answer in (stale, fresh))
+        assert "new" == stale["Responses"]["table"][0]["name"]["S"]
+
+    @pytest.mark.parametrize(("method", "more"), [("query", AMYS), ("scan", {})])
+    def test_of_a_consistent_read_are_never_stale(self, system, orders, method, more):
+        """AWS may not, so the fault does not."""
+        with pytest.raises(FaultNeverFired):
+            ask(system, method, TableName="orders", ConsistentRead=True, **more)
+
+    def test_the_table_itself_is_never_touched(self, system, orders):
+        """A test that looks while the fault is on sees what is there."""
+        with system.chaos(Worker=StaleRead("dynamodb", "Scan")):
+            system.say(calls=[["dynamodb", "scan", {"TableName": "orders"}]])
+            assert self.NEW == states(orders.scan(TableName="orders")["Items"])
+
+
 @pytest.mark.parametrize("asked", [("dynamodb", "PutItem"), ("s3", "GetObject")])
 def test_only_reads_that_may_lag(asked):
     """S3 is strongly consistent, and a write is no read."""
-    with pytest.raises(UsageError, match="cannot be made stale; dynamodb GetItem can"):
+    with pytest.raises(UsageError, match="cannot be made stale; dynamodb GetItem, Query, Scan, BatchGetItem can"):
         StaleRead(*asked)
 
 

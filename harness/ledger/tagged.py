@@ -1,0 +1,219 @@
+"""
+Finds what runs on other machines left in an account, by the tags that a run puts on everything it makes.
+
+A thing counts only with all of a run's tags, and only if it is not part of a stack: a stack hands its tags on to its resources, and is
+deleted as a whole. The Resource Groups Tagging API knows what has tags; where it does not answer (emulators have little of it, a role may not
+ask it), the services are asked one by one. What has no tags in AWS (items, objects, users) is in the ledgers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stagefright.ledger.findings import Finding, Lease, failure_of, lease_of
+from stagefright.ledger.kinds import kind_named
+from stagefright.ledger.reading import Entry
+from stagefright.ledger.sweep import Wish
+from stagefright.ledger.undo.answers import RUN_TAG, tag_mapping
+from stagefright.targets.account import Account
+from stagefright.targets.run import TAG_PREFIX
+
+NAME_PREFIX = "stagefright-"
+"""How the names begin of the queues and rules that listeners make."""
+
+STACK_TAG = "aws:cloudformation:stack-id"
+"""What AWS tags the resources of a stack with."""
+
+ORDER = ("subscription", "rule", "queue", "parameter", "secret", "stack")
+"""In which order they are deleted."""
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A thing that has tags."""
+
+    kind: str
+    name: str
+    tags: Mapping[str, str]
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def sweep_tagged(
+    account: Account, wish: Wish, *, living: Iterable[str], known: Iterable[tuple[str, str]]
+) -> tuple[list[Finding], list[str]]:
+    """
+    What dead runs left by the tags, swept if that is wished, and the services that could not be asked.
+
+    `living` are the runs that are known to live; `known` are the things (kind and name) that a ledger has told of already.
+    """
+    troubles: list[str] = []
+    # A flag is a parameter to its tags.
+    told = {("parameter" if kind == "flag" else kind, name) for kind, name in known}
+    found = find(account, troubles)
+    parts = _parts_of_stacks(account, found, troubles)
+    findings = []
+    for thing in sorted(found, key=lambda one: (ORDER.index(one.kind), one.name)):
+        lease = lease_of(thing.tags, TAG_PREFIX)
+        if lease is None or thing.name in parts or (thing.kind, thing.name) in told:
+            continue
+        if _is_due(lease, thing, wish, set(living)):
+            findings.append(_treat(account, thing, lease, wish))
+    return findings, troubles
+
+
+def _is_due(lease: Lease, thing: Tagged, wish: Wish, living: set[str]) -> bool:
+    # Naming a run shortens no lease here: that it is dead, only the lock of its ledger could tell.
+    is_over = lease.expires <= wish.now and lease.run not in living
+    return is_over and wish.wants(thing.tags[f"{TAG_PREFIX}stage"], lease.run) and not wish.is_forgetful
+
+
+def _treat(account: Account, thing: Tagged, lease: Lease, wish: Wish) -> Finding:
+    stage, fate, is_trouble = thing.tags[f"{TAG_PREFIX}stage"], "would be deleted", False
+    if wish.protects(stage):
+        fate = "protected: left alone"
+    elif wish.is_for_real:
+        entry = Entry(0, thing.kind, thing.name, stage, lease.created or 0.0, detail=thing.detail, run=lease.run)
+        try:
+            kind_named(thing.kind).undo(entry, account)
+            fate = "deleted"
+        except Exception as error:  # noqa: BLE001 (the others must be deleted all the same)
+            fate, is_trouble = failure_of(error), True
+    return Finding(
+        f"{thing.kind} {thing.name}",
+        kind=thing.kind, name=thing.name, stage=stage, head=lease, fate=fate, is_trouble=is_trouble,
+    )  # fmt: skip
+
+
+# -- finding -----------------------------------------------------------------------------------------------------------
+
+
+def find(account: Account, troubles: list[str]) -> list[Tagged]:
+    """Everything with the tag of a run, of a kind that can be undone; each once."""
+    found = _asked("stacks", lambda: list(_stacks(account)), troubles)
+    listed = None if account.is_emulator else _by_tagging_api(account)
+    if listed is None:
+        for what, ask in _SERVICES.items():
+            found += _asked(what, lambda ask=ask: list(ask(account)), troubles)  # type: ignore[misc]
+    else:
+        found += listed
+    return list({(thing.kind, thing.name): thing for thing in found if RUN_TAG in thing.tags}.values())
+
+
+def _asked(what: str, ask: Callable[[], list[Tagged]], troubles: list[str]) -> list[Tagged]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return ask()
+    except (BotoCoreError, ClientError) as error:
+        troubles.append(f"{what} could not be searched: {error}")
+        return []
+
+
+def _by_tagging_api(account: Account) -> list[Tagged] | None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    tagging = account.client("resourcegroupstaggingapi")
+    try:
+        pages = list(tagging.get_paginator("get_resources").paginate(TagFilters=[{"Key": RUN_TAG}]))
+    except (BotoCoreError, ClientError):
+        return None
+    listed = [one for page in pages for one in page["ResourceTagMappingList"]]
+    named = (_named(one["ResourceARN"], tag_mapping(one["Tags"])) for one in listed)
+    return [thing for thing in named if thing is not None and STACK_TAG not in thing.tags]
+
+
+def _named(arn: str, tags: Mapping[str, str]) -> Tagged | None:
+    """
+    What an ARN is of, if it is of a kind that runs make outside of stacks.
+
+    >>> _named("arn:aws:events:us-east-1:123456789012:rule/shop/stagefright-a", {}).name
+    'stagefright-a'
+    """
+    _, _, service, _, _, path = arn.split(":", 5)
+    if service == "sqs" and path.startswith(NAME_PREFIX):
+        return Tagged("queue", path, tags)
+    if service == "ssm" and path.startswith("parameter/"):
+        # A name with a path begins with its slash; in the ARN there is only one.
+        name = path.removeprefix("parameter")
+        return Tagged("parameter", name if name.count("/") > 1 else name[1:], tags)
+    if service == "secretsmanager" and path.startswith("secret:"):
+        # AWS adds six characters of its own to the name.
+        return Tagged("secret", path.removeprefix("secret:").rpartition("-")[0], tags)
+    if service == "events" and path.startswith("rule/"):
+        *bus, name = path.removeprefix("rule/").split("/")
+        return Tagged("rule", name, tags, {"bus": "/".join(bus) or "default"}) if name.startswith(NAME_PREFIX) else None
+    return None
+
+
+def _stacks(account: Account) -> Iterator[Tagged]:
+    for page in account.client("cloudformation").get_paginator("describe_stacks").paginate():
+        for stack in page["Stacks"]:
+            # A nested stack goes with the one that it is in.
+            if stack["StackStatus"] != "DELETE_COMPLETE" and not stack.get("RootId"):
+                yield Tagged("stack", stack["StackName"], tag_mapping(stack.get("Tags", ())))
+
+
+def _queues(account: Account) -> Iterator[Tagged]:
+    sqs = account.client("sqs")
+    for page in sqs.get_paginator("list_queues").paginate(QueueNamePrefix=NAME_PREFIX):
+        for url in page.get("QueueUrls", ()):
+            tags = sqs.list_queue_tags(QueueUrl=url).get("Tags") or {}
+            yield Tagged("queue", url.rpartition("/")[2], tags)
+
+
+def _rules(account: Account) -> Iterator[Tagged]:
+    events = account.client("events")
+    for bus in events.list_event_buses()["EventBuses"]:
+        asked: dict[str, str] = {"EventBusName": bus["Name"], "NamePrefix": NAME_PREFIX}
+        while True:
+            answer = events.list_rules(**asked)
+            for rule in answer["Rules"]:
+                tags = tag_mapping(events.list_tags_for_resource(ResourceARN=rule["Arn"])["Tags"])
+                yield Tagged("rule", rule["Name"], tags, {"bus": bus["Name"]})
+            if not answer.get("NextToken"):
+                break
+            asked["NextToken"] = answer["NextToken"]
+
+
+def _parameters(account: Account) -> Iterator[Tagged]:
+    ssm = account.client("ssm")
+    for page in ssm.get_paginator("describe_parameters").paginate():
+        for parameter in page["Parameters"]:
+            name = parameter["Name"]
+            listed = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+            yield Tagged("parameter", name, tag_mapping(listed.get("TagList", ())))
+
+
+def _secrets(account: Account) -> Iterator[Tagged]:
+    for page in account.client("secretsmanager").get_paginator("list_secrets").paginate():
+        for secret in page["SecretList"]:
+            yield Tagged("secret", secret["Name"], tag_mapping(secret.get("Tags") or ()))
+
+
+_SERVICES: Mapping[str, Callable[[Account], Iterator[Tagged]]] = {
+    "queues": _queues,
+    "rules": _rules,
+    "parameters": _parameters,
+    "secrets": _secrets,
+}
+"""How each service is asked where the tagging API is not there."""
+
+
+def _parts_of_stacks(account: Account, found: Iterable[Tagged], troubles: list[str]) -> set[str]:
+    """The physical ids of what is in the stacks that runs deployed: an emulator does not tell by a tag of AWS's what is in a stack."""
+    parts: set[str] = set()
+    pages = account.client("cloudformation").get_paginator("list_stack_resources")
+
+    def listed(stack: str) -> list[Tagged]:
+        for page in pages.paginate(StackName=stack):
+            for one in page["StackResourceSummaries"]:
+                physical = str(one.get("PhysicalResourceId", ""))
+                parts.update({physical, physical.rpartition("/")[2]})
+        return []
+
+    for thing in found:
+        if thing.kind == "stack":
+            _asked(f"the stack {thing.name}", lambda name=thing.name: listed(name), troubles)  # type: ignore[misc]
+    return parts
