@@ -195,9 +195,16 @@ class Flow:
 
         In the flow of one event: what led to it and what it led to, without the side branches that it had no part in.
         """
-        way = list(self._preorder(self._tree.roots) if self._focus is None else self._way_of(self._focus))
-        self._warn("path", way)
-        return list(dict.fromkeys(record.resource for record in way if self._is_step(record)))
+        self._warn("path", self._way)
+        return self._stations
+
+    @cached_property
+    def _way(self) -> list[Record]:
+        return list(self._preorder(self._tree.roots) if self._focus is None else self._way_of(self._focus))
+
+    @property
+    def _stations(self) -> list[str]:
+        return list(dict.fromkeys(record.resource for record in self._way if self._is_step(record)))
 
     def attempts(self, function: str) -> Attempts:
         """The invocations of a function in this flow."""
@@ -267,7 +274,7 @@ class Flow:
         return len(self.records)
 
     def __repr__(self) -> str:
-        return f"<Flow of {plural(len(self), 'record')}: {' > '.join(self.path) or 'nothing happened'}>"
+        return f"<Flow of {plural(len(self), 'record')}: {' > '.join(self._stations) or 'nothing happened'}>"
 
     def __str__(self) -> str:
         return self.text()

@@ -374,11 +374,12 @@ class DeployedStage:
         record = getattr(event, "record", event)
         assert isinstance(record, int)
         arranged = self._arranged()
-        return Flow.of(arranged, arranged.places[record], known=self.resources.keys(), functions=self._functions())
+        place = arranged.places[record]
+        return Flow.of(arranged, place, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of)
 
     def _flow_since(self, since: int) -> Flow:
         records = self._arranged().of_journal_since(since)
-        return Flow(records, known=self.resources.keys(), functions=self._functions())
+        return Flow(records, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of)
 
     def _arranged(self) -> Arranged:
         return arrange(list(self.journal), keys=self.settings.correlation_keys, wiring=self._wiring)

@@ -32,7 +32,7 @@ from stagefright.errors import (
     UnknownResource,
     UsageError,
 )
-from stagefright.ledger.files import DIRECTORY
+from stagefright.ledger.files import directory_of
 from stagefright.listeners import Listen
 from stagefright.settings import Settings
 from stagefright.targets.account import Account
@@ -118,7 +118,7 @@ class Deployed:
     def ledger(self):
         """The lines of all ledgers that stand."""
         standing = []
-        for file in sorted((self.directory / DIRECTORY).glob("*.jsonl")):
+        for file in sorted(directory_of(self.directory).glob("*.jsonl")):
             lines = [json.loads(line) for line in file.read_text().splitlines()]
             struck = {line["struck"] for line in lines if "struck" in line}
             standing += [line for line in lines if "kind" in line and line["number"] not in struck]
@@ -521,7 +521,7 @@ class TestEndings:
         (line,) = [line for line in quiet_system.ledger() if line["kind"] == "flag"]
         assert line["name"] in quiet_system.flags
         quiet_system.client("ssm").delete_parameter(Name=line["name"])
-        for file in (quiet_system.directory / ".stagefright" / "ledger").glob("*.jsonl"):
+        for file in directory_of(quiet_system.directory).glob("*.jsonl"):
             file.unlink()
 
     def test_sigterm_is_heard_only_while_flags_are_held(self, quiet_system):

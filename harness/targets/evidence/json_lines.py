@@ -41,7 +41,7 @@ def _platform(kind: str, record: Mapping[str, Any]) -> Line:
     request_id = _text(record.get("requestId"))
     if kind in ("initStart", "restoreStart"):
         return Line("init", None, {"runtime": _text(record.get("runtimeVersion")) or ""})
-    if kind == "start":
+    if kind == "start" and request_id is not None:
         return Line("start", request_id, {"version": str(record.get("version", "$LATEST")), **_trace(record)})
     if kind == "report" and request_id is not None:
         return Line("report", request_id, _report(record))
@@ -51,18 +51,18 @@ def _platform(kind: str, record: Mapping[str, Any]) -> Line:
         )
     if kind == "runtimeDone":
         return Line("end", request_id, _trace(record))
-    return Line("other", request_id)
+    return Line("platform", request_id)
 
 
 def _report(record: Mapping[str, Any]) -> dict[str, Any]:
     metrics = record.get("metrics")
     metrics = metrics if isinstance(metrics, dict) else {}
     found = {
-        "duration_ms": metrics.get("durationMs"),
-        "billed_ms": metrics.get("billedDurationMs"),
-        "init_ms": metrics.get("initDurationMs", metrics.get("restoreDurationMs")),
-        "status": record.get("status"),
-        "error_type": record.get("errorType"),
+        "duration_ms": _number(metrics.get("durationMs")),
+        "billed_ms": _number(metrics.get("billedDurationMs")),
+        "init_ms": _number(metrics.get("initDurationMs", metrics.get("restoreDurationMs"))),
+        "status": _text(record.get("status")),
+        "error_type": _text(record.get("errorType")),
     }
     return {name: value for name, value in found.items() if value is not None} | _trace(record)
 
@@ -104,6 +104,10 @@ def _written(found: Mapping[str, Any]) -> Line:
 
 def _is_error_level(found: Mapping[str, Any]) -> bool:
     return found.get("level", found.get("log_level")) in ("ERROR", "FATAL")
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _text(value: object) -> str | None:

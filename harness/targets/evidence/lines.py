@@ -30,7 +30,7 @@ class Line:
     One line, read.
 
     `kind` is what it says: `init` (an environment begins), `start`, `end`, `report`, `timeout`, `error` (an exception that left the
-    handler), `init_error`, or `other`, which is what code wrote.
+    handler), `init_error`, `platform` (anything else that is not the code's), or `other`, which is what code wrote.
     """
 
     kind: str
@@ -110,7 +110,7 @@ def _report(match: re.Match[str]) -> Line:
 def _init_report(match: re.Match[str]) -> Line:
     values = _fields(match.group(1))
     if values.get("Status", "success") == "success":
-        return Line("other")
+        return Line("platform")
     return Line("init_error", None, {"error_type": values.get("Error Type", "Unknown"), "status": values["Status"]})
 
 
@@ -157,6 +157,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Line]], ...] =
     (re.compile(r"REPORT RequestId: (\S+)\s+(.*)", re.DOTALL), _report),
     (re.compile(r"(?:INIT_START|RESTORE_START) Runtime Version: (\S+)"), _init),
     (re.compile(r"INIT_REPORT (.*)", re.DOTALL), _init_report),
+    (re.compile(r"EXTENSION\t|TELEMETRY\t|XRAY TraceId: |RESTORE_REPORT "), lambda _: Line("platform")),
     (re.compile(rf"{_STAMP} ({UUID}) Task timed out after ([\d.]+) seconds"), _timeout),
     (re.compile(rf"RequestId: ({UUID}) Error: (Runtime exited[^\n]*)"), _exit),
     (re.compile(rf"{_STAMP}\t({UUID}|undefined)\tERROR\t(?:Invoke Error|Uncaught Exception|Unhandled Promise Rejection) *\t(.*)", re.DOTALL), _node_error),
