@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
@@ -35,6 +36,7 @@ from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.api_endpoints import api_endpoints, reroute
 from stagefright.targets.arns import asked_arn
+from stagefright.targets.docker.workers import name_account
 from stagefright.targets.escape_guard import EscapeGuard
 from stagefright.targets.evidence.acts import note_acts, note_request
 from stagefright.targets.evidence.correlation import Arranged, arrange
@@ -121,7 +123,12 @@ class DeployedStage:
         self._wiring = AccountWiring(self)
         self._clients: dict[str, Any] = {}
         self._runtimes: dict[str, str] = {}
-        self.http = StageSession(self._api_endpoints, on_answer=note_request(self.journal), reroute=self._reroute)
+        self.http = StageSession(
+            self._api_endpoints,
+            on_answer=note_request(self.journal),
+            reroute=self._reroute,
+            prepare=partial(name_account, account),
+        )
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
