@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -100,7 +101,8 @@ class DeployedStage:
         shared: Tenancy | None = None,
     ) -> None:
         self.name = name
-        self.settings = settings
+        origins = {"region": "where it is", **settings.origins}
+        self.settings = replace(settings, region=account.region, origins=origins)
         self.target = settings.target
         self.account = account
         self.stack = stack

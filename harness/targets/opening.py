@@ -19,6 +19,7 @@ from stagefright.targets.deployed_stage import DeployedStage
 from stagefright.targets.deploying.deployer import CREATED, Deployer, StageDeployer
 from stagefright.targets.deploying.parts import Part, parts_of
 from stagefright.targets.deploying.stack_events import Progress, silent
+from stagefright.targets.region import region_of
 from stagefright.targets.run import TAG_PREFIX, Run
 from stagefright.targets.stack import Stack, as_one, described, read_stack, tags_of
 from stagefright.targets.stack_states import check_state
@@ -27,7 +28,7 @@ from stagefright.targets.stack_states import check_state
 def account_of(settings: Settings, *, endpoint_url: str | None = None, access_key: str = EMULATOR_KEY) -> Account:
     """The account that the settings lead to, and that lets us in; with an `endpoint_url`, the emulator that answers there."""
     url = endpoint_url or settings.endpoint_url
-    account = Account(region=settings.region, profile=settings.profile, endpoint_url=url, access_key=access_key)
+    account = Account(region=region_of(settings), profile=settings.profile, endpoint_url=url, access_key=access_key)
     account.check(settings.accounts)
     return account
 
