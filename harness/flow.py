@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from stagefright.errors import UnknownResource, UnprovedFlow, nearest
+from stagefright.errors import UnknownResource, UnprovedFlow, UsageError, nearest
 from stagefright.event import Event, is_event
 from stagefright.journal import UNPROVED, UNSURE, Journal, Record
 from stagefright.wording import clip, neat, offset, plural, shorten
@@ -516,3 +516,14 @@ def _victim(end: Record) -> str:
     if end.kind == "dropped":
         return end.resource
     return str(end.detail.get("consumer") or end.detail.get("source") or end.resource)
+
+
+def record_of(event: Event | int) -> int:
+    """The number of the journal record that an event is, or that was given itself; anything else is a `UsageError`."""
+    record = getattr(event, "record", event)
+    if isinstance(record, int):
+        return record
+    raise UsageError(
+        f"flow() takes an event, as a listener's expect() returns it, or the number of a journal record; not {event!r}. "
+        "stage.settle() gives the flow of all that happened."
+    )

@@ -27,7 +27,7 @@ from stagefright.errors import (
     UsageError,
     nearest,
 )
-from stagefright.flow import Flow
+from stagefright.flow import Flow, record_of
 from stagefright.http_session import StageSession
 from stagefright.invoking import Invocation, event_bytes, read_invocation
 from stagefright.ledger.ledger import Ledger
@@ -378,10 +378,9 @@ class DeployedStage:
 
         An edge that is only likely has a "?" in the tree, and `unproved` lists it.
         """
+        record = record_of(event)
         self.tail()
         self.look()
-        record = getattr(event, "record", event)
-        assert isinstance(record, int)
         arranged = self._arranged()
         place = arranged.places[record]
         return Flow.of(arranged, place, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of)
