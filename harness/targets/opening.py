@@ -59,7 +59,7 @@ def open_deployed(
         ledger = ledger_of(name, settings, run=run, account=account)
         undoing.callback(ledger.close)
         shared = move_in(name, settings, copy=copy, run=run, note=ledger.note, stays=True)
-        undoing.callback(shared.close)
+        undoing.callback(shared.give_up)
         settings = replace(settings, parameters={**settings.parameters, **shared.parameters})
         deployer = deployer_of(name, settings, run=run, account=account, progress=progress, ledger=ledger)
         if deployer.deploy() == CREATED and not keep:
