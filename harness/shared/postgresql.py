@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from stagefright.errors import SettingsError, SharedResourceError
 from stagefright.shared.declaration import SharedResource
-from stagefright.targets.run import TAG_PREFIX, Run
+from stagefright.targets.run import RUN_TAG, STAGE_TAG, TAG_PREFIX, Run
 from stagefright.tasks import outside_the_world
 
 IDENTIFIER_BYTES_MAX = 63
@@ -30,8 +30,8 @@ IDENTIFIER_BYTES_MAX = 63
 MARK = "stagefright "
 """How the comment of a schema of ours begins; JSON with the run's tags follows."""
 
-STAGE, STAYS = f"{TAG_PREFIX}stage", f"{TAG_PREFIX}stays"
-"""Tags in it: whose it is, and whether it outlives processes, as that of a deployed stage does."""
+STAYS = f"{TAG_PREFIX}stays"
+"""A tag in it, if it outlives processes, as that of a deployed stage does."""
 
 LOCK_TIMEOUT_S = 10
 """How long a statement of a stage waits for a lock: one function runs at a time here, so who holds it may be waiting for this very one."""
@@ -227,17 +227,17 @@ class PostgresqlSchema:
 
     def _is_of_the_deployed_stage(self) -> bool:
         tags = self._tags()
-        return tags.get(STAGE) == self._stage and STAYS in tags
+        return tags.get(STAGE_TAG) == self._stage and STAYS in tags
 
     def _told(self) -> str:
         tags = self._tags()
-        return f" by {tags.get(f'{TAG_PREFIX}owner')} (run {tags.get(f'{TAG_PREFIX}run')})" if tags else ""
+        return f" by {tags.get(f'{TAG_PREFIX}owner')} (run {tags.get(RUN_TAG)})" if tags else ""
 
     def _drop_leftover(self) -> None:
         found = self._run_sql("SELECT oid FROM pg_namespace WHERE nspname = :name", name=self.schema)
         if not found:
             return
-        stage = self._tags().get(STAGE)
+        stage = self._tags().get(STAGE_TAG)
         if stage != self._stage:
             whose = "Stagefright did not make it" if stage is None else f"it is that of the stage {stage!r}"
             raise SharedResourceError(

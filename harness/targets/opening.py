@@ -19,7 +19,7 @@ from stagefright.targets.deployed_stage import DeployedStage
 from stagefright.targets.deploying.deployer import CREATED, Deployer, StageDeployer
 from stagefright.targets.deploying.parts import Part, parts_of
 from stagefright.targets.deploying.stack_events import Progress, silent
-from stagefright.targets.run import TAG_PREFIX, Run
+from stagefright.targets.run import RUN_TAG, STAGE_TAG, Run
 from stagefright.targets.stack import Stack, as_one, described, read_stack, tags_of
 from stagefright.targets.stack_states import check_state
 
@@ -155,11 +155,11 @@ def _is_to_go(name: str, part: Part, settings: Settings, account: Account, run: 
     tags = tags_of(description)
     # What a command deployed has no tags; that this run did it, the caller knows.
     is_by_command = run is not None and settings.deploy is not None
-    if run is not None and not is_by_command and tags.get(f"{TAG_PREFIX}run") != run.id:
+    if run is not None and not is_by_command and tags.get(RUN_TAG) != run.id:
         return False
-    if settings.remove is None and not is_by_command and tags.get(f"{TAG_PREFIX}stage") != name:
+    if settings.remove is None and not is_by_command and tags.get(STAGE_TAG) != name:
         raise TargetError(
-            f"The stack {part.stack} ({account.region}) was not deployed by Stagefright: it has no tag {TAG_PREFIX}stage={name}. It was left "
+            f"The stack {part.stack} ({account.region}) was not deployed by Stagefright: it has no tag {STAGE_TAG}={name}. It was left "
             f"alone. Remove it with what made it, or: aws cloudformation delete-stack --stack-name {part.stack} --region {account.region}"
         )
     return True

@@ -14,6 +14,8 @@ from stagefright.spans import Span, parse_span
 
 TAG_PREFIX = "stagefright:"
 
+RUN_TAG, STAGE_TAG = f"{TAG_PREFIX}run", f"{TAG_PREFIX}stage"
+
 LEASE: Span = "4h"
 """How long what a run makes is its own; after that, a sweep may take it for left over."""
 
