@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from stagefright.data import Data
-from stagefright.errors import UsageError
+from stagefright.errors import HarnessError, UsageError
 from stagefright.ledger import files
 from stagefright.ledger.kinds import Fate, State, kind_named, register
 from stagefright.ledger.leaks import LeakWatch
@@ -435,6 +435,26 @@ class TestSweep:
 
         assert differences(before, snapshot(way)) == []
         assert files.ledgers_of(tmp_path) == []
+
+    def test_for_a_container_no_account_is_asked(self, stage, tmp_path):
+        """Its emulator may never have been up, and the setting `accounts` is about accounts of AWS."""
+        seen = []
+        probe = SimpleNamespace(look=lambda entry, account: seen.append(account) or State(Fate.AS_BEFORE), undo=None)
+        real = kind_named("container")
+        register("container", lambda: probe)
+
+        def refuse(head):
+            raise UsageError("this account is not allowed")
+
+        try:
+            stage.ledger.note("container", "stagefright-my-feature-run1")
+            stage.die()
+            [finding] = Sweep(tmp_path, Wish(now=time.time() + DAY_S, is_for_real=True), refuse).run()
+        finally:
+            register("container", lambda: real)
+        assert finding.fate == "gone already"
+        with pytest.raises(HarnessError, match="is in no account"):
+            seen[0].client("s3")
 
     def test_what_was_in_a_container_goes_with_it(self, way, stage, sweep):
         """The emulator that it was in is not asked."""
