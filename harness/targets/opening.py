@@ -20,7 +20,7 @@ from stagefright.targets.deploying.deployer import CREATED, Deployer, StageDeplo
 from stagefright.targets.deploying.parts import Part, parts_of
 from stagefright.targets.deploying.stack_events import Progress, silent
 from stagefright.targets.run import RUN_TAG, STAGE_TAG, Run
-from stagefright.targets.stack import Stack, as_one, described, read_stack, tags_of
+from stagefright.targets.stack import REVIEWED, Stack, as_one, described, read_stack, tags_of
 from stagefright.targets.stack_states import check_state
 
 
@@ -55,6 +55,7 @@ def open_deployed(
     run, account = run or Run.begin(), account or account_of(settings)
     if is_there(name, settings, account):
         return attach(name, settings, run=run, account=account, copy=copy)
+    _refuse_to_overwrite(name, settings, account)
     with ExitStack() as undoing:
         ledger = ledger_of(name, settings, run=run, account=account)
         undoing.callback(ledger.close)
@@ -76,6 +77,20 @@ def open_deployed(
 def is_there(name: str, settings: Settings, account: Account) -> bool:
     """Whether a stage has its stacks, in whatever state."""
     return all(described(account, part.stack) is not None for part in parts_of(name, settings))
+
+
+def _refuse_to_overwrite(name: str, settings: Settings, account: Account) -> None:
+    """Of several stacks some may be there: raise `TargetError` for one that is not the stage's, rather than bring it up to date."""
+    for part in parts_of(name, settings):
+        description = described(account, part.stack)
+        if description is None or description["StackStatus"] == REVIEWED:
+            continue
+        if tags_of(description).get(STAGE_TAG) != name:
+            raise TargetError(
+                f"Other stacks of the stage {name!r} are missing, and the stack {part.stack} ({account.region}) is there and was not "
+                f"deployed by Stagefright (it has no tag {STAGE_TAG}={name}), so it would have been overwritten. Deploy the others with "
+                "what made it, or choose another stage (--stage=NAME)."
+            )
 
 
 def attach(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from stagefright.errors import DeploymentFailed, SettingsError, StagefrightWarning
+from stagefright.errors import DeploymentFailed, SettingsError, StagefrightWarning, TargetError
 from stagefright.targets import opening
-from stagefright.targets.stack import described
+from stagefright.targets.stack import described, read_stack
 
 APPS = Path(__file__).parents[1] / "apps"
 SAM = """
@@ -77,6 +77,21 @@ def assembly(ministack_system):
 
 def resource(kind, path, **properties):
     return {"Type": kind, "Properties": properties, "Metadata": {"aws:cdk:path": path}}
+
+
+def test_a_stack_that_others_made_is_not_overwritten_for_the_one_that_lacks(assembly):
+    """Of the two one is there, from `cdk deploy`, and runs somebody's code."""
+    cloudformation, theirs = assembly.way.client("cloudformation"), f"{assembly.stack}-Foundation"
+    cloudformation.create_stack(
+        StackName=theirs, TemplateBody=json.dumps({"Resources": {"Mine": {"Type": "AWS::SQS::Queue"}}})
+    )
+    try:
+        with pytest.raises(TargetError, match=rf"(?s)stack {theirs} .*not deployed by Stagefright.*--stage=NAME"):
+            assembly.open(stack="Shop")
+        assert [*read_stack(assembly.way, theirs).resources] == ["Mine"]
+        assert described(assembly.way, f"{assembly.stack}-Shop") is None
+    finally:
+        cloudformation.delete_stack(StackName=theirs)
 
 
 def test_several_stacks_of_cdk_are_one_stage(assembly):

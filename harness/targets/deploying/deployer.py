@@ -198,11 +198,14 @@ class Deployer:
 
     def _deploy_by_command(self, text: str) -> str:
         command = command_line("deploy", text, self.name, self.settings)
-        remove = self.settings.remove and command_line("remove", self.settings.remove, self.name, self.settings)
+        if self.settings.remove is not None:
+            command_line(
+                "remove", self.settings.remove, self.name, self.settings
+            )  # a mistake in it is told before anything is made
         was_there = described(self.account, self.stack) is not None
         if not was_there:
             # It has no tags of ours, so the ledger alone knows whose it is.
-            self._note(untagged=True, remove=remove, directory=str(self.settings.directory))
+            self._note(untagged=True)
         run_command("deploy", command, self.settings, self.account, self.progress)
         if described(self.account, self.stack) is None:
             raise TargetError(
