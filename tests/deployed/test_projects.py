@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stagefright.errors import DeploymentFailed, SettingsError, StagefrightWarning, TargetError
+from stagefright.errors import DeploymentFailed, SettingsError, StagefrightWarning, TargetError, TemplateError
 from stagefright.targets import opening
 from stagefright.targets.stack import described, read_stack
 
@@ -177,6 +177,25 @@ class TestSamBuild:
         with pytest.warns(StagefrightWarning, match=r"names PyJWT\..*app\.py is newer than it\. Run `sam build` again"):
             stage = built.open()
         assert stage.invoke("Greet").payload == "newer"
+
+    def test_a_build_without_its_sources_is_deployed(self, built):
+        """As `sam deploy` does; where there is no build either, that is told."""
+        shutil.rmtree(built.directory / "src")
+        assert built.open().invoke("Greet").payload == "build"
+        shutil.rmtree(built.directory / ".aws-sam")
+        with pytest.raises(TemplateError, match=r"Greet: CodeUri names .*src, which does not exist"):
+            built.deploy()
+
+    def test_a_directory_where_a_file_is_meant(self, ministack_system):
+        """Before anything is sent."""
+        system = ministack_system
+        system.write(
+            "template.yaml",
+            "Resources: {Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: a, BodyS3Location: api}}}",
+        )
+        system.write("api/openapi.json", "{}")
+        with pytest.raises(TemplateError, match=r"Api: BodyS3Location names .*api, which is a directory"):
+            system.open()
 
     def test_without_a_build_the_sources_are_deployed_with_a_warning(self, built):
         """Only for packages that neither the runtime nor the directory has."""

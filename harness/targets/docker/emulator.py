@@ -118,10 +118,14 @@ def attach(endpoint_url: str) -> Emulator:
 
 
 def remove_emulator(run: Run, stage: str) -> bool:
-    """Remove the container that the workers of a run have shared; false if there was none."""
-    engine = connect(os.environ)
+    """Remove the container that the workers of a run have shared; false if there was none. Raises `EmulatorError`."""
+    engine, docker, name = connect(os.environ), import_docker(), container_name(run, stage)
     try:
-        return _remove(engine, container_name(run, stage), run.id)
+        return _remove(engine, name, run.id)
+    except (docker.errors.DockerException, OSError) as error:
+        raise EmulatorError(
+            f"The container {name} could not be removed ({error}). Remove it: docker rm -f {name}"
+        ) from None
     finally:
         engine.close()
 
