@@ -25,6 +25,7 @@ from stagefright.ledger.undo import objects, parameters, secrets
 from stagefright.ledger.undo.answers import found, is_refusal
 from stagefright.ledger.values import fingerprint
 from stagefright.naming import name_of
+from stagefright.targets.run import tag_list
 from stagefright.wording import plural
 
 
@@ -279,7 +280,7 @@ class Data:
         """The tags of something new on a stage that others may find: `Tags=[...]`."""
         run = getattr(self._stage, "run", None)
         tags = {} if run is None else run.tags(self._stage.name)
-        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
+        return {"Tags": tag_list(tags)} if tags else {}
 
     def _physical(self, name: str) -> str:
         meant = name_of(self._stage, name)

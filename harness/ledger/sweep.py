@@ -18,10 +18,11 @@ from typing import Any, BinaryIO
 
 from stagefright.errors import HarnessError
 from stagefright.ledger import files
-from stagefright.ledger.findings import Finding, failure_of, iso
+from stagefright.ledger.findings import Finding, failure_of
 from stagefright.ledger.kinds import Clients, Fate, Kind, State, kind_named
 from stagefright.ledger.reading import Entry, Head, Unreadable, Written, read
 from stagefright.targets.account import Account
+from stagefright.targets.run import iso
 
 OpenAccount = Callable[[Head], Account]
 """The way to the account that a ledger's run used; a `UsageError` says why that one is not to be touched."""

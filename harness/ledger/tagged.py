@@ -19,8 +19,9 @@ from stagefright.ledger.sweep import Wish
 from stagefright.ledger.undo.answers import tag_mapping
 from stagefright.targets.account import Account
 from stagefright.targets.run import RUN_TAG, STAGE_TAG, TAG_PREFIX
+from stagefright.targets.taps.ground import PREFIX
 
-NAME_PREFIX = "stagefright-"
+NAME_PREFIX = f"{PREFIX}-"
 """How the names begin of the queues and rules that listeners make."""
 
 STACK_TAG = "aws:cloudformation:stack-id"

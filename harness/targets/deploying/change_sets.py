@@ -12,7 +12,7 @@ from typing import Any
 from stagefright.errors import DeploymentFailed
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow, in_words, pauses, silent
-from stagefright.targets.run import RUN_TAG
+from stagefright.targets.run import RUN_TAG, tag_list
 from stagefright.targets.stack import REVIEWED, tags_of
 
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
@@ -125,7 +125,7 @@ class ChangeSet:
                 TemplateBody=json.dumps(template, indent=1),
                 Parameters=[one for one in self._order.parameters if "ParameterValue" in one],
                 Capabilities=list(CAPABILITIES),
-                Tags=_tag_list(self._order.tags),
+                Tags=tag_list(self._order.tags),
             )
             follow(self._account, said["StackId"], StackEvents(self._account, said["StackId"]), silent)
 
@@ -143,7 +143,7 @@ class ChangeSet:
                 ChangeSetType="CREATE" if self._order.is_new else "UPDATE",
                 Parameters=self._order.parameters,
                 Capabilities=list(CAPABILITIES),
-                Tags=_tag_list(self._order.tags),
+                Tags=tag_list(self._order.tags),
                 Description="Made by Stagefright",
                 **self._order.template,
             )
@@ -172,7 +172,3 @@ class ChangeSet:
         raise DeploymentFailed(
             f"The stack {self._order.stack} could not be {self._verb}: CloudFormation cannot make the change set: {reason}"
         )
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from stagefright.errors import AccountRefused
 from stagefright.ledger.ledger import Ledger, Line
 from stagefright.targets.account import Account
-from stagefright.targets.run import TAG_PREFIX, Run
+from stagefright.targets.run import TAG_PREFIX, Run, tag_list
 
 RUN_METADATA, STACK_METADATA = "stagefright-run", "stagefright-stack"
 """Say on the object itself who used it last, since looking at tags would be another call."""
@@ -110,7 +110,7 @@ class CodeBucket:
         strike = self._ledger.note("code_bucket", self.name)
         self._create()
         s3 = self._account.client("s3")
-        tags = [{"Key": key, "Value": value} for key, value in self._tags.items() if _is_lasting(key)]
+        tags = tag_list({key: value for key, value in self._tags.items() if _is_lasting(key)})
         s3.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": tags})
         s3.put_public_access_block(Bucket=self.name, PublicAccessBlockConfiguration=_NOTHING_PUBLIC)
         s3.put_bucket_encryption(Bucket=self.name, ServerSideEncryptionConfiguration=_ENCRYPTED)
