@@ -14,6 +14,7 @@ from stagefright.ledger.kinds import Fate, kind_named
 from stagefright.ledger.reading import Entry
 from stagefright.settings import load_settings
 from stagefright.targets import opening
+from stagefright.targets.deploying import code_bucket
 from stagefright.targets.deploying.change_sets import ChangeSet, new_token
 from stagefright.targets.deploying.code_bucket import bucket_name
 from stagefright.targets.deploying.deployer import Deployer
@@ -403,6 +404,24 @@ class TestCode:
         assert {key.partition("/")[0] for key in keys_in_bucket(greeter)} == {"code", "templates"}
         greeter.remove()
         assert keys_in_bucket(greeter) == set()
+
+    def test_code_that_goes_while_it_is_made_ours_is_sent_again(self, greeter, monkeypatch):
+        """The stage that used it before is removed at that moment."""
+        greeter.open(keep=True).close()
+        [key] = [one for one in keys_in_bucket(greeter) if one.startswith("code/")]
+        s3, native = greeter.way.client("s3"), code_bucket._users_of
+
+        def goes(client, bucket, asked):
+            users = native(client, bucket, asked)
+            s3.delete_object(Bucket=bucket, Key=key)
+            return users
+
+        monkeypatch.setattr(code_bucket, "_users_of", goes)
+        greeter.name, greeter.stack = f"{greeter.name}-two", f"{greeter.stack}-two"
+        greeter.deploy()
+        monkeypatch.undo()
+        assert key in keys_in_bucket(greeter)
+        greeter.remove()
 
     def test_code_that_another_stage_uses_by_now_stays(self, greeter, emulator, tmp_path):
         """Two stages of the same commit share it."""

@@ -77,14 +77,27 @@ class CodeBucket:
         s3 = self._account.client("s3")
         user = {RUN_METADATA: self._run.id, STACK_METADATA: self._stack}
         mine: dict[str, Any] = {"Metadata": user, "Tagging": urlencode(self._tags)}
-        if _users_of(s3, self.name, key) is None:
+        if _users_of(s3, self.name, key) is None or not self._is_taken_over(s3, key, mine):
             s3.put_object(Bucket=self.name, Key=key, Body=content(), **mine)
             self.sent.append(key)
-        else:
-            # It stays where it is; a copy onto itself is the way to change whose it is.
-            source = {"Bucket": self.name, "Key": key}
-            replaced = {"MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE"}
+
+    def _is_taken_over(self, s3: Any, key: str, mine: Mapping[str, Any]) -> bool:
+        """
+        Change whose an object is that is there already, and need not be sent; false if it went just now, with the stack that used it.
+
+        A copy onto itself is the way to do that.
+        """
+        from botocore.exceptions import ClientError
+
+        source = {"Bucket": self.name, "Key": key}
+        replaced = {"MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE"}
+        try:
             s3.copy_object(Bucket=self.name, Key=key, CopySource=source, **replaced, **mine)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _ABSENT:
+                return False
+            raise
+        return True
 
     # -- the bucket itself -------------------------------------------------------------------------------------------
 
