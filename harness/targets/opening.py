@@ -16,6 +16,7 @@ from stagefright.settings import Settings
 from stagefright.shared.tenancy import Tenancy, move_in, move_out
 from stagefright.targets.account import EMULATOR_KEY, Account
 from stagefright.targets.deployed_stage import DeployedStage
+from stagefright.targets.deploying.change_sets import run_behind
 from stagefright.targets.deploying.deployer import CREATED, Deployer, StageDeployer
 from stagefright.targets.deploying.parts import Part, parts_of
 from stagefright.targets.deploying.stack_events import Progress, silent
@@ -77,6 +78,13 @@ def open_deployed(
 def is_there(name: str, settings: Settings, account: Account) -> bool:
     """Whether a stage has its stacks, in whatever state."""
     return all(described(account, part.stack) is not None for part in parts_of(name, settings))
+
+
+def runs_behind(name: str, settings: Settings, account: Account) -> list[str]:
+    """The runs that deployed the stage's stacks, as far as their tags say so."""
+    found = (described(account, part.stack) for part in parts_of(name, settings))
+    runs = (run_behind(account, one) for one in found if one is not None)
+    return sorted({run for run in runs if run is not None})
 
 
 def _refuse_to_overwrite(name: str, settings: Settings, account: Account) -> None:
