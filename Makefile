@@ -1,6 +1,7 @@
 # make demo   a fresh machine with Python 3.11+ to a rehearsed system
 # make test   the project's own tests, then the scenarios
 # make check  lint, formatting, types, direction of imports (what CI runs, together with `make test`)
+# make scenarios-docker, scenarios-aws  the scenarios on MiniStack, in a container and as AWS
 # make conformance  AWS's rules with their tests, counted, and docs/semantics.md written from them
 # make fix    repair what the linter can
 # make bench  the table of measured comparisons (docs: benchmarks/README.md)
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup check test conformance fix scenarios demo bench typed
+.PHONY: setup check test conformance fix scenarios scenarios-docker scenarios-aws demo bench typed
 
 setup: $(VENV)/.installed
 
@@ -47,6 +48,13 @@ fix: setup
 
 scenarios: setup
 	$(BIN)/pytest scenarios --stage=my-feature
+
+# The scenarios on stages outside the process; -rs is the table of what was skipped there, and why.
+scenarios-docker: setup build/ministack/bin/ministack
+	$(BIN)/python tests/deployed/scenarios.py docker
+
+scenarios-aws: setup build/ministack/bin/ministack
+	$(BIN)/python tests/deployed/scenarios.py ministack
 
 demo: setup
 	$(BIN)/pytest scenarios --stage=my-feature

@@ -28,6 +28,7 @@ class Account:
         profile: str | None = None,
         endpoint_url: str | None = None,
         access_key: str = EMULATOR_KEY,
+        inside_url: str | None = None,
     ) -> None:
         if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
             raise UsageError(
@@ -36,6 +37,8 @@ class Account:
         self.region = region
         self.profile = profile
         self.endpoint_url = endpoint_url and endpoint_url.rstrip("/")
+        self.inside_url = inside_url or self.endpoint_url or ""
+        """Where an emulator answers the functions that run in it."""
         self._access_key = access_key
         self._clients: dict[str, Any] = {}
         self._session: Any = None

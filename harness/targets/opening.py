@@ -25,10 +25,25 @@ from stagefright.targets.stack import REVIEWED, Stack, as_one, described, read_s
 from stagefright.targets.stack_states import check_state
 
 
-def account_of(settings: Settings, *, endpoint_url: str | None = None, access_key: str = EMULATOR_KEY) -> Account:
-    """The account that the settings lead to, and that lets us in; with an `endpoint_url`, the emulator that answers there."""
-    url = endpoint_url or settings.endpoint_url
-    account = Account(region=settings.region, profile=settings.profile, endpoint_url=url, access_key=access_key)
+def account_of(
+    settings: Settings,
+    *,
+    endpoint_url: str | None = None,
+    access_key: str = EMULATOR_KEY,
+    inside_url: str | None = None,
+) -> Account:
+    """
+    The account that the settings lead to, and that lets us in; with an `endpoint_url`, the emulator that answers there.
+
+    `inside_url` is where it answers its own functions, if that is elsewhere.
+    """
+    account = Account(
+        region=settings.region,
+        profile=settings.profile,
+        endpoint_url=endpoint_url or settings.endpoint_url,
+        access_key=access_key,
+        inside_url=inside_url,
+    )
     account.check(settings.accounts)
     return account
 

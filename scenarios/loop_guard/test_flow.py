@@ -15,6 +15,7 @@ ORIGINS = {"invoke": "InvokeFunction", "sns": "TopicFunction", "eventbridge": "B
 BATCHES = {"sqs": "QueueByRecordFunction", "kinesis": "StreamByRecordFunction", "dynamodb": "TableByRecordFunction"}
 
 
+@pytest.mark.only_on("local", reason="emulators call a function's error by other names")
 @pytest.mark.parametrize(("name", "function"), ORIGINS.items(), ids=ORIGINS)
 def test_an_event_that_has_come_too_far_is_refused(stage, event, function, name):
     """The eleventh call of a chain fails, and says why."""
@@ -43,6 +44,7 @@ def test_counted_by_event_nothing_is_refused(stage, event, function, name):
     assert result.payload is None
 
 
+@pytest.mark.only_on("local", reason="elsewhere nobody can look into a queue that a function works off")
 def test_a_message_carries_its_count(stage, event, listen):
     """On a queue it is a message attribute."""
     sent = listen.sqs("QueueByRecord")

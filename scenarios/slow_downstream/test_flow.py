@@ -13,10 +13,11 @@ import pytest
 
 from stagefright.chaos.checks import no_retry_storm
 
+pytestmark = pytest.mark.only_on("local", reason="deployed, the functions need their packages: sam build")
+
 WAYS = ("naive", "patient", "guarded")
 
 
-@pytest.mark.only_on("local", reason="the SDK calls of a function are seen there only")
 @pytest.mark.parametrize("way", WAYS)
 def test_the_carriers_price_is_given(checkout, journal, way):
     """Two kilograms at 250 Rappen, for one call."""

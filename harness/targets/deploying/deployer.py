@@ -138,7 +138,11 @@ class Deployer:
         if not self.account.is_emulator:
             return as_it_is
         return Expansion(
-            self.account.id, self.account.region, self.stack, self.part.parameters(self.settings.parameters)
+            self.account.id,
+            self.account.region,
+            self.stack,
+            self.part.parameters(self.settings.parameters),
+            inside_url=self.account.inside_url,
         )
 
     def _renewed(self, tags: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from stagefright.targets.deploying.emulated_urls import with_own_urls
 from stagefright.targets.deploying.http_api_bodies import written_out
 from stagefright.templates import for_each
 from stagefright.templates.parameters import parameter_values, pseudo_parameters
@@ -23,10 +24,12 @@ class Expansion:
     region: str
     stack_name: str
     parameters: Mapping[str, str]
+    inside_url: str
+    """Where the emulator answers its own functions."""
 
     def __call__(self, document: dict[str, Any], file: Path) -> dict[str, Any]:
         """The template in plain CloudFormation."""
-        return written_out(self._expanded(document, file))
+        return with_own_urls(written_out(self._expanded(document, file)), self.inside_url)
 
     def _expanded(self, document: dict[str, Any], file: Path) -> dict[str, Any]:
         wanted = transforms(document)

@@ -53,8 +53,17 @@ KIND = "container"
 class Emulator:
     """An AWS emulator that answers at `endpoint_url`."""
 
-    def __init__(self, endpoint_url: str, *, container: str | None = None, removal: _Removal | None = None) -> None:
+    def __init__(
+        self,
+        endpoint_url: str,
+        *,
+        container: str | None = None,
+        removal: _Removal | None = None,
+        inside_url: str | None = None,
+    ) -> None:
         self.endpoint_url = endpoint_url
+        self.inside_url = inside_url or endpoint_url
+        """Where it answers the functions that run in it."""
         self.container = container
         """The name of its container; None if it is not this run's."""
         self._removal = removal
@@ -147,7 +156,7 @@ def _start(engine: Engine, settings: Settings, run: Run, stage: str, image: str,
     if container is None:
         removal.is_not_ours()
         return _join(engine, name, port, run)
-    return Emulator(endpoint_url, container=name, removal=removal)
+    return Emulator(endpoint_url, container=name, removal=removal, inside_url=_inside(port))
 
 
 def _create(engine: Engine, name: str, image: Any, options: dict[str, Any]) -> Any:
@@ -197,7 +206,12 @@ def _join(engine: Engine, name: str, port: int, run: Run) -> Emulator:
             f"The container {name}, which another worker of the run had made, is gone; that worker's error says why."
         ) from None
     engine.close()
-    return Emulator(endpoint_url, container=name)
+    return Emulator(endpoint_url, container=name, inside_url=_inside(port))
+
+
+def _inside(port: int) -> str:
+    """Functions run in the emulator's own container, where its port is not the published one."""
+    return f"http://127.0.0.1:{port}"
 
 
 def _wait_for(engine: Engine, name: str) -> Any:

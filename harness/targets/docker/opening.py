@@ -53,6 +53,8 @@ def _deploy(
     progress: Progress,
 ) -> DeployedStage:
     key = access_key_of(worker)
-    account = opening.account_of(settings, endpoint_url=emulator.endpoint_url, access_key=key)
+    account = opening.account_of(
+        settings, endpoint_url=emulator.endpoint_url, access_key=key, inside_url=emulator.inside_url
+    )
     check_accounts(account, worker)
     return opening.open_deployed(name, settings, run=run, account=account, keep=keep, progress=progress)

@@ -38,7 +38,7 @@ def function(system):
         ("Worker", ThrottledConcurrency(), function),
         ("Worker", Drop(), function),
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
 def test_it_strikes_while_the_block_lasts_and_not_after_it(system, name, fault, make):
     """What is sent afterwards arrives once, at once, whole and in order; and there is no other record of the fault."""

@@ -19,7 +19,7 @@ def expanded(tmp_path, text, **parameters):
     for resource in document["Resources"].values():
         if isinstance(resource, dict) and resource["Type"].startswith("AWS::Serverless::"):
             resource.setdefault("Properties", {})["CodeUri"] = "s3://bucket/key.zip"
-    return Expansion("123456789012", "eu-west-1", "shop-t", parameters)(document, file)
+    return Expansion("123456789012", "eu-west-1", "shop-t", parameters, "http://127.0.0.1:4566")(document, file)
 
 
 def test_plain_cloudformation_stays_as_it_is(tmp_path):

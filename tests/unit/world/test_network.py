@@ -374,7 +374,7 @@ class TestGuard:
         thread.join()
         server.server_close()
 
-    def test_allowed_hosts_are_let_through(self, systems, monkeypatch):
+    def test_allowed_hosts_are_let_through(self, monkeypatch, systems):
         """By name, and by the addresses that the name stands for."""
         reached = []
         monkeypatch.setattr(

@@ -1,0 +1,132 @@
+"""A deployed stage under pytest: made once per run, shared by its workers, taken away by the controller; and the verbs of the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from stagefright.fixtures import cli
+
+TEMPLATE = "Resources: {Jobs: {Type: AWS::SQS::Queue}, Notes: {Type: AWS::SNS::Topic}}"
+
+TESTS = """
+    import pytest
+
+    @pytest.mark.parametrize("n", range(6))
+    def test_it(stage, listen, n):
+        notes = listen.sns("Notes")
+        stage.client("sns").publish(TopicArn=stage.arn("Notes"), Message=f"from test {n}")
+        assert notes.expect(message=f"from test {n}", within="60s").message == f"from test {n}"
+"""
+
+
+@pytest.fixture
+def project(pytester, ministack, monkeypatch):
+    """A project whose stage lives in MiniStack."""
+    pytester.makefile(".yaml", template=TEMPLATE)
+    pytester.makepyprojecttoml(
+        f"""
+        [tool.stagefright]
+        target = "aws"
+        service = "once"
+        endpoint_url = "{ministack.endpoint_url}"
+        quiet = "1s"
+        [tool.pytest.ini_options]
+        """
+    )
+    pytester.makepyfile(test_it=TESTS)
+    monkeypatch.chdir(pytester.path)
+    return pytester
+
+
+@pytest.fixture
+def stacks(ministack):
+    """The states of the stack of a stage, by name."""
+
+    def stacks():
+        found = ministack.client("cloudformation").list_stacks()["StackSummaries"]
+        return {one["StackName"]: one["StackStatus"] for one in found if one["StackStatus"] != "DELETE_COMPLETE"}
+
+    return stacks
+
+
+def run(project, *arguments):
+    return project.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, timeout=180)
+
+
+def test_the_workers_of_a_run_share_one_stack(project, stacks):
+    """It is there while they run, and gone afterwards; so is the ledger."""
+    result = run(project, "-n", "2", "--stage=workers")
+
+    result.assert_outcomes(passed=6)
+    assert "once-workers" not in stacks()
+    assert not list(project.path.glob(".stagefright/ledger/*.jsonl"))
+
+
+def test_a_stage_can_be_kept(project, stacks):
+    """The next run attaches to it, and leaves it alone; `stagefright down` removes it."""
+    kept = run(project, "--stage=kept", "--keep-stage", "-k", "it[0]")
+    kept.assert_outcomes(passed=1)
+    kept.stdout.fnmatch_lines(["*stage kept is kept: its stack stays*"])
+    assert stacks()["once-kept"] == "CREATE_COMPLETE"
+
+    again = run(project, "--stage=kept", "-k", "it[0]")
+    again.assert_outcomes(passed=1)
+    assert "creating the stack" not in again.stdout.str()
+    assert "once-kept" in stacks()
+
+    assert cli.main(["down", "--stage", "kept"]) == 0
+    assert "once-kept" not in stacks()
+
+
+def test_a_stack_that_cannot_be_made_ends_the_run_with_its_reason(project):
+    """No traceback of ours; the failed resource and its reason are named."""
+    bad = {"Resources": {"Fn": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"ZipFile": "x"}}}}}
+    (project.path / "template.yaml").write_text(json.dumps(bad))
+
+    result = run(project, "--stage=bad")
+
+    assert result.ret != 0
+    text = result.stdout.str() + result.stderr.str()
+    assert "Traceback" not in text
+    assert "once-bad" in text
+
+
+class TestVerbs:
+    """`stagefright up`, `status` and `down`."""
+
+    def test_a_stage_goes_up_and_down(self, project, stacks, capsys):
+        """Each says what it did; a second time does no harm."""
+        assert cli.main(["up", "--stage", "verbs"]) == 0
+        assert "Stage verbs is up on aws: stack once-verbs, 2 resources." in capsys.readouterr().out
+        assert cli.main(["up", "--stage", "verbs"]) == 0
+        assert cli.main(["status", "--stage", "verbs"]) == 0
+        assert "stack once-verbs is CREATE_COMPLETE" in capsys.readouterr().out
+
+        assert cli.main(["down", "--stage", "verbs"]) == 0
+        assert "once-verbs" not in stacks()
+        assert cli.main(["down", "--stage", "verbs"]) == 0
+        assert cli.main(["status", "--stage", "verbs"]) == 0
+        out = capsys.readouterr().out
+        assert "There was no stage verbs." in out
+        assert "there is no stack once-verbs" in out
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["up", "--stage", "x", "--target", "local"], "A local stage lives in a run of pytest and ends with it"),
+            (["up", "--stage", "No!"], "A stage cannot be called 'No!'"),
+            (["up", "--stage", "prod"], "protected"),
+            (
+                ["status", "--stage", "x", "--endpoint-url", "http://127.0.0.1:9"],
+                "nothing answers at http://127.0.0.1:9",
+            ),
+        ],
+    )
+    @pytest.mark.usefixtures("project")
+    def test_what_cannot_be_done_is_said(self, capsys, arguments, message):
+        """One line, exit code 2."""
+        assert cli.main(arguments) == 2
+        assert message in capsys.readouterr().err
