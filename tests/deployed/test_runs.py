@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from stagefright.fixtures.deployed import DeployedStages
+from stagefright.fixtures.stage import Deployment
 from stagefright.ledger import files
 
 TESTS = """
@@ -34,6 +38,23 @@ def project(pytester, account, monkeypatch):
     pytester.makepyprojecttoml(f"[tool.stagefright]\n{settings}\n")
     pytester.makepyfile(TESTS)
     return pytester
+
+
+def test_a_stage_that_could_not_be_stood_up_is_not_tried_again_for_each_test(monkeypatch):
+    """A deployment takes minutes; the next test is told what the first was."""
+    tried = []
+
+    def fail(_self, settings):
+        tried.append(settings.target)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(DeployedStages, "open", fail)
+    settings = SimpleNamespace(directory=Path("/project"), target="aws")
+    deployment = Deployment(SimpleNamespace(settings_of=lambda _: settings, id="run"), print)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            deployment.stage(None)
+    assert tried == ["aws"]
 
 
 def test_workers_share_one_stage_which_the_controller_removes(project, account):
