@@ -14,6 +14,7 @@ from stagefright.chaos.local import flag_name
 from stagefright.chaos.runtime import FUNCTION_VARIABLE, NAME_VARIABLES, STAGE_VARIABLE, parameter_name
 from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import UsageError
+from stagefright.targets.run import tag_list
 
 ROOT = "/stagefright/"
 """Under which a flag lies that no function's variable names; nobody else writes there."""
@@ -219,8 +220,7 @@ class Leases:
 
     def _tags(self) -> dict[str, Any]:
         assert self._deployed is not None
-        tags = self._deployed.run.tags(self._stage.name)
-        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+        return {"Tags": tag_list(self._deployed.run.tags(self._stage.name))}
 
     def _value(self, name: str) -> str:
         return str(self._ssm().get_parameter(Name=name)["Parameter"]["Value"])

@@ -1,5 +1,4 @@
-"""
-Safety: what chaos must not touch, and how much it may hurt at once. What ends it early is in `stop.py`."""
+"""Safety: what chaos must not touch, and how much it may hurt at once. What ends it early is in `stop.py`."""
 
 from __future__ import annotations
 

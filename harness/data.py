@@ -25,6 +25,7 @@ from stagefright.ledger.undo import objects, parameters, secrets
 from stagefright.ledger.undo.answers import found, is_refusal
 from stagefright.ledger.values import fingerprint
 from stagefright.naming import name_of
+from stagefright.targets.run import tag_list
 from stagefright.wording import plural
 
 
@@ -280,7 +281,7 @@ class Data:
         """The tags of something new on a stage that others may find: `Tags=[...]`."""
         run = getattr(self._stage, "run", None)
         tags = {} if run is None else run.tags(self._stage.name)
-        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
+        return {"Tags": tag_list(tags)} if tags else {}
 
     def _check_type(self, name: str, act: str, *types: str) -> None:
         """Refuse a resource of the template that is none of these; AWS would only say that there is no queue of that name."""

@@ -10,6 +10,10 @@ from typing import Any
 from stagefright.errors import UsageError
 from stagefright.functions import payloads
 
+FUNCTION_TYPE = "AWS::Lambda::Function"
+INVOCABLE_TYPES = (FUNCTION_TYPE, "AWS::Lambda::Alias", "AWS::Lambda::Version")
+"""What can be invoked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:

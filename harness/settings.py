@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 
 TARGETS = ("local", "docker", "aws")
-"""Where a stage may live. This version opens the first only, and says so when another is asked for."""
+"""Where a stage may live: in this process, in an emulator, in an account."""
 
 PROBABILITIES = ("duplicate_probability", "reorder_probability")
 """What `at_least_once` sets: a number for all resources, or a table of logical id (or pattern) = number."""
@@ -397,6 +397,16 @@ def load_settings(
         _Layer(override_origin, {k: v for k, v in overrides.items() if v is not None}, directory),
     ]
     return _merge(layers, project)
+
+
+def option_of(key: str) -> str:
+    """
+    How a verb of the command line spells the option for a setting.
+
+    >>> option_of("endpoint_url")
+    '--endpoint-url'
+    """
+    return f"--{key.replace('_', '-')}"
 
 
 def check_stage_name(name: str) -> str:

@@ -26,7 +26,7 @@ from stagefright.flow import Flow, record_of
 from stagefright.functions.executor import Arrival
 from stagefright.functions.performance import Instrument
 from stagefright.http_session import StageSession
-from stagefright.invoking import Invocation, event_bytes, read_invocation
+from stagefright.invoking import FUNCTION_TYPE, INVOCABLE_TYPES, Invocation, event_bytes, read_invocation
 from stagefright.journal import Journal
 from stagefright.outputs import Outputs
 from stagefright.services.lambda_limits import ACCOUNT_CONCURRENCY
@@ -47,9 +47,6 @@ T = TypeVar("T")
 
 SERVE_UNTIL_S = 30.0
 """How long `serve` waits for its condition, in real time, unless told."""
-
-FUNCTION_TYPE = "AWS::Lambda::Function"
-INVOCABLE_TYPES = (FUNCTION_TYPE, "AWS::Lambda::Alias", "AWS::Lambda::Version")
 
 
 class Stage:
@@ -371,9 +368,9 @@ def open_stage(
     Args:
         settings: where everything is set already; else they are read from `pyproject.toml` at or above `directory`
             (default: the current one), and `overrides` (`template=`, `parameters=`, ...) come on top.
-        copy: tells apart the processes of one run that each have the stage for themselves, such as the workers of pytest-xdist.
+        copy: tells apart the processes of one run that each have a local stage for themselves, such as the workers of pytest-xdist.
 
-    Raises `SettingsError` and `TemplateError`.
+    Raises `SettingsError` and `TemplateError`; on the targets `docker` and `aws` also `TargetError`.
     """
     if settings is None:
         settings = load_settings(Path(directory or Path.cwd()), name, _as_text(overrides), os.environ)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
+
+from stagefright.targets.run import iso
 
 
 class Whose(Protocol):
@@ -79,11 +81,6 @@ def failure_of(error: Exception) -> str:
     """One line that says why a thing could not be undone."""
     first = (str(error) or type(error).__name__).splitlines()[0]
     return f"failed: {first}"
-
-
-def iso(when: float) -> str:
-    """Epoch seconds as people, and tags, write an instant."""
-    return datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def instant(text: str) -> float | None:

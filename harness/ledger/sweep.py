@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from stagefright.errors import HarnessError
 from stagefright.ledger import files
-from stagefright.ledger.findings import Finding, failure_of, iso
-from stagefright.ledger.kinds import Fate, Kind, State, kind_named
+from stagefright.ledger.findings import Finding, failure_of
+from stagefright.ledger.kinds import Clients, Fate, Kind, State, kind_named
 from stagefright.ledger.reading import Entry, Head, Unreadable, Written, read
 from stagefright.targets.account import Account
+from stagefright.targets.run import iso
 
 OpenAccount = Callable[[Head], Account]
 """The way to the account that a ledger's run used; a `UsageError` says why that one is not to be touched."""
@@ -82,6 +84,17 @@ class _Dead:
         if may_remove and not stands and not self.written.broken_lines:
             files.remove(self.written.path)
         self.file.close()
+
+
+class NoAccount:
+    """The way to the account of a thing that is in none, so that none has to answer, or be allowed, before it is undone."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def client(self, service: str) -> Any:
+        """There is nothing to ask."""
+        raise HarnessError(f"{self._entry} is in no account, and was looked for with {service}.")
 
 
 class Sweep:
@@ -184,12 +197,12 @@ class Sweep:
             return self._done(dead, entry, "forgotten", "would be forgotten"), False
         if entry.kind not in ELSEWHERE and (entry.run, entry.stage) in self._gone_containers:
             return self._done(dead, entry, "gone with its container", "goes with its container"), False
-        account = self._open_account(head)
+        account = NoAccount(entry) if entry.kind in ELSEWHERE else self._open_account(head)
         kind = kind_named(entry.kind)
         state = self._foreseen(entry, kind.look(entry, account))
         return self._settle(dead, entry, kind, account, state)
 
-    def _settle(self, dead: _Dead, entry: Entry, kind: Kind, account: Account, state: State) -> tuple[str, bool]:
+    def _settle(self, dead: _Dead, entry: Entry, kind: Kind, account: Clients, state: State) -> tuple[str, bool]:
         reason = f" ({state.reason})" if state.reason else ""
         if state.fate is Fate.CHANGED and not self._wish.is_forceful:
             return f"changed by somebody since{reason}: left alone; --changed brings it back", True

@@ -16,11 +16,12 @@ from stagefright.ledger.findings import Finding, Lease, failure_of, lease_of
 from stagefright.ledger.kinds import kind_named
 from stagefright.ledger.reading import Entry
 from stagefright.ledger.sweep import Wish
-from stagefright.ledger.undo.answers import RUN_TAG, tag_mapping
+from stagefright.ledger.undo.answers import tag_mapping
 from stagefright.targets.account import Account
-from stagefright.targets.run import TAG_PREFIX
+from stagefright.targets.run import RUN_TAG, STAGE_TAG, TAG_PREFIX
+from stagefright.targets.taps.ground import PREFIX
 
-NAME_PREFIX = "stagefright-"
+NAME_PREFIX = f"{PREFIX}-"
 """How the names begin of the queues and rules that listeners make."""
 
 STACK_TAG = "aws:cloudformation:stack-id"
@@ -66,11 +67,11 @@ def sweep_tagged(
 def _is_due(lease: Lease, thing: Tagged, wish: Wish, living: set[str]) -> bool:
     # Naming a run shortens no lease here: that it is dead, only the lock of its ledger could tell.
     is_over = lease.expires <= wish.now and lease.run not in living
-    return is_over and wish.wants(thing.tags[f"{TAG_PREFIX}stage"], lease.run) and not wish.is_forgetful
+    return is_over and wish.wants(thing.tags[STAGE_TAG], lease.run) and not wish.is_forgetful
 
 
 def _treat(account: Account, thing: Tagged, lease: Lease, wish: Wish) -> Finding:
-    stage, fate, is_trouble = thing.tags[f"{TAG_PREFIX}stage"], "would be deleted", False
+    stage, fate, is_trouble = thing.tags[STAGE_TAG], "would be deleted", False
     if wish.protects(stage):
         fate = "protected: left alone"
     elif wish.is_for_real:

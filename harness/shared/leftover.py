@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from stagefright.shared.declaration import SharedResource
-from stagefright.shared.postgresql import Server, run_sql, tags_in
+from stagefright.shared.postgresql import Server, drop_schema, run_sql, tags_in
 from stagefright.tasks import outside_the_world
 
 
@@ -41,12 +41,8 @@ class Leftover:
 
     def drop(self) -> None:
         """Drop the schema with all that is in it, and the user that was made for it."""
-        name = '"' + self._schema.replace('"', '""') + '"'
-        self._run(f"DROP SCHEMA IF EXISTS {name} CASCADE")
-        if self._resource.role and self._run("SELECT 1 FROM pg_roles WHERE rolname = :name", name=self._schema):
-            self._run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :name", name=self._schema)
-            self._run(f"DROP OWNED BY {name}")
-            self._run(f"DROP ROLE {name}")
+        with outside_the_world():
+            drop_schema(self._resource, self._connection, self._schema)
 
     def _run(self, sql: str, **values: str) -> Any:
         with outside_the_world():

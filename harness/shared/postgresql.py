@@ -1,8 +1,9 @@
 """
 A stage's part of a PostgreSQL server: a schema, and a user who sees nothing else.
 
-The schema's comment says whose it is. Whoever uses it holds an advisory lock on a connection of its own for as long as it lives, so a
-schema whose lock is free belongs to nobody who is still there, and is made anew.
+The schema's comment says whose it is. Whoever uses that of a local stage holds an advisory lock on a connection of its own for as long as it
+lives, so one whose lock is free belongs to nobody who is still there, and is made anew. That of a deployed stage outlives all processes, and
+goes with its stage alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from stagefright.errors import SettingsError, SharedResourceError
 from stagefright.shared.declaration import SharedResource
-from stagefright.targets.run import Run
+from stagefright.targets.run import RUN_TAG, STAGE_TAG, TAG_PREFIX, Run
 from stagefright.tasks import outside_the_world
 
 IDENTIFIER_BYTES_MAX = 63
@@ -28,6 +29,9 @@ IDENTIFIER_BYTES_MAX = 63
 
 MARK = "stagefright "
 """How the comment of a schema of ours begins; JSON with the run's tags follows."""
+
+STAYS = f"{TAG_PREFIX}stays"
+"""A tag in it, if it outlives processes, as that of a deployed stage does."""
 
 LOCK_TIMEOUT_S = 10
 """How long a statement of a stage waits for a lock: one function runs at a time here, so who holds it may be waiting for this very one."""
@@ -54,6 +58,8 @@ class PostgresqlSchema:
         self._password = hmac.digest(self._server.password.encode(), self.schema.encode(), "sha256").hex()[:32]
         self._kept: set[str] = set()
         self._strike: Strike = _nothing
+        self._is_made = False
+        self._is_found = False
 
     # -- what functions and tests need -------------------------------------------------------------------------------
 
@@ -114,11 +120,17 @@ class PostgresqlSchema:
         """
         Make the schema, and fill it as the settings say.
 
-        One that a dead run left is made anew. Raises `SharedResourceError` for one that somebody uses, or that is none of ours.
+        One that a dead run left is made anew. Raises `SharedResourceError` for one that somebody uses, that a deployed stage has, or that
+        is none of ours.
         """
         with outside_the_world():
             self._connection = self._server.connect()
             self._lock()
+            if self._is_of_the_deployed_stage():
+                raise SharedResourceError(
+                    f"{self.resource.name}: the schema {self.schema} is that of the deployed stage {self._stage!r}{self._told()}. Take that "
+                    "stage away (`stagefright down`; `stagefright sweep` if its run is dead), or choose another stage (--stage=NAME)."
+                )
             self._drop_leftover()
             self._write(directory, note)
             self._kept = self._tables_with_rows()
@@ -127,25 +139,23 @@ class PostgresqlSchema:
         """
         Make the schema of a stage that outlives this process, or use the one that it has.
 
-        Nobody holds its lock: any run of the stage may come and go.
+        Nobody holds its lock but while it is made: any run of the stage may come and go.
         """
         with outside_the_world():
             self._connection = self._server.connect()
-            tags = tags_in(self._server.comment_of(self.schema, self._connection))
-            if tags is not None and tags.get("stagefright:stage") == self._stage:
-                return
-            self._drop_leftover()
-            self._write(directory, note)
+            self._is_found = self._is_of_the_deployed_stage()
+            if not self._is_found:
+                self._lock()
+                self._drop_leftover()
+                self._write(directory, note, stays=True)
+                self._run_sql(f"SELECT pg_advisory_unlock({self._lock_key})")
 
     def drop_with_its_stage(self) -> None:
         """Drop the schema of a stage that is taken away, if there is one and it is ours."""
         with outside_the_world():
             self._connection = self._server.connect()
-            tags = tags_in(self._server.comment_of(self.schema, self._connection))
-        if tags is not None and tags.get("stagefright:stage") == self._stage:
-            self.close()
-        else:
-            self.leave()
+            self._is_found = self._is_of_the_deployed_stage()
+        self.close()
 
     def leave(self) -> None:
         """Let go of the schema, which stays with its stage."""
@@ -166,19 +176,26 @@ class PostgresqlSchema:
                 self._run_sql(f"TRUNCATE {names} RESTART IDENTITY")
 
     def close(self) -> None:
-        """Drop the schema with all that is in it, and its user."""
+        """Drop the schema with all that is in it, and its user; one that could not be had is not the stage's to drop."""
         if self._connection is None:
             return
         with outside_the_world():
             try:
-                self._end_transactions()
-                self._drop()
-                self._strike()
+                if self._is_made or self._is_found:
+                    self._drop()
+                    self._strike()
             finally:
                 self._connection.close()
                 self._connection = None
 
-    def _write(self, directory: Path, note: Note | None) -> None:
+    def give_up(self) -> None:
+        """Drop the schema if it was made here; one that was found stays as it was."""
+        if self._is_found:
+            self.leave()
+        else:
+            self.close()
+
+    def _write(self, directory: Path, note: Note | None, *, stays: bool = False) -> None:
         if note is not None:
             self._strike = note(
                 "schema",
@@ -187,53 +204,65 @@ class PostgresqlSchema:
                 url=self.resource.url,
                 url_variable=self.resource.url_variable,
             )
-        self._make()
+        self._make(stays=stays)
+        self._is_made = True
         self._fill(directory)
 
     # -- its parts ---------------------------------------------------------------------------------------------------
 
+    @property
+    def _lock_key(self) -> int:
+        return int.from_bytes(hashlib.sha256(self.schema.encode()).digest()[:8], "big", signed=True)
+
     def _lock(self) -> None:
-        key = int.from_bytes(hashlib.sha256(self.schema.encode()).digest()[:8], "big", signed=True)
-        if not self._run_sql(f"SELECT pg_try_advisory_lock({key})")[0][0]:
-            self._connection.close()
-            self._connection = None
+        if not self._run_sql(f"SELECT pg_try_advisory_lock({self._lock_key})")[0][0]:
             raise SharedResourceError(
-                f"{self.resource.name}: the schema {self.schema} of stage {self._stage!r} is in use"
-                f"{self._told(self._server.comment_of(self.schema))}. Wait for that run, or choose another stage (--stage=NAME)."
+                f"{self.resource.name}: the schema {self.schema} of stage {self._stage!r} is in use{self._told()}. Wait for that run, or "
+                "choose another stage (--stage=NAME)."
             )
 
-    @staticmethod
-    def _told(comment: str | None) -> str:
-        tags = tags_in(comment)
-        return f" by {tags.get('stagefright:owner')} (run {tags.get('stagefright:run')})" if tags else ""
+    def _tags(self) -> dict[str, str]:
+        """The tags of the schema that is there; none if there is none, or if it is not ours."""
+        return tags_in(self._server.comment_of(self.schema, self._connection)) or {}
+
+    def _is_of_the_deployed_stage(self) -> bool:
+        tags = self._tags()
+        return tags.get(STAGE_TAG) == self._stage and STAYS in tags
+
+    def _told(self) -> str:
+        tags = self._tags()
+        return f" by {tags.get(f'{TAG_PREFIX}owner')} (run {tags.get(RUN_TAG)})" if tags else ""
 
     def _drop_leftover(self) -> None:
         found = self._run_sql("SELECT oid FROM pg_namespace WHERE nspname = :name", name=self.schema)
         if not found:
             return
-        if tags_in(self._server.comment_of(self.schema, self._connection)) is None:
+        stage = self._tags().get(STAGE_TAG)
+        if stage != self._stage:
+            whose = "Stagefright did not make it" if stage is None else f"it is that of the stage {stage!r}"
             raise SharedResourceError(
-                f"{self.resource.name}: there is a schema {self.schema} on {self.host}, and Stagefright did not make it, so it is left "
+                f"{self.resource.name}: there is a schema {self.schema} on {self.host}, and {whose}, so it is left "
                 'alone. Choose another stage (--stage=NAME), or another name: schema = "..." in the settings.'
             )
         self._drop()
 
-    def _make(self) -> None:
+    def _make(self, *, stays: bool) -> None:
         """All at once or not at all, so that what a killed run leaves says whose it is."""
         self._run_sql("BEGIN")
         try:
-            self._make_parts()
+            self._make_parts(self._run.tags(self._stage) | ({STAYS: "true"} if stays else {}))
         except SharedResourceError:
             self._run_sql("ROLLBACK")
+            self._strike()
             raise
         self._run_sql("COMMIT")
 
-    def _make_parts(self) -> None:
+    def _make_parts(self, tags: Mapping[str, str]) -> None:
         schema, user = _quoted(self.schema), _quoted(self.user)
         if self.resource.role:
             self._make_role(user)
         self._run_sql(f"CREATE SCHEMA {schema}" + (f" AUTHORIZATION {user}" if self.resource.role else ""))
-        comment = MARK + json.dumps(self._run.tags(self._stage))
+        comment = MARK + json.dumps(tags)
         self._run_sql(f"COMMENT ON SCHEMA {schema} IS {_literal(comment)}")
 
     def _make_role(self, user: str) -> None:
@@ -246,14 +275,7 @@ class PostgresqlSchema:
         self._run_sql(f"ALTER ROLE {user} SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
 
     def _drop(self) -> None:
-        self._run_sql(f"DROP SCHEMA IF EXISTS {_quoted(self.schema)} CASCADE")
-        if self.resource.role and self._run_sql("SELECT 1 FROM pg_roles WHERE rolname = :name", name=self.user):
-            user = _quoted(self.user)
-            self._run_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :name", name=self.user
-            )
-            self._run_sql(f"DROP OWNED BY {user}")
-            self._run_sql(f"DROP ROLE {user}")
+        drop_schema(self.resource, self._connection, self.schema)
 
     def _fill(self, directory: Path) -> None:
         for name in self.resource.sql:
@@ -390,6 +412,32 @@ def run_sql(resource: SharedResource, connection: Any, sql: str, hint: str, valu
         raise SharedResourceError(
             f"{resource.name}: PostgreSQL refused `{head}`: {_said(error)}. {hint}".strip()
         ) from None
+
+
+def drop_schema(resource: SharedResource, connection: Any, schema: str) -> None:
+    """
+    Drop a schema with all that is in it, and the user who was made for it and has its name.
+
+    Both go or neither does: a user whom a killed process left behind would keep the stage from being made again.
+    """
+
+    def run(sql: str, **values: str) -> Any:
+        return run_sql(resource, connection, sql, "", values)
+
+    has_user = resource.role and run("SELECT 1 FROM pg_roles WHERE rolname = :name", name=schema)
+    if has_user:
+        # A transaction that one of its connections left open would hold the schema.
+        run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :name", name=schema)
+    run("BEGIN")
+    try:
+        run(f"DROP SCHEMA IF EXISTS {_quoted(schema)} CASCADE")
+        if has_user:
+            run(f"DROP OWNED BY {_quoted(schema)}")
+            run(f"DROP ROLE {_quoted(schema)}")
+    except SharedResourceError:
+        run("ROLLBACK")
+        raise
+    run("COMMIT")
 
 
 def _said(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from stagefright.settings import Settings
 from stagefright.shared.declaration import SharedResource
@@ -48,11 +48,18 @@ class Tenancy(Mapping[str, PostgresqlSchema]):
 
     def close(self) -> None:
         """Drop them all, the last first; one that cannot be dropped does not keep the others."""
+        self._end(PostgresqlSchema.close)
+
+    def give_up(self) -> None:
+        """Drop those that were made here, and leave those that were there before."""
+        self._end(PostgresqlSchema.give_up)
+
+    def _end(self, end: Callable[[PostgresqlSchema], None]) -> None:
         troubles: list[Exception] = []
         while self._parts:
             _, part = self._parts.popitem()
             try:
-                part.close()
+                end(part)
             except Exception as trouble:  # noqa: BLE001 - all are tried, then the first is raised
                 troubles.append(trouble)
         if troubles:
@@ -84,7 +91,7 @@ def move_in(
             enter = parts[name].join if stays else parts[name].create
             enter(settings.directory, note)
     except BaseException:
-        Tenancy(parts).close()
+        Tenancy(parts).give_up()
         raise
     return Tenancy(parts)
 

@@ -29,7 +29,7 @@ from stagefright.errors import (
 )
 from stagefright.flow import Flow, record_of
 from stagefright.http_session import StageSession
-from stagefright.invoking import Invocation, event_bytes, read_invocation
+from stagefright.invoking import FUNCTION_TYPE, INVOCABLE_TYPES, Invocation, event_bytes, read_invocation
 from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
 from stagefright.shared.tenancy import Tenancy
@@ -64,9 +64,6 @@ T = TypeVar("T")
 FIRST_PAUSE_S = 0.1
 PAUSE_MAX_S = 2.0
 """How long, in real time, it waits between two looks: at first, and at most; each pause is half as long again as the one before."""
-
-FUNCTION_TYPE = "AWS::Lambda::Function"
-INVOCABLE_TYPES = (FUNCTION_TYPE, "AWS::Lambda::Alias", "AWS::Lambda::Version")
 
 LOCAL_ONLY = {
     "deployed": "its resources are stage.resources.",

@@ -16,12 +16,13 @@ from stagefright.settings import Settings
 from stagefright.shared.tenancy import Tenancy, move_in, move_out
 from stagefright.targets.account import EMULATOR_KEY, Account
 from stagefright.targets.deployed_stage import DeployedStage
+from stagefright.targets.deploying.change_sets import run_behind
 from stagefright.targets.deploying.deployer import CREATED, Deployer, StageDeployer
 from stagefright.targets.deploying.parts import Part, parts_of
 from stagefright.targets.deploying.stack_events import Progress, silent
 from stagefright.targets.region import region_of
-from stagefright.targets.run import TAG_PREFIX, Run
-from stagefright.targets.stack import Stack, as_one, described, read_stack, tags_of
+from stagefright.targets.run import RUN_TAG, STAGE_TAG, Run
+from stagefright.targets.stack import REVIEWED, Stack, as_one, described, read_stack, tags_of
 from stagefright.targets.stack_states import check_state
 
 
@@ -71,11 +72,12 @@ def open_deployed(
     run, account = run or Run.begin(), account or account_of(settings)
     if is_there(name, settings, account):
         return attach(name, settings, run=run, account=account, copy=copy)
+    _refuse_to_overwrite(name, settings, account)
     with ExitStack() as undoing:
         ledger = ledger_of(name, settings, run=run, account=account)
         undoing.callback(ledger.close)
         shared = move_in(name, settings, copy=copy, run=run, note=ledger.note, stays=True)
-        undoing.callback(shared.close)
+        undoing.callback(shared.give_up)
         settings = replace(settings, parameters={**settings.parameters, **shared.parameters})
         deployer = deployer_of(name, settings, run=run, account=account, progress=progress, ledger=ledger)
         if deployer.deploy() == CREATED and not keep:
@@ -92,6 +94,27 @@ def open_deployed(
 def is_there(name: str, settings: Settings, account: Account) -> bool:
     """Whether a stage has its stacks, in whatever state."""
     return all(described(account, part.stack) is not None for part in parts_of(name, settings))
+
+
+def runs_behind(name: str, settings: Settings, account: Account) -> list[str]:
+    """The runs that deployed the stage's stacks, as far as their tags say so."""
+    found = (described(account, part.stack) for part in parts_of(name, settings))
+    runs = (run_behind(account, one) for one in found if one is not None)
+    return sorted({run for run in runs if run is not None})
+
+
+def _refuse_to_overwrite(name: str, settings: Settings, account: Account) -> None:
+    """Of several stacks some may be there: raise `TargetError` for one that is not the stage's, rather than bring it up to date."""
+    for part in parts_of(name, settings):
+        description = described(account, part.stack)
+        if description is None or description["StackStatus"] == REVIEWED:
+            continue
+        if tags_of(description).get(STAGE_TAG) != name:
+            raise TargetError(
+                f"Other stacks of the stage {name!r} are missing, and the stack {part.stack} ({account.region}) is there and was not "
+                f"deployed by Stagefright (it has no tag {STAGE_TAG}={name}), so it would have been overwritten. Deploy the others with "
+                "what made it, or choose another stage (--stage=NAME)."
+            )
 
 
 def attach(
@@ -171,11 +194,11 @@ def _is_to_go(name: str, part: Part, settings: Settings, account: Account, run: 
     tags = tags_of(description)
     # What a command deployed has no tags; that this run did it, the caller knows.
     is_by_command = run is not None and settings.deploy is not None
-    if run is not None and not is_by_command and tags.get(f"{TAG_PREFIX}run") != run.id:
+    if run is not None and not is_by_command and tags.get(RUN_TAG) != run.id:
         return False
-    if settings.remove is None and not is_by_command and tags.get(f"{TAG_PREFIX}stage") != name:
+    if settings.remove is None and not is_by_command and tags.get(STAGE_TAG) != name:
         raise TargetError(
-            f"The stack {part.stack} ({account.region}) was not deployed by Stagefright: it has no tag {TAG_PREFIX}stage={name}. It was left "
+            f"The stack {part.stack} ({account.region}) was not deployed by Stagefright: it has no tag {STAGE_TAG}={name}. It was left "
             f"alone. Remove it with what made it, or: aws cloudformation delete-stack --stack-name {part.stack} --region {account.region}"
         )
     return True

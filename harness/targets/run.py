@@ -7,12 +7,15 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stagefright.spans import Span, parse_span
 
 TAG_PREFIX = "stagefright:"
+
+RUN_TAG, STAGE_TAG = f"{TAG_PREFIX}run", f"{TAG_PREFIX}stage"
 
 LEASE: Span = "4h"
 """How long what a run makes is its own; after that, a sweep may take it for left over."""
@@ -46,6 +49,11 @@ class Run:
             "expires": iso(self.expires),
         }
         return {f"{TAG_PREFIX}{name}": value for name, value in values.items()}
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as most services take them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def iso(when: float) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stagefright.errors import SettingsError, TemplateError, nearest
-from stagefright.templates.artifacts import TEMPLATE, Artifact, artifacts_of
+from stagefright.templates.artifacts import TEMPLATE, ZIP, Artifact, artifacts_of
 from stagefright.templates.assets import Assets
 from stagefright.templates.include import Includer, included_sections
 from stagefright.templates.resolver import Resolver, Scope
@@ -60,7 +60,7 @@ class StackSource:
     """Where the project wants it, if it says so; then its template may name both."""
 
     def require_artifacts(self) -> None:
-        """Refuse, in one error, all that is named here or in nested templates and does not exist."""
+        """Refuse, in one error, all that is named here or in nested templates and does not exist, or cannot be sent as what it is."""
         missing = [*self._missing()]
         if missing:
             raise TemplateError("\n  ".join(missing), file=str(self.file))
@@ -69,6 +69,8 @@ class StackSource:
         for artifact in self.artifacts:
             if not artifact.path.exists():
                 yield f"{artifact.logical_id}: {self._explained(artifact)}"
+            elif artifact.packaging != ZIP and artifact.path.is_dir():
+                yield f"{artifact.logical_id}: {artifact.property} names {artifact.path}, which is a directory. {content_of(artifact.path)}"
         for stack in self.nested.values():
             yield from stack._missing()
 

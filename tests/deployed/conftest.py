@@ -62,7 +62,7 @@ class Account:
         return {parameter["Name"]: parameter["Value"] for page in pages for parameter in page["Parameters"]}
 
     def reset(self):
-        requests.post(f"{self.endpoint_url}/moto-api/reset", timeout=5)
+        requests.post(f"{self.endpoint_url}/moto-api/reset", timeout=60)
 
 
 @pytest.fixture(scope="session")
@@ -83,10 +83,11 @@ def server():
 
 
 def wait_for(account):
-    for _ in range(300):
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
         try:
             return account.reset()
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.1)
     raise AssertionError("the moto server did not come up")
 

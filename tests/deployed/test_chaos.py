@@ -442,7 +442,7 @@ class TestStopConditions:
         experiment = Experiment(
             title="It stops",
             stop_when=["high-errors", lambda: trip() if quiet_system.flags and not seen else None],
-            method=[Inject({"Worker": Failure("down")}, [Wait("30s")])],
+            method=[Inject({"Worker": Failure("down")}, [Wait("5m")])],
             rollbacks=[Settle()],
             expect=[retried("Worker")],
         )
@@ -450,7 +450,7 @@ class TestStopConditions:
         with pytest.raises(ExperimentFailed, match="too many") as failed:
             experiment.run(stage)
 
-        assert time.monotonic() - began < 29
+        assert time.monotonic() - began < 290
         assert "rollbacks" in str(failed.value)
 
 

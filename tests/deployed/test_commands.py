@@ -8,7 +8,10 @@ import sys
 import pytest
 
 from stagefright.errors import DeploymentFailed, SettingsError, TargetError
+from stagefright.settings import load_settings
 from stagefright.targets import opening
+from stagefright.targets.account import Account
+from stagefright.targets.deploying.commands import run_command
 
 TOOL = """
 import os, sys
@@ -52,6 +55,29 @@ def test_a_command_deploys_and_a_command_removes(shop):
     stage.close()
     assert f"remove {shop.stack} in us-east-1 at {shop.directory}" in shop.lines
     assert opening.described(shop.way, shop.stack) is None
+
+
+def test_a_command_goes_where_the_stage_is_and_nowhere_else(tmp_path, monkeypatch):
+    """Keys, roles and endpoints of the shell would lead it to another account than the one that was checked."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASOMEBODYELSES")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", "https://cloudformation.us-east-1.amazonaws.com")
+    settings = load_settings(tmp_path, "dev", {"target": "aws"}, {})
+
+    def seen(account):
+        lines = []
+        run_command("deploy", "env", settings, account, lines.append)
+        return dict(line.split("=", 1) for line in lines if line.startswith("AWS_"))
+
+    with_profile = seen(Account(region="eu-west-1", profile="sandbox"))
+    assert with_profile["AWS_PROFILE"] == "sandbox"
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} & set(with_profile)
+    in_emulator = seen(Account(region="eu-west-1", endpoint_url="http://127.0.0.1:4566"))
+    assert in_emulator["AWS_ACCESS_KEY_ID"] == "test"
+    assert in_emulator["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
+    assert "AWS_ENDPOINT_URL_CLOUDFORMATION" not in in_emulator
+    assert "AWS_SESSION_TOKEN" not in in_emulator
 
 
 def test_without_a_command_to_remove_cloudformation_removes(shop):

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import textwrap
+import time
+from dataclasses import replace
 
 import pytest
 
 from stagefright.errors import DeploymentFailed, StackNotReady, TargetError, TemplateError, UnsupportedOperation
+from stagefright.ledger.kinds import Fate, kind_named
+from stagefright.ledger.reading import Entry
 from stagefright.settings import load_settings
 from stagefright.targets import opening
+from stagefright.targets.deploying import code_bucket
+from stagefright.targets.deploying.change_sets import ChangeSet, new_token
 from stagefright.targets.deploying.code_bucket import bucket_name
+from stagefright.targets.deploying.deployer import Deployer
+from stagefright.targets.run import Run
+from stagefright.targets.stack import tags_of
 from stagefright.targets.stack_states import HEALTHY
 
 TEMPLATE = """
@@ -226,6 +235,46 @@ class TestFailures:
         system.remove()
         assert stack_of(system) is None
 
+    @pytest.mark.parametrize("moment", ["before it asks", "before it executes"])
+    def test_a_stack_that_another_run_makes_meanwhile_stays(self, ministack_system, monkeypatch, moment):
+        """Two runs find no stack and both set out to make it: the second fails, and does not take the first's away."""
+        shop = ministack_system
+        shop.write("template.yaml", TEMPLATE)
+        other = opening.deployer_of(shop.name, shop.settings(), run=Run.begin(), account=shop.way)
+        native = {"before it asks": Deployer._create, "before it executes": ChangeSet._is_worth_it}[moment]
+
+        def meanwhile(self, *given):
+            if getattr(self, "run", shop.run) is shop.run and not made:
+                made.append(True)
+                monkeypatch.setattr(*place, native)
+                other.deploy()
+            return native(self, *given)
+
+        made = []
+        place = (Deployer, "_create") if moment == "before it asks" else (ChangeSet, "_is_worth_it")
+        monkeypatch.setattr(*place, meanwhile)
+        with pytest.raises(Exception, match=r"(?i)exist|status|state"):
+            shop.open()
+        there = stack_of(shop)
+        assert there is not None
+        assert tags_of(there)["stagefright:run"] == other.deployers[0].run.id
+        assert there["StackStatus"] == "CREATE_COMPLETE"
+        other.remove()
+        other.close()
+
+    def test_a_sweep_knows_whose_a_stack_without_tags_is(self, ministack_system):
+        """On AWS a stack gets its tags when its change set is executed; a run that dies before leaves a stack that blocks the next."""
+        system, cloudformation = ministack_system, ministack_system.way.client("cloudformation")
+        given = {"StackName": system.stack, "ChangeSetName": new_token("dead"), "ChangeSetType": "CREATE"}
+        cloudformation.create_change_set(
+            TemplateBody=json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}), **given
+        )
+        kind, entry = kind_named("stack"), Entry(1, "stack", system.stack, system.name, time.time(), run="dead")
+        assert kind.look(replace(entry, run="another"), system.way).fate is Fate.FOREIGN
+        assert kind.look(entry, system.way).fate is Fate.DELETE
+        kind.undo(entry, system.way)
+        assert kind.look(entry, system.way).fate is Fate.AS_BEFORE
+
     def test_a_template_that_cloudformation_refuses(self, ministack_system):
         """Its own words, and no stack is left in review."""
         system = ministack_system
@@ -355,6 +404,24 @@ class TestCode:
         assert {key.partition("/")[0] for key in keys_in_bucket(greeter)} == {"code", "templates"}
         greeter.remove()
         assert keys_in_bucket(greeter) == set()
+
+    def test_code_that_goes_while_it_is_made_ours_is_sent_again(self, greeter, monkeypatch):
+        """The stage that used it before is removed at that moment."""
+        greeter.open(keep=True).close()
+        [key] = [one for one in keys_in_bucket(greeter) if one.startswith("code/")]
+        s3, native = greeter.way.client("s3"), code_bucket._users_of
+
+        def goes(client, bucket, asked):
+            users = native(client, bucket, asked)
+            s3.delete_object(Bucket=bucket, Key=key)
+            return users
+
+        monkeypatch.setattr(code_bucket, "_users_of", goes)
+        greeter.name, greeter.stack = f"{greeter.name}-two", f"{greeter.stack}-two"
+        greeter.deploy()
+        monkeypatch.undo()
+        assert key in keys_in_bucket(greeter)
+        greeter.remove()
 
     def test_code_that_another_stage_uses_by_now_stays(self, greeter, emulator, tmp_path):
         """Two stages of the same commit share it."""

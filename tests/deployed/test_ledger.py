@@ -14,14 +14,14 @@ from types import SimpleNamespace
 import pytest
 
 from stagefright.data import Data
-from stagefright.errors import UsageError
+from stagefright.errors import HarnessError, UsageError
 from stagefright.ledger import files
 from stagefright.ledger.kinds import Fate, State, kind_named, register
 from stagefright.ledger.leaks import LeakWatch
 from stagefright.ledger.ledger import Ledger
 from stagefright.ledger.sweep import Sweep, Wish
 from stagefright.ledger.tagged import sweep_tagged
-from stagefright.ledger.values import INLINE_BYTES_MAX
+from stagefright.ledger.values import INLINE_BYTES_MAX, fingerprint
 from stagefright.targets.account import Account
 from stagefright.targets.run import Run
 from tests.deployed.kill_runs import differences, snapshot
@@ -436,6 +436,26 @@ class TestSweep:
         assert differences(before, snapshot(way)) == []
         assert files.ledgers_of(tmp_path) == []
 
+    def test_for_a_container_no_account_is_asked(self, stage, tmp_path):
+        """Its emulator may never have been up, and the setting `accounts` is about accounts of AWS."""
+        seen = []
+        probe = SimpleNamespace(look=lambda entry, account: seen.append(account) or State(Fate.AS_BEFORE), undo=None)
+        real = kind_named("container")
+        register("container", lambda: probe)
+
+        def refuse(head):
+            raise UsageError("this account is not allowed")
+
+        try:
+            stage.ledger.note("container", "stagefright-my-feature-run1")
+            stage.die()
+            [finding] = Sweep(tmp_path, Wish(now=time.time() + DAY_S, is_for_real=True), refuse).run()
+        finally:
+            register("container", lambda: real)
+        assert finding.fate == "gone already"
+        with pytest.raises(HarnessError, match="is in no account"):
+            seen[0].client("s3")
+
     def test_what_was_in_a_container_goes_with_it(self, way, stage, sweep):
         """The emulator that it was in is not asked."""
 
@@ -641,15 +661,31 @@ class TestCommand:
         assert "  restored" in verb("--yes")
         assert "0 things left by dead runs." in verb("--yes")
 
-    def test_an_account_that_is_not_allowed(self, verb, way, dead, tmp_path):
+    def test_an_account_that_is_not_allowed(self, account, way, tmp_path, monkeypatch):
         """Nor is anything in it undone that a ledger has."""
         (tmp_path / "pyproject.toml").write_text('[tool.stagefright]\naccounts = ["999999999999"]\n')
-        before = snapshot(way)
+        # Where the SDK's own settings lead to the server, it is taken for AWS.
+        for name, value in account.variables.items():
+            monkeypatch.setenv(name, value)
+        ledger = Ledger(
+            tmp_path, run=Run.begin("dead1", lease=0), stage="my-feature", account=Account(region="us-east-1")
+        )
+        ledger.note("parameter", "/shop/new", wrote=fingerprint("1"))
+        way.client("ssm").put_parameter(Name="/shop/new", Value="1", Type="String")
+        ledger.close()
+        command = [sys.executable, "-m", "stagefright.fixtures.cli", "sweep", "--yes"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
 
-        told = verb("--yes", code=2)
+        assert done.returncode == 2
+        assert "failed: These credentials are for account" in done.stdout
+        assert "the setting `accounts` allows 999999999999" in done.stderr
+        assert way.client("ssm").get_parameter(Name="/shop/new")["Parameter"]["Value"] == "1"
 
-        assert "the setting `accounts` allows 999999999999" in told
-        assert differences(before, snapshot(way)) == []
+    def test_the_account_of_an_emulator_needs_no_leave(self, verb, way, dead, tmp_path):
+        """It is made up, so no run asked for it to be on the list; then neither does the sweep."""
+        (tmp_path / "pyproject.toml").write_text('[tool.stagefright]\naccounts = ["999999999999"]\n')
+
+        assert "  restored" in verb("--yes")
 
     def test_something_changed_since_ends_with_a_code(self, verb, way, dead):
         """So that a nightly job notices."""

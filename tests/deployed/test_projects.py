@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from stagefright.errors import DeploymentFailed, SettingsError, StagefrightWarning
+from stagefright.errors import DeploymentFailed, SettingsError, StagefrightWarning, TargetError, TemplateError
 from stagefright.targets import opening
-from stagefright.targets.stack import described
+from stagefright.targets.stack import described, read_stack
 
 APPS = Path(__file__).parents[1] / "apps"
 SAM = """
@@ -77,6 +77,21 @@ def assembly(ministack_system):
 
 def resource(kind, path, **properties):
     return {"Type": kind, "Properties": properties, "Metadata": {"aws:cdk:path": path}}
+
+
+def test_a_stack_that_others_made_is_not_overwritten_for_the_one_that_lacks(assembly):
+    """Of the two one is there, from `cdk deploy`, and runs somebody's code."""
+    cloudformation, theirs = assembly.way.client("cloudformation"), f"{assembly.stack}-Foundation"
+    cloudformation.create_stack(
+        StackName=theirs, TemplateBody=json.dumps({"Resources": {"Mine": {"Type": "AWS::SQS::Queue"}}})
+    )
+    try:
+        with pytest.raises(TargetError, match=rf"(?s)stack {theirs} .*not deployed by Stagefright.*--stage=NAME"):
+            assembly.open(stack="Shop")
+        assert [*read_stack(assembly.way, theirs).resources] == ["Mine"]
+        assert described(assembly.way, f"{assembly.stack}-Shop") is None
+    finally:
+        cloudformation.delete_stack(StackName=theirs)
 
 
 def test_several_stacks_of_cdk_are_one_stage(assembly):
@@ -162,6 +177,25 @@ class TestSamBuild:
         with pytest.warns(StagefrightWarning, match=r"names PyJWT\..*app\.py is newer than it\. Run `sam build` again"):
             stage = built.open()
         assert stage.invoke("Greet").payload == "newer"
+
+    def test_a_build_without_its_sources_is_deployed(self, built):
+        """As `sam deploy` does; where there is no build either, that is told."""
+        shutil.rmtree(built.directory / "src")
+        assert built.open().invoke("Greet").payload == "build"
+        shutil.rmtree(built.directory / ".aws-sam")
+        with pytest.raises(TemplateError, match=r"Greet: CodeUri names .*src, which does not exist"):
+            built.deploy()
+
+    def test_a_directory_where_a_file_is_meant(self, ministack_system):
+        """Before anything is sent."""
+        system = ministack_system
+        system.write(
+            "template.yaml",
+            "Resources: {Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: a, BodyS3Location: api}}}",
+        )
+        system.write("api/openapi.json", "{}")
+        with pytest.raises(TemplateError, match=r"Api: BodyS3Location names .*api, which is a directory"):
+            system.open()
 
     def test_without_a_build_the_sources_are_deployed_with_a_warning(self, built):
         """Only for packages that neither the runtime nor the directory has."""

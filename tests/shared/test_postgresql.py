@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from dataclasses import replace
 
@@ -10,6 +11,9 @@ import pytest
 from stagefright.errors import SettingsError, SharedResourceError
 from stagefright.ledger.kinds import Fate, kind_named
 from stagefright.ledger.reading import Entry
+from stagefright.settings import load_settings
+from stagefright.shared import postgresql
+from stagefright.shared.tenancy import move_in, move_out
 from stagefright.targets.run import Run
 
 TABLES = "CREATE TABLE orders (id int PRIMARY KEY, n bigint GENERATED ALWAYS AS IDENTITY); CREATE TABLE kinds (k text); INSERT INTO kinds VALUES ('a')"
@@ -108,9 +112,95 @@ class TestLife:
         assert len(one.schema) == len(two.schema) == 63
         assert one.schema != two.schema
 
+    def test_what_was_refused_is_not_dropped_on_the_way_out(self, part, ask, tmp_path):
+        """Giving a stage up that could not be had leaves the schema, and the user, of somebody else."""
+        ask("CREATE SCHEMA shop_one")
+        ask("CREATE TABLE shop_one.precious (id int)")
+        ask("CREATE ROLE shop_two")
+        try:
+            for stage, enter in itertools.product(("one", "two"), ("create", "join")):
+                mine = part(stage, create=False)
+                with pytest.raises(SharedResourceError):
+                    getattr(mine, enter)(tmp_path)
+                mine.close()
+            assert ask("SELECT count(*) FROM shop_one.precious") == [[0]]
+            assert roles(ask) == {"shop_two"}
+        finally:
+            ask("DROP SCHEMA shop_one CASCADE")
+            ask("DROP ROLE shop_two")
+
+    def test_the_schema_of_another_stage_is_left_alone(self, part, ask, tmp_path):
+        """Two stages whose settings give their schemas one name."""
+        part("one", schema="shop", create=False).join(tmp_path)
+
+        for enter in ("create", "join"):
+            two = part("two", schema="shop", create=False)
+            with pytest.raises(SharedResourceError, match="it is that of the stage 'one'"):
+                getattr(two, enter)(tmp_path)
+            two.close()
+        assert schemas(ask) == roles(ask) == {"shop"}
+
+    def test_a_user_without_a_schema_is_never_left(self, part, ask, sql, monkeypatch):
+        """Both go at once, so a process that is killed while it drops them does not block its stage for good."""
+        mine = part("one", sql=sql)
+        native = postgresql.run_sql
+
+        def dies(resource, connection, statement, *rest):
+            if statement.startswith("DROP ROLE"):
+                connection.close()
+                raise KeyboardInterrupt
+            return native(resource, connection, statement, *rest)
+
+        monkeypatch.setattr(postgresql, "run_sql", dies)
+        with pytest.raises(KeyboardInterrupt):
+            mine._drop()
+        monkeypatch.undo()
+        mine._connection = None
+
+        assert schemas(ask) == roles(ask) == {"shop_one"}
+        part("one", sql=sql)
+
 
 class TestStagesThatStay:
     """A deployed stage outlives the processes that test it."""
+
+    def test_a_local_run_does_not_take_it_for_a_leftover(self, part, ask, tmp_path, sql):
+        """Nobody holds its lock, and it is somebody's all the same."""
+        deployed = part(sql=sql, create=False)
+        deployed.join(tmp_path)
+        ask("INSERT INTO orders VALUES (1)", url=deployed.url)
+        deployed.leave()
+
+        local = part(sql=sql, create=False)
+        with pytest.raises(SharedResourceError, match=r"that of the deployed stage 'one' by .*`stagefright down`"):
+            local.create(tmp_path)
+        local.close()
+        assert ask("SELECT id FROM orders", url=deployed.url) == [[1]]
+        part(create=False).drop_with_its_stage()
+        assert schemas(ask) == roles(ask) == set()
+
+    def test_it_does_not_move_in_with_a_local_run(self, part, tmp_path):
+        """That run would drop it at its end."""
+        part()
+        with pytest.raises(SharedResourceError, match="is in use by"):
+            part(create=False).join(tmp_path)
+
+    def test_what_was_there_stays_when_another_server_cannot_be_had(self, ask, server_url, tmp_path):
+        """A stage has parts of two servers; the second is down, and the first holds data."""
+        here = {"kind": "postgresql", "url": server_url}
+        away = {"kind": "postgresql", "url": "postgresql://a@127.0.0.1:1/b"}
+        settings = {"service": "shop", "shared": {"Orders": here}}
+        first = move_in("one", load_settings(tmp_path, "one", settings, {}), stays=True)
+        ask("CREATE TABLE t (id int)", url=first["Orders"].url)
+        first.leave()
+        settings["shared"] = {"Orders": here, "Bills": away}
+        with pytest.raises(SharedResourceError, match="could not be reached"):
+            move_in("one", load_settings(tmp_path, "one", settings, {}), stays=True)
+        assert ask("SELECT count(*) FROM t", url=first["Orders"].url) == [[0]]
+
+        settings["shared"] = {"Orders": here}
+        move_out("one", load_settings(tmp_path, "one", settings, {}))
+        assert schemas(ask) == roles(ask) == set()
 
     def test_a_later_process_finds_what_the_first_made(self, part, ask, tmp_path, sql):
         """The same schema, the same password, the same data."""

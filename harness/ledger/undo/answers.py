@@ -7,11 +7,9 @@ from typing import Any, TypeVar
 
 from stagefright.ledger.kinds import Fate, State
 from stagefright.ledger.reading import Entry
-from stagefright.targets.run import TAG_PREFIX
+from stagefright.targets.run import RUN_TAG
 
 T = TypeVar("T")
-
-RUN_TAG = f"{TAG_PREFIX}run"
 
 SKEW_MAX_S = 300.0
 """How far the account's clock may be from ours, when a thing is asked whether it was made after its line was written."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
-from stagefright.ledger.undo.answers import RUN_TAG
 from stagefright.shared.declaration import SharedResource
 from stagefright.shared.leftover import Leftover
+from stagefright.targets.run import RUN_TAG
 
 
 class Schemas:

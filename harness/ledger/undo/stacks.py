@@ -7,11 +7,13 @@ from typing import Any, cast
 
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
-from stagefright.ledger.undo.answers import RUN_TAG, SKEW_MAX_S, found, owned
+from stagefright.ledger.undo.answers import SKEW_MAX_S, found, owned
 from stagefright.targets.account import Account
+from stagefright.targets.deploying.change_sets import change_sets_of, run_behind
 from stagefright.targets.deploying.code_bucket import RUN_METADATA, take_away_object
 from stagefright.targets.deploying.removal import remove_stack
-from stagefright.targets.stack import described, tags_of
+from stagefright.targets.run import RUN_TAG
+from stagefright.targets.stack import REVIEWED, described, tags_of
 
 ABSENT = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
 
@@ -26,7 +28,16 @@ class Stacks:
             return State(Fate.AS_BEFORE)
         if entry.detail.get("untagged"):
             return _made_by_command(entry, stack)
-        return owned(entry, tags_of(stack))
+        way = cast("Account", account)
+        run = run_behind(way, stack)
+        if (
+            run is None
+            and stack["StackStatus"] == REVIEWED
+            and not change_sets_of(way, stack)
+            and not _is_older(entry, stack)
+        ):
+            return State(Fate.DELETE)  # its change set went, and there was never anything else
+        return owned(entry, tags_of(stack) if run is None else {RUN_TAG: run})
 
     def undo(self, entry: Entry, account: Clients) -> None:
         """Delete it with what its resources left, and see it gone; by its id, so that a new one of that name is safe."""
@@ -40,9 +51,13 @@ def _made_by_command(entry: Entry, stack: Mapping[str, Any]) -> State:
     run = tags_of(stack).get(RUN_TAG)
     if run is not None and run != entry.run:
         return State(Fate.FOREIGN, f"it is of run {run}")
-    if stack["CreationTime"].timestamp() < entry.at - SKEW_MAX_S:
+    if _is_older(entry, stack):
         return State(Fate.FOREIGN, "it is older than the run")
     return State(Fate.DELETE)
+
+
+def _is_older(entry: Entry, stack: Mapping[str, Any]) -> bool:
+    return bool(stack["CreationTime"].timestamp() < entry.at - SKEW_MAX_S)
 
 
 class CodeObjects:

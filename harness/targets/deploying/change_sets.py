@@ -12,11 +12,16 @@ from typing import Any
 from stagefright.errors import DeploymentFailed
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow, in_words, pauses, silent
+from stagefright.targets.run import RUN_TAG, tag_list
+from stagefright.targets.stack import REVIEWED, tags_of
 
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 
 NO_CHANGE = ("didn't contain changes", "No updates are to be performed", "no changes")
 """How CloudFormation says that there is nothing to do."""
+
+NAME_PREFIX = "stagefright"
+"""How the names of our change sets begin."""
 
 _REFUSALS = ("ValidationError", "InsufficientCapabilitiesException", "LimitExceededException", "AlreadyExistsException")
 _DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
@@ -36,6 +41,42 @@ class Order:
     """The outputs that the stack is going to have for sure."""
     token: str
     """Names the change set; it tells this run's apart."""
+
+
+def new_token(run: str) -> str:
+    """
+    A name for a change set of a run.
+
+    It has the run in it, because a stack that is no more than a change set has no tags yet.
+    """
+    return f"{NAME_PREFIX}-{run}-{time.time_ns():x}"
+
+
+def run_behind(account: Account, description: Mapping[str, Any]) -> str | None:
+    """
+    The run that made a stack; None if none did, or nobody can tell.
+
+    Its tags say so; while it is no more than a change set, its name does.
+    """
+    tagged = tags_of(description).get(RUN_TAG)
+    if tagged is not None or description["StackStatus"] != REVIEWED:
+        return tagged
+    names = change_sets_of(account, description)
+    runs = {_run_in(name) for name in names}
+    return runs.pop() if len(runs) == 1 else None
+
+
+def _run_in(name: str) -> str | None:
+    prefix, _, rest = name.partition("-")
+    return rest.rpartition("-")[0] if prefix == NAME_PREFIX else None
+
+
+def change_sets_of(account: Account, description: Mapping[str, Any]) -> list[str]:
+    """The names of a stack's change sets."""
+    with account.explained(f"list the change sets of the stack {description['StackName']}"):
+        pages = account.client("cloudformation").get_paginator("list_change_sets")
+        found = [one for page in pages.paginate(StackName=description["StackName"]) for one in page["Summaries"]]
+    return [one["ChangeSetName"] for one in found if one["StackId"] == description["StackId"]]
 
 
 class ChangeSet:
@@ -84,7 +125,7 @@ class ChangeSet:
                 TemplateBody=json.dumps(template, indent=1),
                 Parameters=[one for one in self._order.parameters if "ParameterValue" in one],
                 Capabilities=list(CAPABILITIES),
-                Tags=_tag_list(self._order.tags),
+                Tags=tag_list(self._order.tags),
             )
             follow(self._account, said["StackId"], StackEvents(self._account, said["StackId"]), silent)
 
@@ -102,7 +143,7 @@ class ChangeSet:
                 ChangeSetType="CREATE" if self._order.is_new else "UPDATE",
                 Parameters=self._order.parameters,
                 Capabilities=list(CAPABILITIES),
-                Tags=_tag_list(self._order.tags),
+                Tags=tag_list(self._order.tags),
                 Description="Made by Stagefright",
                 **self._order.template,
             )
@@ -131,7 +172,3 @@ class ChangeSet:
         raise DeploymentFailed(
             f"The stack {self._order.stack} could not be {self._verb}: CloudFormation cannot make the change set: {reason}"
         )
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from stagefright.errors import AccountRefused
 from stagefright.ledger.ledger import Ledger, Line
 from stagefright.targets.account import Account
-from stagefright.targets.run import TAG_PREFIX, Run
+from stagefright.targets.run import TAG_PREFIX, Run, tag_list
 
 RUN_METADATA, STACK_METADATA = "stagefright-run", "stagefright-stack"
 """Say on the object itself who used it last, since looking at tags would be another call."""
@@ -77,14 +77,27 @@ class CodeBucket:
         s3 = self._account.client("s3")
         user = {RUN_METADATA: self._run.id, STACK_METADATA: self._stack}
         mine: dict[str, Any] = {"Metadata": user, "Tagging": urlencode(self._tags)}
-        if _users_of(s3, self.name, key) is None:
+        if _users_of(s3, self.name, key) is None or not self._is_taken_over(s3, key, mine):
             s3.put_object(Bucket=self.name, Key=key, Body=content(), **mine)
             self.sent.append(key)
-        else:
-            # It stays where it is; a copy onto itself is the way to change whose it is.
-            source = {"Bucket": self.name, "Key": key}
-            replaced = {"MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE"}
+
+    def _is_taken_over(self, s3: Any, key: str, mine: Mapping[str, Any]) -> bool:
+        """
+        Change whose an object is that is there already, and need not be sent; false if it went just now, with the stack that used it.
+
+        A copy onto itself is the way to do that.
+        """
+        from botocore.exceptions import ClientError
+
+        source = {"Bucket": self.name, "Key": key}
+        replaced = {"MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE"}
+        try:
             s3.copy_object(Bucket=self.name, Key=key, CopySource=source, **replaced, **mine)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _ABSENT:
+                return False
+            raise
+        return True
 
     # -- the bucket itself -------------------------------------------------------------------------------------------
 
@@ -110,7 +123,7 @@ class CodeBucket:
         strike = self._ledger.note("code_bucket", self.name)
         self._create()
         s3 = self._account.client("s3")
-        tags = [{"Key": key, "Value": value} for key, value in self._tags.items() if _is_lasting(key)]
+        tags = tag_list({key: value for key, value in self._tags.items() if _is_lasting(key)})
         s3.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": tags})
         s3.put_public_access_block(Bucket=self.name, PublicAccessBlockConfiguration=_NOTHING_PUBLIC)
         s3.put_bucket_encryption(Bucket=self.name, ServerSideEncryptionConfiguration=_ENCRYPTED)

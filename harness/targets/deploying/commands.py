@@ -13,13 +13,11 @@ from stagefright.settings import Settings
 from stagefright.stack_names import filled, service_name, stack_name
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.stack_events import Progress
+from stagefright.targets.environment import wanted_variables
 from stagefright.targets.region import region_of
 
 LINES_SHOWN = 20
 """How many of a failing command's last lines its error shows."""
-
-_OTHER_WAYS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
-"""Variables that would lead a command elsewhere than to an emulator."""
 
 
 def command_line(setting: str, text: str, stage: str, settings: Settings) -> str:
@@ -74,5 +72,7 @@ def run_command(setting: str, command: str, settings: Settings, account: Account
 
 
 def _environment(account: Account) -> Mapping[str, str]:
-    left_out = _OTHER_WAYS if account.is_emulator else ()
-    return {name: value for name, value in os.environ.items() if name not in left_out} | account.environment()
+    """Ours, but for what would lead the command to another account than the one that was checked."""
+    wanted = wanted_variables(account, os.environ)
+    kept = {name: value for name, value in os.environ.items() if name not in wanted}
+    return kept | {name: value for name, value in wanted.items() if value is not None}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from stagefright.errors import AccountRefused, SettingsError, TargetError
 from stagefright.ledger.ledger import Ledger, Line
 from stagefright.settings import Settings
 from stagefright.targets.account import Account
-from stagefright.targets.deploying.change_sets import ChangeSet, Order
+from stagefright.targets.deploying.change_sets import ChangeSet, Order, change_sets_of, new_token, run_behind
 from stagefright.targets.deploying.code_bucket import CodeBucket
 from stagefright.targets.deploying.commands import command_line, run_command
 from stagefright.targets.deploying.expansion import Expansion
@@ -46,6 +45,7 @@ class Deployer:
         self.stack = self.part.stack
         self._bucket = CodeBucket(self.account, run=self.run, stage=self.name, stack=self.stack, ledger=self.ledger)
         self._line: Line | None = None
+        self._made: str | None = None
 
     def deploy(self) -> str:
         """Deploy, whatever is there: `created`, `updated` or `unchanged`. Raises `TargetError`."""
@@ -64,7 +64,8 @@ class Deployer:
             command = command_line("remove", self.settings.remove, self.name, self.settings)
             run_command("remove", command, self.settings, self.account, self.progress)
         else:
-            remove_stack(self.account, self.stack, progress=self.progress)
+            # By the id of what was made, if it was made here: a new stack of that name is somebody else's.
+            remove_stack(self.account, self._made or self.stack, progress=self.progress)
         self._bucket.clear()
         if self._line is not None:
             self._line()
@@ -130,7 +131,7 @@ class Deployer:
             outputs=frozenset(
                 name for name, one in source.template.get("Outputs", {}).items() if "Condition" not in one
             ),
-            token=f"stagefright-{self.run.id}-{time.time_ns():x}",
+            token=new_token(self.run.id),
         )
 
     def _transform(self) -> Any:
@@ -155,21 +156,38 @@ class Deployer:
         return {**tags, ends: iso(self.run.expires)} if tags.get(ends, half) < half else dict(tags)
 
     def _create(self, order: Order) -> None:
+        change_set = ChangeSet(self.account, order, self.progress)
         try:
-            ChangeSet(self.account, order, self.progress).carry_out()
+            change_set.carry_out()
+            self._made = change_set.stack_id
         except TargetError as failure:
-            self.progress(f"taking back the stack {self.stack}")
             self._take_back(failure)
             raise
         except BaseException:
             # Interrupted: what was begun is called off, and the ledger knows of it until it is gone.
             with suppress(TargetError):
-                abandon_stack(self.account, self.stack)
+                if (stack := self._own_stack()) is not None:
+                    abandon_stack(self.account, stack)
             raise
+
+    def _own_stack(self) -> str | None:
+        """
+        The id of the stack, if this run has begun it.
+
+        Another run may have found none either, and made it meanwhile; what nobody began is a shell without a change set.
+        """
+        there = described(self.account, self.stack)
+        if there is None:
+            return None
+        run = run_behind(self.account, there)
+        is_shell = run is None and there["StackStatus"] == REVIEWED and not change_sets_of(self.account, there)
+        return str(there["StackId"]) if run == self.run.id or is_shell else None
 
     def _take_back(self, failure: TargetError) -> None:
         try:
-            remove_stack(self.account, self.stack, progress=self.progress)
+            if (stack := self._own_stack()) is not None:
+                self.progress(f"taking back the stack {self.stack}")
+                remove_stack(self.account, stack, progress=self.progress)
             self._bucket.clear()
         except TargetError as problem:
             failure.args = (f"{failure}\nNor could it be taken back. {problem}",)
@@ -184,11 +202,14 @@ class Deployer:
 
     def _deploy_by_command(self, text: str) -> str:
         command = command_line("deploy", text, self.name, self.settings)
-        remove = self.settings.remove and command_line("remove", self.settings.remove, self.name, self.settings)
+        if self.settings.remove is not None:
+            command_line(
+                "remove", self.settings.remove, self.name, self.settings
+            )  # a mistake in it is told before anything is made
         was_there = described(self.account, self.stack) is not None
         if not was_there:
             # It has no tags of ours, so the ledger alone knows whose it is.
-            self._note(untagged=True, remove=remove, directory=str(self.settings.directory))
+            self._note(untagged=True)
         run_command("deploy", command, self.settings, self.account, self.progress)
         if described(self.account, self.stack) is None:
             raise TargetError(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stagefright.errors import DeploymentFailed
+from stagefright.invoking import FUNCTION_TYPE
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.code_bucket import KEY, bucket_name, take_away_object
 from stagefright.targets.deploying.packaging import template_key, written
@@ -19,7 +20,6 @@ from stagefright.targets.deploying.stack_events import Progress, StackEvents, fo
 from stagefright.targets.stack import GONE, NESTED_TYPE, REVIEWED, described, read_stack
 
 BUCKET = "AWS::S3::Bucket"
-FUNCTION = "AWS::Lambda::Function"
 LOG_GROUP = "AWS::Logs::LogGroup"
 
 _ATTEMPTS = 2
@@ -115,7 +115,7 @@ def _left_log_groups(account: Account, description: Mapping[str, Any]) -> Iterat
     own = {resource.physical_id for resource in resources if resource.type == LOG_GROUP}
     for resource in resources:
         group = f"/aws/lambda/{resource.physical_id}"
-        if resource.type == FUNCTION and group not in own:
+        if resource.type == FUNCTION_TYPE and group not in own:
             yield group
 
 

@@ -42,11 +42,12 @@ def _newer(project: Project, built_at: float) -> Path | None:
 
 
 def _sources(project: Project) -> Iterator[Path]:
+    """The files that a build is made of, as far as they are there."""
     yield project.path
     for artifact in _artifacts(project.stacks):
         if artifact.path.is_dir():
             yield from (path for _, path in files_of(artifact.path))
-        else:
+        elif artifact.path.exists():
             yield artifact.path
 
 

@@ -23,7 +23,7 @@ from stagefright.targets.deploying.stack_events import Progress, silent
 from stagefright.targets.docker.engine import Engine, connect, import_docker
 from stagefright.targets.docker.image import TOKEN, choose_image, is_localstack, port_of, provide_image
 from stagefright.targets.docker.workers import access_key_of
-from stagefright.targets.run import TAG_PREFIX, Run
+from stagefright.targets.run import RUN_TAG, Run
 
 HEALTHY_WITHIN_S = 120.0
 """How long an emulator may take, in real time, from its start to its first answer."""
@@ -127,10 +127,14 @@ def attach(endpoint_url: str) -> Emulator:
 
 
 def remove_emulator(run: Run, stage: str) -> bool:
-    """Remove the container that the workers of a run have shared; false if there was none."""
-    engine = connect(os.environ)
+    """Remove the container that the workers of a run have shared; false if there was none. Raises `EmulatorError`."""
+    engine, docker, name = connect(os.environ), import_docker(), container_name(run, stage)
     try:
-        return _remove(engine, container_name(run, stage), run.id)
+        return _remove(engine, name, run.id)
+    except (docker.errors.DockerException, OSError) as error:
+        raise EmulatorError(
+            f"The container {name} could not be removed ({error}). Remove it: docker rm -f {name}"
+        ) from None
     finally:
         engine.close()
 
@@ -194,7 +198,7 @@ def _join(engine: Engine, name: str, port: int, run: Run) -> Emulator:
     docker = import_docker()
     try:
         container = _wait_for(engine, name)
-        if container.labels.get(f"{TAG_PREFIX}run") != run.id:
+        if container.labels.get(RUN_TAG) != run.id:
             raise EmulatorError(f"There is a container {name} that is not of this run. Remove it: docker rm -f {name}")
         endpoint_url = _bring_up(engine, container, name, port)
     except docker.errors.NotFound:
@@ -363,7 +367,7 @@ def _remove(engine: Engine, name: str, run_id: str) -> bool:
     docker = import_docker()
     try:
         container = engine.client.containers.get(name)
-        if container.labels.get(f"{TAG_PREFIX}run") != run_id:
+        if container.labels.get(RUN_TAG) != run_id:
             return False
         container.remove(force=True, v=True)
     except docker.errors.NotFound:

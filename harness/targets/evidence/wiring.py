@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stagefright.invoking import FUNCTION_TYPE
+
 if TYPE_CHECKING:
     from stagefright.targets.stack import StackResource
 
@@ -63,7 +65,7 @@ class AccountWiring:
         return {function: frozenset(sources) for function, sources in found.items()}
 
     def _mappings(self) -> Iterator[tuple[str, str]]:
-        for function, resource in self._of_type("AWS::Lambda::Function"):
+        for function, resource in self._of_type(FUNCTION_TYPE):
             pages = self._stage.client("lambda").get_paginator("list_event_source_mappings")
             for page in pages.paginate(FunctionName=resource.physical_id):
                 for mapping in page["EventSourceMappings"]:

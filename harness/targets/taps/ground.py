@@ -13,7 +13,7 @@ from typing import Any
 
 from stagefright.ledger.ledger import Ledger
 from stagefright.targets.account import Account
-from stagefright.targets.run import Run
+from stagefright.targets.run import Run, tag_list
 
 PREFIX = "stagefright"
 
@@ -61,7 +61,7 @@ class Ground:
     @property
     def tag_list(self) -> list[dict[str, str]]:
         """The same, as most services take it."""
-        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        return tag_list(self.tags)
 
     @property
     def partition(self) -> str:
