@@ -43,8 +43,6 @@ class Wish:
     """Only things of this stage."""
     run: str | None = None
     """Only things of this run, and those even though its lease is not over."""
-    kinds: tuple[str, ...] | None = None
-    """Only things of these kinds."""
     is_forceful: bool = False
     """Whether what somebody changed since is brought back as well."""
     is_forgetful: bool = False
@@ -62,7 +60,7 @@ class Wish:
 
     def wants_entry(self, entry: Entry) -> bool:
         """Whether one thing is asked for."""
-        return self.wants(entry.stage, entry.run) and (self.kinds is None or entry.kind in self.kinds)
+        return self.wants(entry.stage, entry.run)
 
 
 @dataclass
