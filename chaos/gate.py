@@ -17,6 +17,7 @@ from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import FaultNeverFired
 from stagefright.journal import Record
 from stagefright.targets.evidence.injections import FAILURE_LAMBDA, OURS, complaint
+from stagefright.wording import plural
 
 PROOF_WITHIN_S = 60.0
 """How long the gate of a deployed stage waits for the log lines of strikes; CloudWatch has most of them within ten seconds."""
@@ -92,6 +93,7 @@ def _modes(fault: AnyFault, injector: str) -> set[str]:
 
 def _never_fired(name: str, fault: AnyFault, records: list[Record]) -> str:
     invocations = sum(record.kind == "invocation" and record.resource == name for record in records)
+    outcomes = sum(record.kind == "outcome" and record.resource == name for record in records)
     struck = [
         str(record.detail.get("fault")) for record in records if record.kind == "fault" and record.resource == name
     ]
@@ -101,9 +103,9 @@ def _never_fired(name: str, fault: AnyFault, records: list[Record]) -> str:
     return "\n".join(
         [
             f"{name}={fault!r} was planned and never struck, so this block proved nothing about it.",
-            f"  Meanwhile {name} was invoked {invocations} times, and struck by {', '.join(struck) or 'nothing'}.",
+            f"  Meanwhile {name} was invoked {plural(invocations, 'time')}, and struck by {', '.join(struck) or 'nothing'}.",
             *(f"  its log says: {line}" for line in told),
-            f"  {_advice(invocations, bool(struck or told))}",
+            f"  {_advice(invocations, outcomes, is_explained=bool(struck or told))}",
         ]
     )
 
@@ -114,11 +116,13 @@ def _trouble(record: Record) -> list[str]:
     return [] if told is None else [told]
 
 
-def _advice(invocations: int, is_explained: bool) -> str:
+def _advice(invocations: int, outcomes: int, *, is_explained: bool) -> str:
     if invocations == 0:
         return "Invoke it inside the block; what is asynchronous needs stage.settle() before the block ends."
     if is_explained:
         return "Another fault came first, or this one could not strike."
+    if outcomes == 0:
+        return "That had begun, and not ended, when the block did: wait inside the block for what comes of it, or stage.settle()."
     return (
         "It runs where our runtime does not: give it a layer or a library that reads its flag, or plan another fault."
     )

@@ -90,6 +90,7 @@ class Data:
         An item without the whole of the table's key, or with a key of another type, is a `UsageError`.
         """
         name, dynamodb = self._stage.ref(table), self._stage.client("dynamodb")
+        self._check_type(table, "an item is put into", "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
         stored = {key: serialized(table, key, value) for key, value in item.items()}
         schema = self._key_of(name)
         check_key(table, schema, item, stored)
@@ -111,9 +112,7 @@ class Data:
     def object(self, bucket: str, key: str, body: bytes | str | Mapping[str, Any] | list[Any]) -> None:
         """Put an object into a bucket; a dict or a list is written as JSON."""
         name, s3 = self._stage.ref(bucket), self._stage.client("s3")
-        resource = self._stage.resources.get(name_of(self._stage, bucket))
-        if resource is not None and (kind := resource.type) != "AWS::S3::Bucket":
-            raise UsageError(f"{bucket} is an {kind}, and an object is put into an AWS::S3::Bucket.")
+        self._check_type(bucket, "an object is put into", "AWS::S3::Bucket")
         content = body if isinstance(body, bytes) else _as_text(body).encode()
         now = found(lambda: s3.get_object(Bucket=name, Key=key), "NoSuchKey")
         latest = None if now is None else now.get("VersionId", objects.NULL_VERSION)
@@ -189,6 +188,7 @@ class Data:
         Of a user that is there, attributes and groups are changed and brought back; a new password is a `UsageError`, because
         the old one cannot be read and so not be brought back.
         """
+        self._check_type(pool, "a user is made in", "AWS::Cognito::UserPool")
         new = NewUser(self._physical(pool), username, password, dict(attributes or {}), tuple(groups))
         cognito = self._stage.client("cognito-idp")
         before = new.before(cognito)
@@ -211,6 +211,7 @@ class Data:
 
         A message is an event and not state: it is for the system to consume, and is not taken back.
         """
+        self._check_type(queue, "a message is sent to", "AWS::SQS::Queue")
         given = {"MessageGroupId": group_id, "MessageDeduplicationId": dedup_id, "DelaySeconds": delay_s}
         wrapped = {name: _attribute(value) for name, value in (attributes or {}).items()}
         answer = self._stage.client("sqs").send_message(
@@ -281,6 +282,15 @@ class Data:
         run = getattr(self._stage, "run", None)
         tags = {} if run is None else run.tags(self._stage.name)
         return {"Tags": tag_list(tags)} if tags else {}
+
+    def _check_type(self, name: str, act: str, *types: str) -> None:
+        """Refuse a resource of the template that is none of these; AWS would only say that there is no queue of that name."""
+        known = self._stage.resources
+        resource = known.get(name_of(self._stage, name))
+        if resource is None or resource.type in types:
+            return
+        fitting = ", ".join(one for one, resource in known.items() if resource.type in types) or "none"
+        raise UsageError(f"{name} is an {resource.type}, and {act} an {types[0]}. The stage has: {fitting}.")
 
     def _physical(self, name: str) -> str:
         meant = name_of(self._stage, name)

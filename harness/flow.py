@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from stagefright.errors import UnknownResource, UnprovedFlow, nearest
+from stagefright.errors import UnknownResource, UnprovedFlow, UsageError, nearest
 from stagefright.event import Event, is_event
 from stagefright.journal import UNPROVED, UNSURE, Journal, Record
 from stagefright.wording import clip, neat, offset, plural, shorten
@@ -279,6 +279,11 @@ class Flow:
     def __str__(self) -> str:
         return self.text()
 
+    @cached_property
+    def began_at(self) -> float:
+        """When the first thing in it happened; on a deployed stage that is not always what was observed first."""
+        return min(record.at for record in self.records)
+
     def text(self, lines_max: int | None = LINES_MAX) -> str:
         """The tree, one line per step, with virtual times since the flow began."""
         lines = list(self._lines())
@@ -317,7 +322,7 @@ class Flow:
         return (record for record in self.records if record.kind in kinds)
 
     def _at(self, record: Record) -> int | float:
-        return neat(record.at - self.records[0].at)
+        return neat(record.at - self.began_at)
 
     def _ended(self, invocation: Record) -> str | None:
         outcome = self._tree.outcomes.get(invocation.n)
@@ -449,7 +454,7 @@ class Flow:
 
     def _retry_line(self, record: Record) -> str:
         due = record.detail.get("due")
-        when = "" if due is None else f" at {offset(due - self.records[0].at)}"
+        when = "" if due is None else f" at {offset(due - self.began_at)}"
         return f"{record.resource} will be tried again{when} ({record.detail.get('reason')})"
 
     def _dead_letter_line(self, record: Record) -> str:
@@ -511,3 +516,14 @@ def _victim(end: Record) -> str:
     if end.kind == "dropped":
         return end.resource
     return str(end.detail.get("consumer") or end.detail.get("source") or end.resource)
+
+
+def record_of(event: Event | int) -> int:
+    """The number of the journal record that an event is, or that was given itself; anything else is a `UsageError`."""
+    record = getattr(event, "record", event)
+    if isinstance(record, int):
+        return record
+    raise UsageError(
+        f"flow() takes an event, as a listener's expect() returns it, or the number of a journal record; not {event!r}. "
+        "stage.settle() gives the flow of all that happened."
+    )

@@ -39,9 +39,11 @@ class StageSession(requests.Session):
         *,
         on_answer: Callable[[requests.Response], None] = lambda _: None,
         reroute: Callable[[str], str] = str,
+        prepare: Callable[[requests.PreparedRequest], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._on_answer = on_answer
+        self._prepare = prepare
         # Proxies and credentials of the machine have no business in a stage.
         self.trust_env = False
         self.mount("https://", _StageAdapter())
@@ -52,7 +54,9 @@ class StageSession(requests.Session):
     def to(self, api: str) -> StageSession:
         """A session for one of several APIs, by logical id."""
         self._endpoint(api)
-        return StageSession(self._endpoints, api, on_answer=self._on_answer, reroute=self._reroute)
+        return StageSession(
+            self._endpoints, api, on_answer=self._on_answer, reroute=self._reroute, prepare=self._prepare
+        )
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request; see `requests.Session.request`."""
@@ -62,6 +66,11 @@ class StageSession(requests.Session):
         answer = super().request(method, self._reroute(text), *args, **kwargs)
         self._on_answer(answer)
         return answer
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a prepared request; see `requests.Session.send`."""
+        self._prepare(request)
+        return super().send(request, **kwargs)
 
     def _endpoint(self, api: str | None) -> str:
         endpoints = self._endpoints()

@@ -62,7 +62,7 @@ class Surroundings:
 
     def moment(self, event: Event) -> str:
         """When an event came, on the same scale as the flow."""
-        return offset(event.at - self.flow.records[0].at)
+        return offset(event.at - self.flow.began_at)
 
 
 def no_event(around: Surroundings, expectation: Expectation, within_s: float, *, is_quiet: bool) -> str:
@@ -268,7 +268,7 @@ def _pending_retries(around: Surroundings) -> Iterator[str]:
     for record in records:
         due = record.detail.get("due") if record.kind == "retry" else None
         if due is not None and due > records[-1].at:
-            when = offset(due - records[0].at)
+            when = offset(due - around.flow.began_at)
             yield f"{record.resource} will be tried again at {when}: wait longer (within=...)"
 
 

@@ -22,7 +22,7 @@ from stagefright.delivery.interference import Interference
 from stagefright.deployment import DeployedResource, DeployedStacks, PlannedStacks, at_home
 from stagefright.deployment.endpoints import api_endpoints
 from stagefright.errors import ConditionNeverHeld, NotInWorld, UsageError, nearest
-from stagefright.flow import Flow
+from stagefright.flow import Flow, record_of
 from stagefright.functions.executor import Arrival
 from stagefright.functions.performance import Instrument
 from stagefright.http_session import StageSession
@@ -199,12 +199,7 @@ class Stage:
 
     def flow(self, event: Event | int) -> Flow:
         """The flow of one stimulus: the tree that an event, or a journal record by its number, belongs to."""
-        record = getattr(event, "record", event)
-        if not isinstance(record, int):
-            raise UsageError(
-                f"flow() takes an event, as a listener's expect() returns it, or the number of a journal record; not {event!r}. "
-                "stage.settle() gives the flow of all that happened."
-            )
+        record = record_of(event)
         return Flow.of(
             self.journal, record, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of
         )

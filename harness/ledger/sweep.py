@@ -43,6 +43,8 @@ class Wish:
     """Only things of this stage."""
     run: str | None = None
     """Only things of this run, and those even though its lease is not over."""
+    kinds: tuple[str, ...] | None = None
+    """Only things of these kinds."""
     is_forceful: bool = False
     """Whether what somebody changed since is brought back as well."""
     is_forgetful: bool = False
@@ -57,6 +59,10 @@ class Wish:
     def wants(self, stage: str, run: str) -> bool:
         """Whether things of a stage and a run are asked for."""
         return self.stage in (None, stage) and self.run in (None, run)
+
+    def wants_entry(self, entry: Entry) -> bool:
+        """Whether one thing is asked for."""
+        return self.wants(entry.stage, entry.run) and (self.kinds is None or entry.kind in self.kinds)
 
 
 @dataclass
@@ -106,6 +112,8 @@ class Sweep:
         """The runs that live, or are swept by somebody else just now."""
         self.held_back: dict[str, float] = {}
         """The runs that are dead, and whose lease is not over: until when."""
+        self.kept: dict[str, float] = {}
+        """The stages that were left up on purpose, and whose lease is not over: until when."""
 
     def run(self) -> list[Finding]:
         """Look at everything that stands, and undo it if that is wished."""
@@ -149,7 +157,7 @@ class Sweep:
 
     def _due(self) -> Iterator[tuple[_Dead, Entry]]:
         found = [(dead, entry) for dead in self._dead if self._is_due(dead) for entry in dead.written.open_entries]
-        wanted = [(dead, entry) for dead, entry in found if self._wish.wants(entry.stage, entry.run)]
+        wanted = [(dead, entry) for dead, entry in found if self._wish.wants_entry(entry)]
         # A container goes first, since what was in it goes with it; the rest in the order opposite to that of the making.
         return iter(sorted(wanted, key=lambda one: (one[1].kind != CONTAINER, -one[1].at, -one[1].number)))
 
@@ -162,8 +170,11 @@ class Sweep:
             return False
         if head.expires <= self._wish.now or head.run == self._wish.run:
             return True
-        if dead.written.open_entries:
-            self.held_back[head.run] = head.expires
+        for entry in dead.written.open_entries:
+            if self._wish.wants_entry(entry) and entry.is_kept:
+                self.kept[entry.stage] = head.expires
+            elif self._wish.wants_entry(entry):
+                self.held_back[head.run] = head.expires
         return False
 
     # -- what of it ----------------------------------------------------------------------------------------------------

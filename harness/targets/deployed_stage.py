@@ -12,6 +12,8 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
@@ -25,7 +27,7 @@ from stagefright.errors import (
     UsageError,
     nearest,
 )
-from stagefright.flow import Flow
+from stagefright.flow import Flow, record_of
 from stagefright.http_session import StageSession
 from stagefright.invoking import FUNCTION_TYPE, INVOCABLE_TYPES, Invocation, event_bytes, read_invocation
 from stagefright.ledger.ledger import Ledger
@@ -35,6 +37,7 @@ from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.api_endpoints import api_endpoints, reroute
 from stagefright.targets.arns import asked_arn
+from stagefright.targets.docker.workers import name_account
 from stagefright.targets.escape_guard import EscapeGuard
 from stagefright.targets.evidence.acts import note_acts, note_request
 from stagefright.targets.evidence.correlation import Arranged, arrange
@@ -95,7 +98,8 @@ class DeployedStage:
         shared: Tenancy | None = None,
     ) -> None:
         self.name = name
-        self.settings = settings
+        origins = {"region": "where it is", **settings.origins}
+        self.settings = replace(settings, region=account.region, origins=origins)
         self.target = settings.target
         self.account = account
         self.stack = stack
@@ -118,7 +122,12 @@ class DeployedStage:
         self._wiring = AccountWiring(self)
         self._clients: dict[str, Any] = {}
         self._runtimes: dict[str, str] = {}
-        self.http = StageSession(self._api_endpoints, on_answer=note_request(self.journal), reroute=self._reroute)
+        self.http = StageSession(
+            self._api_endpoints,
+            on_answer=note_request(self.journal),
+            reroute=self._reroute,
+            prepare=partial(name_account, account),
+        )
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
@@ -366,10 +375,9 @@ class DeployedStage:
 
         An edge that is only likely has a "?" in the tree, and `unproved` lists it.
         """
+        record = record_of(event)
         self.tail()
         self.look()
-        record = getattr(event, "record", event)
-        assert isinstance(record, int)
         arranged = self._arranged()
         place = arranged.places[record]
         return Flow.of(arranged, place, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of)

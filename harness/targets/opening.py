@@ -20,6 +20,7 @@ from stagefright.targets.deploying.change_sets import run_behind
 from stagefright.targets.deploying.deployer import CREATED, Deployer, StageDeployer
 from stagefright.targets.deploying.parts import Part, parts_of
 from stagefright.targets.deploying.stack_events import Progress, silent
+from stagefright.targets.region import region_of
 from stagefright.targets.run import RUN_TAG, STAGE_TAG, Run
 from stagefright.targets.stack import REVIEWED, Stack, as_one, described, read_stack, tags_of
 from stagefright.targets.stack_states import check_state
@@ -38,7 +39,7 @@ def account_of(
     `inside_url` is where it answers its own functions, if that is elsewhere.
     """
     account = Account(
-        region=settings.region,
+        region=region_of(settings),
         profile=settings.profile,
         endpoint_url=endpoint_url or settings.endpoint_url,
         access_key=access_key,

@@ -185,7 +185,7 @@ def _no_credentials(_error: Exception, _way: Way) -> _Reason:
 
 
 def _half_credentials(error: Exception, _way: Way) -> _Reason:
-    return AccountRefused, f"the AWS credentials are incomplete: {error} Give both keys, or neither."
+    return AccountRefused, f"the AWS credentials are incomplete: {str(error).rstrip('.')}. Give both keys, or neither."
 
 
 def _no_login(error: Exception, way: Way) -> _Reason:
@@ -255,7 +255,8 @@ def _not_aws(error: Exception, way: Way) -> _Reason:
             TargetError,
             f"{way_in_words(way)} failed inside, which its own log explains: {clip(str(error), SHOWN_MAX)}",
         )
-    return Unreachable, _stranger(way, clip(str(error), SHOWN_MAX))
+    # botocore repeats the whole answer, which may be a page of HTML.
+    return Unreachable, _stranger(way, clip(str(error).partition(", invalid XML received")[0], SHOWN_MAX))
 
 
 def _stranger(way: Way, what: str) -> str:

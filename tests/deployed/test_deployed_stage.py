@@ -203,6 +203,11 @@ class TestWhatItHasNot:
         with pytest.raises(UnsupportedOperation, match=r"clock\.advance\('1h'\) is there on the target local only"):
             deployed.clock.advance("1h")
 
+    def test_the_flow_of_nothing(self, deployed):
+        """As on a local stage: what it takes, and what else there is."""
+        with pytest.raises(UsageError, match=r"flow\(\) takes an event.*not None.*stage\.settle\(\)"):
+            deployed.flow(None)
+
     def test_a_misspelling_is_an_ordinary_error(self, deployed):
         """Not one about targets."""
         with pytest.raises(AttributeError, match=r"A stage has no 'invok'"):

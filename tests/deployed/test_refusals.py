@@ -167,7 +167,7 @@ def test_no_credentials(aws, tmp_path, monkeypatch):
 def test_half_of_the_credentials(aws, tmp_path, monkeypatch):
     """A key without its secret."""
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(AccountRefused, match=r"credentials are incomplete"):
+    with pytest.raises(AccountRefused, match=r"credentials are incomplete: .*AWS_SECRET_ACCESS_KEY\. Give both"):
         open_stage(tmp_path)
 
 
@@ -245,8 +245,11 @@ class TestEmulators:
     def test_a_stranger_answers(self, aws, tmp_path):
         """Another program has the port."""
         aws.answers["GetCallerIdentity"] = "<!doctype html><title>It works!</title>"
-        with pytest.raises(Unreachable, match=r"does not speak AWS's protocols .*Another program may have that port"):
+        with pytest.raises(
+            Unreachable, match=r"does not speak AWS's protocols .*Another program may have that port"
+        ) as caught:
             open_stage(tmp_path, endpoint_url=aws.url)
+        assert "It works!" not in str(caught.value)
 
     def test_a_url_that_is_none(self, tmp_path):
         """The scheme is often forgotten."""

@@ -18,8 +18,9 @@ HANDLER = """
 import os, boto3
 
 def handler(event, context):
-    boto3.client("sqs").send_message(QueueUrl=os.environ["INBOX"], MessageBody=event["text"])
-    return {"account": context.invoked_function_arn.split(":")[4], "said": event["text"]}
+    text = event["text"] if "text" in event else event["queryStringParameters"]["text"]
+    boto3.client("sqs").send_message(QueueUrl=os.environ["INBOX"], MessageBody=text)
+    return {"account": context.invoked_function_arn.split(":")[4], "said": text}
 """
 
 TEMPLATE = {
@@ -34,6 +35,7 @@ TEMPLATE = {
                 "CodeUri": "src",
                 "Timeout": 30,
                 "Environment": {"Variables": {"INBOX": {"Ref": "Inbox"}}},
+                "Events": {"Get": {"Type": "HttpApi", "Properties": {"Path": "/say", "Method": "get"}}},
             },
         },
     },
@@ -102,6 +104,15 @@ def test_workers_share_the_container_and_nothing_in_it(project, image, engine, s
             stage.close()
 
     assert [] == leftovers(engine, "shared-by-two")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer token"}], ids=["plain", "with a token"])
+def test_a_worker_reaches_its_own_api(project, image, settings, headers):
+    """An API is looked for in the account of who asks, which an unsigned request does not say."""
+    given = settings(directory=project, template=project / "template.json")
+    with open_in_docker("api-of-a-worker", given, run=Run.begin(), worker="gw0") as stage:
+        answer = stage.http.get("/say", params={"text": "hello"}, headers=headers)
+        assert (200, {"account": "000000000001", "said": "hello"}) == (answer.status_code, answer.json())
 
 
 def test_a_stage_that_cannot_be_deployed_leaves_no_container(project, image, engine):

@@ -26,6 +26,12 @@ def test_slips_are_told_at_once(project):
                 data.item("Table", {"id": "a", "at": object()})
             with pytest.raises(UsageError, match="Table is an AWS::DynamoDB::Table, and an object is put into an AWS::S3"):
                 data.object("Table", "key", "x")
+            with pytest.raises(UsageError, match="Table is an AWS::DynamoDB::Table, and a message is sent to an AWS::SQS::Queue"):
+                data.message("Table", "x")
+            with pytest.raises(UsageError, match="Table is an .*, and a user is made in an AWS::Cognito::UserPool"):
+                data.user("Table", "amy")
+            with pytest.raises(UsageError, match="Bucket is an .*, and an item is put into an .*The stage has: Table"):
+                data.item("Bucket", {"id": "a"})
             data.parameter("rate", 0.1)
             data.parameter("/shop/Tabel", "x")
             assert stage.client("ssm").get_parameter(Name="rate")["Parameter"]["Value"] == "0.1"

@@ -14,6 +14,7 @@ from stagefright.stack_names import filled, service_name, stack_name
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.stack_events import Progress
 from stagefright.targets.environment import wanted_variables
+from stagefright.targets.region import region_of
 
 LINES_SHOWN = 20
 """How many of a failing command's last lines its error shows."""
@@ -33,7 +34,7 @@ def command_line(setting: str, text: str, stage: str, settings: Settings) -> str
         "stage": lambda: shlex.quote(stage),
         "service": lambda: shlex.quote(service_name(settings)),
         "stack_name": lambda: shlex.quote(stack_name(stage, settings)),
-        "region": lambda: shlex.quote(settings.region),
+        "region": lambda: shlex.quote(region_of(settings)),
         "profile": profile,
     }
     return filled(text, setting, values)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from stagefright.errors import EmulatorError
 
 if TYPE_CHECKING:
+    from requests import PreparedRequest
+
     from stagefright.targets.account import Account
 
 ACCOUNT_DIGITS = 12
@@ -34,3 +36,21 @@ def check_accounts(account: Account, worker_id: str | None) -> None:
         f"account {account.id}: this emulator does not keep workers apart.\n"
         "Use one that takes an access key of 12 digits for the account (MiniStack and LocalStack do), or run without `-n`."
     )
+
+
+def name_account(account: Account, request: PreparedRequest) -> None:
+    """
+    Let a request to an API in an emulator say whose API it is, as a signature would.
+
+    An emulator that keeps workers apart looks for an API in the account of who asks, and takes an unsigned request for one of its default
+    account. A request that has credentials of its own (a token for an authorizer) keeps them; then the query says it.
+    """
+    is_workers_own = account.access_key.isdigit() and account.access_key != access_key_of()
+    url = request.url or ""
+    if not is_workers_own or not url.startswith(f"{account.endpoint_url}/"):
+        return
+    credential = f"{account.access_key}/19700101/{account.region}/execute-api/aws4_request"
+    if "Authorization" not in request.headers:
+        request.headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
+    elif "X-Amz-Credential=" not in url:
+        request.prepare_url(url, {"X-Amz-Credential": credential})

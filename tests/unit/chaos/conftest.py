@@ -126,6 +126,7 @@ class FakeStage:
         finally:
             for line in output.getvalue().splitlines():
                 self.journal.write("log", logical_id, line=line)
+            self.journal.write("outcome", logical_id, request_id=request_id)
 
     def log(self, logical_id):
         return [record.detail["line"] for record in self.journal.of_kind("log", resource=logical_id)]

@@ -168,7 +168,7 @@ class TestTheEffectGate:
             block.__exit__(None, None, None)
 
         assert "Worker=Failure(message='b') was planned" in str(missed.value)
-        assert "was invoked 1 times, and struck by noop, failure" in str(missed.value)
+        assert "was invoked 1 time, and struck by noop, failure" in str(missed.value)
         assert "Another fault came first" in str(missed.value)
         assert "message='a'" not in str(missed.value)
 
@@ -200,6 +200,11 @@ class TestTheEffectGate:
 
         with pytest.raises(FaultNeverFired, match="runs where our runtime does not"), chaos(Worker=Noop()):
             stage.invoke("Worker")
+
+    def test_says_when_the_block_ended_before_the_invocation(self, stage, chaos):
+        """What waits for the invocation to begin is over too early."""
+        with pytest.raises(FaultNeverFired, match="had begun, and not ended"), chaos(Worker=Noop()):
+            stage.journal.write("invocation", "Worker", request_id="request-1")
 
     def test_survives_log_lines_that_are_nearly_ours(self, stage, chaos):
         """A handler may log anything, JSON or not."""
