@@ -47,6 +47,8 @@ class Wish:
     """Whether what somebody changed since is brought back as well."""
     is_forgetful: bool = False
     """Whether everything is left as it is, and struck out."""
+    kinds: tuple[str, ...] | None = None
+    """Only things of these kinds."""
     protected: tuple[str, ...] = ()
     """Patterns of stages, and of accounts, that are never touched."""
 
@@ -60,7 +62,7 @@ class Wish:
 
     def wants_entry(self, entry: Entry) -> bool:
         """Whether one thing is asked for."""
-        return self.wants(entry.stage, entry.run)
+        return self.wants(entry.stage, entry.run) and (self.kinds is None or entry.kind in self.kinds)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A deployed stage under pytest: made once per run, shared by its workers, taken away by the controller; and the verbs of the command line."""
+"""A deployed stage under pytest that is kept, or cannot be made; and what the verbs of the command line refuse."""
 
 from __future__ import annotations
 
@@ -56,15 +56,6 @@ def run(project, *arguments):
     return project.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, timeout=180)
 
 
-def test_the_workers_of_a_run_share_one_stack(project, stacks):
-    """It is there while they run, and gone afterwards; so is the ledger."""
-    result = run(project, "-n", "2", "--stage=workers")
-
-    result.assert_outcomes(passed=6)
-    assert "once-workers" not in stacks()
-    assert not list(project.path.glob(".stagefright/ledger/*.jsonl"))
-
-
 def test_a_stage_can_be_kept(project, stacks):
     """The next run attaches to it, and leaves it alone; `stagefright down` removes it."""
     kept = run(project, "--stage=kept", "--keep-stage", "-k", "it[0]")
@@ -96,22 +87,6 @@ def test_a_stack_that_cannot_be_made_ends_the_run_with_its_reason(project):
 
 class TestVerbs:
     """`stagefright up`, `status` and `down`."""
-
-    def test_a_stage_goes_up_and_down(self, project, stacks, capsys):
-        """Each says what it did; a second time does no harm."""
-        assert cli.main(["up", "--stage", "verbs"]) == 0
-        assert "Stage verbs is up on aws: stack once-verbs, 2 resources." in capsys.readouterr().out
-        assert cli.main(["up", "--stage", "verbs"]) == 0
-        assert cli.main(["status", "--stage", "verbs"]) == 0
-        assert "stack once-verbs is CREATE_COMPLETE" in capsys.readouterr().out
-
-        assert cli.main(["down", "--stage", "verbs"]) == 0
-        assert "once-verbs" not in stacks()
-        assert cli.main(["down", "--stage", "verbs"]) == 0
-        assert cli.main(["status", "--stage", "verbs"]) == 0
-        out = capsys.readouterr().out
-        assert "There was no stage verbs." in out
-        assert "there is no stack once-verbs" in out
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
