@@ -28,7 +28,7 @@ check: setup typed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --quiet tests/packaging/test_layers.py
+	$(BIN)/pytest --quiet tests/packaging/test_layers.py -k "not alone"
 
 # mypy cannot follow setuptools' package-dir mapping, so it is shown the package as it will be installed.
 typed:
