@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Protocol, runtime_checkable
 
 from stagefright.chaos.faults.fault import FUNCTIONS
 from stagefright.chaos.plan import Plan
 from stagefright.chaos.stage_face import DeployedStageFace, Resource, StageFace
 from stagefright.errors import ChaosRefused
+from stagefright.protection import protecting
 
 
 @runtime_checkable
@@ -64,7 +64,7 @@ class Safety:
     def check(self, plan: Plan, active: Iterable[Plan], stage: StageFace) -> None:
         """Raise `ChaosRefused` if a plan must not begin on a stage that suffers the active ones already."""
         for what, name in (("stage", stage.name), ("account", self.account)):
-            pattern = next((one for one in self.protected if name and fnmatchcase(name, one)), None)
+            pattern = protecting(name, self.protected)
             if pattern is not None:
                 raise ChaosRefused(_protected(plan, what, name, pattern, self.protected))
         if self.allowed_accounts and self.account not in self.allowed_accounts:

@@ -98,12 +98,18 @@ class _Wire:
         return io.BytesIO(self._content)
 
 
+def read_response(content: bytes, method: str) -> http.client.HTTPResponse:
+    """A response from its bytes on the wire, ready for its body to be read."""
+    wire: Any = _Wire(content)
+    parsed = http.client.HTTPResponse(wire, method=method)
+    parsed.begin()
+    return parsed
+
+
 def _response(content: bytes, request: Any) -> Any:
     import requests
 
-    wire: Any = _Wire(content)
-    parsed = http.client.HTTPResponse(wire, method=request.method)
-    parsed.begin()
+    parsed = read_response(content, request.method)
     response = requests.Response()
     response.status_code, response.reason, response.url = parsed.status, parsed.reason, request.url
     response.headers.update(parsed.getheaders())

@@ -7,14 +7,13 @@ pool of connections and above what `respx`, `pytest_httpx` and httpx's own `Mock
 
 from __future__ import annotations
 
-import http.client
-import io
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from stagefright.chaos.faults import http_exchange
+from stagefright.chaos.faults.http_stubs import read_response
 from stagefright.chaos.faults.points import Answer
 
 Target = tuple[Any, str, Callable[..., Any]]
@@ -108,22 +107,10 @@ def _what_becomes(exchange: http_exchange.Exchange, request: Any, waited_s: floa
     return exchange.late_s, lost if exchange.is_lost else None
 
 
-class _Wire:
-    """Bytes, as a socket for `http.client` to parse."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def makefile(self, *_: Any) -> io.BytesIO:
-        return io.BytesIO(self._content)
-
-
 def _response(content: bytes, request: Any) -> Any:
     import httpx
 
-    wire: Any = _Wire(content)
-    parsed = http.client.HTTPResponse(wire, method=request.method)
-    parsed.begin()
+    parsed = read_response(content, request.method)
     return httpx.Response(parsed.status, headers=parsed.getheaders(), content=parsed.read(), request=request)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +20,7 @@ from stagefright.ledger import files
 from stagefright.ledger.findings import Finding, failure_of
 from stagefright.ledger.kinds import Clients, Fate, Kind, State, kind_named
 from stagefright.ledger.reading import Entry, Head, Unreadable, Written, read
+from stagefright.protection import protecting
 from stagefright.targets.account import Account
 from stagefright.targets.run import iso
 
@@ -54,7 +54,7 @@ class Wish:
 
     def protects(self, name: str | None) -> bool:
         """Whether a stage or an account is never touched."""
-        return name is not None and any(fnmatchcase(name, pattern) for pattern in self.protected)
+        return protecting(name, self.protected) is not None
 
     def wants(self, stage: str, run: str) -> bool:
         """Whether things of a stage and a run are asked for."""

@@ -265,6 +265,7 @@ class TestRefusals:
             pass
 
     def test_a_fault_that_only_a_local_stage_has(self, quiet_system):
+        """It is refused before anything is written."""
         deploy(quiet_system)
         with pytest.raises(UsageError, match="only a local stage"):
             Chaos(quiet_system.open().stage)(Worker=ColdStart()).__enter__()
@@ -283,6 +284,7 @@ class TestRefusals:
         quiet_system.client("ssm").delete_parameter(Name=name)
 
     def test_a_stage_that_is_protected(self, quiet_system):
+        """Its name is enough: no flag is written on it."""
         deploy(quiet_system)
         stage = quiet_system.open(protected=("chaotic*",)).stage
         with pytest.raises(ChaosRefused, match="protected"):
@@ -380,6 +382,7 @@ class TestStopConditions:
             soon(lambda: not quiet_system.flags)
 
     def test_by_arn(self, quiet_system):
+        """An alarm can be named by its ARN, colons in its name and all."""
         deploy(quiet_system)
         quiet_system.alarm("a:b", "ALARM")
         arn = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:a:b"
@@ -394,6 +397,7 @@ class TestStopConditions:
             raise AssertionError("the block must not begin")
 
     def test_an_alarm_that_is_not_there(self, quiet_system):
+        """It is named, and the block does not begin."""
         deploy(quiet_system)
         with pytest.raises(UnknownResource, match="no-such-alarm"), held(quiet_system, stop_when="no-such-alarm"):
             raise AssertionError("the block must not begin")
@@ -424,6 +428,7 @@ class TestStopConditions:
             stage.run_until(lambda: False, 30)
 
     def test_what_is_none(self, quiet_system):
+        """What can be no condition is refused, with what can be one."""
         deploy(quiet_system)
         with pytest.raises(UsageError, match="stop_when takes"), held(quiet_system, stop_when=[7]):
             pass

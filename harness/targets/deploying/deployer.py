@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from stagefright.errors import AccountRefused, SettingsError, TargetError
 from stagefright.ledger.ledger import Ledger, Line
+from stagefright.protection import protecting
 from stagefright.settings import Settings
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.change_sets import ChangeSet, Order, change_sets_of, new_token, run_behind
@@ -263,7 +263,7 @@ class StageDeployer:
 def refuse_protected(act: str, stage: str, settings: Settings, account: Account) -> None:
     """Raise `AccountRefused` if the settings protect the stage, or the account, from being deployed or removed."""
     for what, name in (("stage", stage), ("account", account.id)):
-        pattern = next((one for one in settings.protected if fnmatchcase(name, one)), None)
+        pattern = protecting(name, settings.protected)
         if pattern is not None:
             by = "" if pattern == name else f" by the pattern {pattern!r}"
             raise AccountRefused(

@@ -29,7 +29,7 @@ def open_in_docker(
     run = run or Run.begin()
     emulator = start_emulator(settings, run, stage=name, progress=progress)
     try:
-        stage = _deploy(name, settings, emulator, run=run, worker=worker, keep=keep, progress=progress)
+        stage = deploy_into(emulator, name, settings, run=run, worker=worker, keep=keep, progress=progress)
     except BaseException:
         emulator.close()
         raise
@@ -42,19 +42,22 @@ def open_in_docker(
     return stage
 
 
-def _deploy(
+def deploy_into(
+    emulator: Emulator,
     name: str,
     settings: Settings,
-    emulator: Emulator,
     *,
     run: Run,
     worker: str | None,
     keep: bool,
     progress: Progress,
 ) -> DeployedStage:
+    """The stage in an emulator that runs: a worker's own copy, in the worker's account. Raises `TargetError`."""
     key = access_key_of(worker)
     account = opening.account_of(
         settings, endpoint_url=emulator.endpoint_url, access_key=key, inside_url=emulator.inside_url
     )
     check_accounts(account, worker)
-    return opening.open_deployed(name, settings, run=run, account=account, keep=keep, progress=progress)
+    return opening.open_deployed(
+        name, settings, run=run, account=account, copy=worker or "", keep=keep, progress=progress
+    )

@@ -403,6 +403,7 @@ class TestStopConditions:
         assert {} == stage.ssm.parameters
 
     def test_a_check_that_holds_or_is_unknown_does_not(self, stage, chaos):
+        """Only a promise that is broken ends the chaos."""
         with chaos(Worker=Noop(), stop_when=retried("Worker")):
             stage.invoke("Worker")
 
@@ -412,6 +413,7 @@ class TestStopConditions:
             stage.invoke("Worker")
 
     def test_a_mark_can_have_them(self, stage, chaos):
+        """`stop_when` stands among the faults of a mark, as among those of a block."""
         mark = SimpleNamespace(args=(), kwargs={"Worker": Noop(), "stop_when": [lambda: True]})
         with pytest.raises(ChaosStopped, match="returned True"), chaos.from_mark(mark):
             stage.invoke("Worker")
@@ -431,5 +433,6 @@ class TestStopConditions:
 
     @pytest.mark.parametrize("wrong", [7, [7], [""], object()])
     def test_what_is_no_condition(self, chaos, wrong):
+        """It is refused when the block is made, with what a condition may be."""
         with pytest.raises(UsageError, match="stop_when takes"):
             chaos(Worker=Noop(), stop_when=wrong)

@@ -63,6 +63,7 @@ class TestProtection:
             stage.invoke("Worker")
 
     def test_other_stages_may_be_hurt(self, stage):
+        """A pattern protects what it matches, and nothing else."""
         with Chaos(guarded(stage))(Worker=Noop()):
             stage.invoke("Worker")
 
@@ -91,6 +92,7 @@ class TestBlastRadius:
                 stage.invoke("Worker")
 
     def test_one_after_the_other_is_within_it(self, stage):
+        """What was healed does not count any more."""
         chaos = Chaos(guarded(stage, blast_radius=0.5))
 
         for name in ("Worker", "Writer"):
@@ -98,6 +100,7 @@ class TestBlastRadius:
                 stage.invoke(name)
 
     def test_a_share_that_allows_none_says_which_would(self, stage):
+        """The message names the least share that allows one function."""
         with pytest.raises(ChaosRefused, match=r"allows 0; 0.5 would allow one"):
             Chaos(guarded(stage, blast_radius=0.1))(Worker=Noop()).__enter__()
 
@@ -111,6 +114,8 @@ class TestBlastRadius:
 
 class TestDryRun:
     def test_plans_are_checked_and_shown_and_nothing_is_hurt(self, stage):
+        """A plan that would be refused is refused in a rehearsal, too."""
+
         class Shown(Exception):
             pass
 

@@ -96,6 +96,7 @@ A, B = "11111111-2222-4333-8444-00000000000a", "11111111-2222-4333-8444-00000000
 
 class TestConserved:
     def test_holds_if_each_event_was_seen_to_be_worked_on(self, scene):
+        """Each event has a run that is proved to be its own, and ended well."""
         scene.event(A).event(B)
         scene.run(A, B)
         assert rank(scene.judge(conserved("Orders", "Worker"))) == "holds"
@@ -151,6 +152,7 @@ class TestRetried:
         assert rank(scene.judge(retried("Worker", times=2))) == "unknown"
 
     def test_one_attempt_is_unknown(self, scene):
+        """The second may come."""
         self.attempts(scene, 0)
         assert rank(scene.judge(retried("Worker"))) == "unknown"
 
@@ -160,6 +162,7 @@ class TestRetried:
         assert rank(scene.judge(retried("Worker", at=[0, 60, 180]))) == "broken"
 
     def test_more_attempts_than_that_break_it(self, scene):
+        """What was seen too often stays too often, whatever else was not seen."""
         self.attempts(scene, 0, 1, 2, 3)
         assert rank(scene.judge(retried("Worker", times=2))) == "broken"
 
@@ -171,12 +174,14 @@ class TestRetried:
 
 class TestDeadLettered:
     def test_holds_if_all_that_failed_is_kept(self, scene):
+        """The event that failed was seen in the dead-letter queue."""
         scene.event(A)
         scene.run(A, lines=[ERROR])
         scene.event(A, at=60, resource="Dead")
         assert rank(scene.judge(dead_lettered("Worker", "Dead"))) == "holds"
 
     def test_another_failure_without_an_end_is_unknown(self, scene):
+        """It may be tried again, or be kept where nobody looks."""
         scene.event(A).event(B)
         scene.run(A, lines=[ERROR])
         scene.run(B, lines=[ERROR], at=2)
@@ -184,6 +189,7 @@ class TestDeadLettered:
         assert rank(scene.judge(dead_lettered("Worker"))) == "unknown"
 
     def test_kept_elsewhere_breaks_it(self, scene):
+        """The event was seen in another queue than the one that was promised."""
         scene.event(A)
         scene.run(A, lines=[ERROR])
         scene.event(A, at=60, resource="Dead")
@@ -204,6 +210,7 @@ class TestEffects:
         assert rank(scene.judge(has_effect("Worker", stored))) == "holds"
 
     def test_a_second_effect_breaks_it(self, scene):
+        """Two effects of one event were seen; that is positive evidence."""
         scene.event(A)
         for at in (1, 40):
             scene.run(A, at=at, lines=["stored"])
@@ -211,6 +218,7 @@ class TestEffects:
         assert rank(verdict) == "broken"
 
     def test_an_sdk_call_cannot_be_seen(self, scene):
+        """Logs do not tell of calls, so neither their presence nor their absence is known."""
         scene.event(A)
         scene.run(A)
         scene.run(A, at=40)
@@ -221,18 +229,21 @@ class TestEffects:
 
 class TestOrder:
     def test_holds_if_all_were_seen_to_be_finished(self, scene):
+        """Both ended, in the order in which they had come."""
         scene.event(A, at=0).event(B, at=0.1)
         scene.run(A, at=1)
         scene.run(B, at=2)
         assert rank(scene.judge(in_order("Worker"))) == "holds"
 
     def test_the_other_way_round_breaks_it(self, scene):
+        """The later event was seen to be finished first."""
         scene.event(A, at=0).event(B, at=0.1)
         scene.run(B, at=1)
         scene.run(A, at=2)
         assert rank(scene.judge(in_order("Worker"))) == "broken"
 
     def test_one_that_was_not_seen_to_end_is_unknown(self, scene):
+        """It may have ended after the other."""
         scene.event(A, at=0).event(B, at=0.1)
         scene.run(A, at=1, ends=False)
         scene.run(B, at=2)
@@ -241,25 +252,30 @@ class TestOrder:
 
 class TestFaults:
     def test_a_run_that_answered_all_the_same(self, scene):
+        """It was struck and ended well, within its time."""
         scene.run(lines=[STRIKE])
         assert rank(scene.judge(fallback_used("Worker"))) == "holds"
         assert rank(scene.judge(timed_out_within("Worker", "1s"))) == "holds"
 
     def test_what_it_answered_is_not_in_its_log(self, scene):
+        """So whether it was the fallback is not known."""
         scene.run(lines=[STRIKE])
         assert rank(scene.judge(fallback_used("Worker", answers="fallback"))) == "unknown"
 
     def test_a_run_that_failed(self, scene):
+        """It was struck, had no fallback, and took too long."""
         scene.run(lines=[STRIKE, ERROR], took_ms=5_000)
         assert rank(scene.judge(fallback_used("Worker"))) == "broken"
         assert rank(scene.judge(timed_out_within("Worker", "1s"))) == "broken"
 
     def test_a_run_that_was_not_seen_to_end(self, scene):
+        """Neither its answer nor its duration is known."""
         scene.run(lines=[STRIKE], ends=False)
         assert rank(scene.judge(fallback_used("Worker"))) == "unknown"
         assert rank(scene.judge(timed_out_within("Worker", "1s"))) == "unknown"
 
     def test_recovery(self, scene):
+        """The last run decides: it ended well, was not seen to end, or failed."""
         scene.run(lines=[STRIKE, ERROR], at=0)
         scene.run(at=5)
         assert rank(scene.judge(recovered_after_heal("Worker"))) == "holds"
@@ -269,6 +285,7 @@ class TestFaults:
         assert rank(scene.judge(recovered_after_heal("Worker"))) == "broken"
 
     def test_the_end_of_a_chain_cannot_be_seen(self, scene):
+        """That it stopped is unknown; that it went on too long is not."""
         first = "8f5b0a3e-0000-4000-8000-00000000aaaa"
         second = "8f5b0a3e-0000-4000-8000-00000000bbbb"
         scene.run(request=first, lines=[f"invoked {second}"], at=0)

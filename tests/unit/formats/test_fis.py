@@ -373,11 +373,12 @@ def test_what_is_no_duration(text):
 
 @pytest.mark.parametrize("seconds", [60, 61, 3600, 5401, 86399])
 def test_durations_there_and_back(seconds):
+    """What is exported is read again as the same span."""
     assert parse_duration(format_duration(seconds)) == seconds
 
 
 def test_the_three_lambda_actions_and_those_of_kinesis_are_in_the_table():
-    """What the issue asks for, under AWS's exact names."""
+    """Under AWS's exact names."""
     assert {
         "aws:lambda:invocation-add-delay",
         "aws:lambda:invocation-error",

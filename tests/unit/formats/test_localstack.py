@@ -84,10 +84,12 @@ def test_an_error_that_the_operation_cannot_give(stage):
     ("rules", "told"), [("[]", "switch chaos off"), ("{}", "are a list"), ("[", "malformed JSON"), (3, "are a list")]
 )
 def test_what_are_no_rules(stage, rules, told):
+    """What was received is told apart: nothing, one rule without its list, or no JSON."""
     assert told in refusal(rules, stage)
 
 
 def test_a_function_that_is_not_there(stage):
+    """The nearest name is suggested."""
     assert "Did you mean Worker?" in refusal([{"service": "sqs"}], stage, functions=["Wroker"])
 
 
