@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.only_on("local", reason="deployed, the functions need their packages: sam build")
-
 
 def test_orders_are_stored_and_added_up(stage, order, query):
     """Each order becomes a row, and the API answers their sum."""

@@ -13,8 +13,6 @@ import pytest
 
 from stagefright.chaos.checks import no_retry_storm
 
-pytestmark = pytest.mark.only_on("local", reason="deployed, the functions need their packages: sam build")
-
 WAYS = ("naive", "patient", "guarded")
 
 

@@ -39,7 +39,11 @@ def on_ministack(arguments: list[str]) -> int:
 
 
 def rehearse(arguments: list[str], variables: dict[str, str]) -> int:
-    """Run the scenarios, and say what was skipped."""
+    """Build the scenarios as a user would before deploying them, run them, and say what was skipped."""
+    from tests.deployed.build import build
+
+    for template in sorted(ROOT.glob("scenarios/*/template.yaml")):
+        build(template.parent)
     command = [sys.executable, "-m", "pytest", "scenarios", "--stage=my-feature", "-q", "-rs", *arguments]
     environ = {**os.environ, "STAGEFRIGHT_QUIET": QUIET, **variables}
     return subprocess.run(command, env=environ, cwd=ROOT, check=False).returncode
