@@ -279,7 +279,7 @@ def _way_to_a_reader(configuration: Mapping[str, Any], setting: str | None) -> s
         )
     chosen = "" if setting is None else f', which is "{setting}" here'
     return (
-        f"A stage that Stagefright deploys has the runtime in its functions with the setting chaos_runtime = \"inject\"{chosen}; one "
+        f'A stage that Stagefright deploys has the runtime in its functions with the setting chaos_runtime = "inject"{chosen}; one '
         "that was deployed before has to be deployed anew, and what was left out, and why, was said when it was deployed. "
         "Else give it the layer (stagefright layer build) or the decorator, and one of these variables; docs/faults.md shows how."
     )

@@ -28,6 +28,7 @@ from stagefright.targets.deploying.zipping import digest_of, names_in, zip_bytes
 from stagefright.templates import Artifact, StackSource
 from stagefright.templates.artifacts import ZIP
 from stagefright.templates.resolver import Resolver, Scope
+from stagefright.wording import plural
 
 INJECT, NONE = CHAOS_RUNTIMES
 
@@ -105,8 +106,8 @@ class Injection:
     def summary(self) -> str:
         """One line on all of it."""
         why = "; ".join(f"{name}: {reason}" for name, reason in self.left_alone.items())
-        told = f"the chaos runtime is put into {', '.join(self.reached) or 'no function'}"
-        return f"{told} (not into {why})" if why else told
+        told = f"the chaos runtime is put into {plural(len(self.reached), 'function')}"
+        return f"{told}, and not into {why}" if why else told
 
     # -- why not -----------------------------------------------------------------------------------------------------
 
