@@ -22,6 +22,7 @@ from stagefright.chaos import Failure, Latency, Throttle, Timeout
 DISTRIBUTE_TIMEOUT_S = 12
 RESERVE_S = 2
 
+slow = pytest.mark.nightly  # where time is real it takes a quarter of a minute
 ladder = pytest.mark.only_on("local", reason="the ladder of retries takes minutes, and an emulator has another")
 dead_letters = pytest.mark.only_on(
     "local", "aws", reason="MiniStack puts a destination's record into a dead-letter queue, where AWS puts the event"
@@ -55,6 +56,7 @@ def share_s(posts=1):
 class TestRelationshipApi:
     """The relationship API is slow or down."""
 
+    @slow
     @pytest.mark.usefixtures("known_followers")
     def test_slow(self, stage, chaos, follow, put_post, listen, feed, fallbacks, who):
         """The caller waits for as long as its own remaining time allows, then uses the last known followers."""
@@ -75,6 +77,7 @@ class TestRelationshipApi:
         assert "Timeout" in line["reason"]
         assert flow.attempts("DistributeFunction").at == [0]
 
+    @slow
     @pytest.mark.usefixtures("known_followers")
     def test_slow_for_a_whole_batch(self, stage, chaos, put_records, post, feed, fallbacks, who):
         """Records of one batch share the remaining time, so that the last one gets its turn before the timeout."""
@@ -123,6 +126,7 @@ class TestRelationshipApi:
         assert status >= 500
         assert [line["reason"] for line in fallbacks()] == [f"status {status}"]
 
+    @slow
     def test_down_for_a_moment_and_nothing_known(self, stage, chaos, follow, put_post, listen, feed, logs, who):
         """For an author who was never seen, the stream keeps the post until the API is back: late, but not lost."""
         follow(who.amy, who.bob)
