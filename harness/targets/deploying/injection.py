@@ -222,7 +222,7 @@ class InjectedStack:
         runtime, stage, name = self.injection.runtime, self.injection.stage, self._name(function)
         variables = runtime.variables(function.of("Handler"), function.variables, stage, name)
         environment = copy.deepcopy(dict(function.own_environment))
-        found = {
+        found: dict[str, Any] = {
             "Handler": runtime.handler,
             "Environment": {**environment, "Variables": {**(environment.get("Variables") or {}), **variables}},
         }
