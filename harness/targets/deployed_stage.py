@@ -40,7 +40,8 @@ from stagefright.targets.arns import asked_arn
 from stagefright.targets.docker.workers import name_account
 from stagefright.targets.escape_guard import EscapeGuard
 from stagefright.targets.evidence.acts import note_acts, note_request
-from stagefright.targets.evidence.correlation import Arranged, arrange
+from stagefright.targets.evidence.arrangement import Arranged
+from stagefright.targets.evidence.correlation import arrange
 from stagefright.targets.evidence.log_reader import LogReader
 from stagefright.targets.evidence.observed_journal import ObservedJournal
 from stagefright.targets.evidence.wiring import AccountWiring
@@ -122,16 +123,16 @@ class DeployedStage:
         self._wiring = AccountWiring(self)
         self._clients: dict[str, Any] = {}
         self._runtimes: dict[str, str] = {}
+        self.ground = Ground(account, self.ledger, run, name)
         self.http = StageSession(
             self._api_endpoints,
-            on_answer=note_request(self.journal),
+            on_answer=note_request(self.journal, api_of=self._api_of, now=self.ground.now),
             reroute=self._reroute,
             prepare=partial(name_account, account),
         )
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
-        self.ground = Ground(account, self.ledger, run, name)
         self.taps = Taps()
         """What observes its resources."""
         self._began = time.time()
@@ -182,7 +183,9 @@ class DeployedStage:
     def client(self, service: str) -> Any:
         """A boto3 client for the stage's account and region; the journal has the calls through it that set something in motion."""
         if service not in self._clients:
-            self._clients[service] = note_acts(self.account.client(service), self.journal)
+            self._clients[service] = note_acts(
+                self.account.client(service), self.journal, name_of=self._wiring.name_of, now=self.ground.now
+            )
         return self._clients[service]
 
     # -- acting ------------------------------------------------------------------------------------------------------
@@ -217,6 +220,11 @@ class DeployedStage:
             with self.account.explained("find the stage's APIs"):
                 self._endpoints = api_endpoints(self.account, self.resources)
         return self._endpoints
+
+    def _api_of(self, url: str) -> str | None:
+        """The API that a URL leads to."""
+        found = [name for name, base in self._api_endpoints().items() if url.startswith(base)]
+        return max(found, key=lambda name: len(self._api_endpoints()[name]), default=None)
 
     # -- observing ---------------------------------------------------------------------------------------------------
 
