@@ -387,7 +387,12 @@ class DeployedStage:
         self.tail()
         self.look()
         arranged = self._arranged()
-        place = arranged.places[record]
+        place = arranged.places.get(record)
+        if place is None:
+            raise UsageError(
+                f"flow({record}): the journal of this test has the records 0 to {len(self.journal) - 1}. The event that "
+                "listener.expect() returns knows its own."
+            )
         return Flow.of(arranged, place, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of)
 
     def _flow_since(self, since: int) -> Flow:

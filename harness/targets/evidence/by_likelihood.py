@@ -61,7 +61,7 @@ def _of_run(index: Index, run: Node) -> Finding | None:
     agreeing = index.last_of_chains([event for event in waiting if not _contradict(event, run)])
     if waiting and not agreeing:
         return Finding((), f"its log has another correlation id than {any_of(waiting)}", ())
-    taken = {cause for one in index.runs if one.resource == run.resource for cause in one.found.causes}
+    taken = index.taken_by_others(run)
     fresh = [event for event in agreeing if event.record.n not in taken]
     if agreeing:
         return _one_of(fresh or agreeing)

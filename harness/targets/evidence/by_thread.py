@@ -18,6 +18,7 @@ from stagefright.targets.evidence.index import (
     numbers,
     was_running,
 )
+from stagefright.targets.evidence.wiring import upstream
 from stagefright.wording import listed, plural
 
 SHARED = "with its correlation id"
@@ -77,7 +78,7 @@ def _of_run(index: Index, run: Node, shared: Sequence[Node]) -> Finding | None:
         return _one_event(index, run, last)
     callers = [
         one for one in shared
-        if not one.is_event and one.when < run.when and not index.leads_to(run.record.n, one.record.n)
+        if not one.is_event and one.record.at < run.record.at and not index.leads_to(run.record.n, one.record.n)
         and one.record.detail["request_id"] != run.record.detail["request_id"]
     ]  # fmt: skip
     return among_runs(index, run, callers, SHARED)
@@ -92,10 +93,9 @@ def _one_event(index: Index, node: Node, events: Sequence[Node]) -> Finding:
         return Finding(numbers(events))
     if not node.is_event and _is_batch(node, events):
         return Finding(numbers(events))
-    others = [one for one in index.runs if one is not node and one.resource == node.resource]
-    taken = {cause for one in others for cause in one.found.causes if one.found.doubt is None}
+    taken = set() if node.is_event else index.taken_by_others(node)
     left = [event for event in events if event.record.n not in taken]
-    if len(left) == 1 and not node.is_event:
+    if len(left) == 1:
         return Finding(numbers(left), f"{any_of(events)} {SHARED}: the one that nobody else was handed")
     return Finding((), f"{any_of(left or events)} {SHARED}", numbers(left or events))
 
@@ -110,20 +110,35 @@ def _is_batch(run: Node, events: Sequence[Node]) -> bool:
 
 def among_runs(index: Index, node: Node, runs: Sequence[Node], what: str) -> Finding | None:
     """The function that sent an event, or called another, of those that may have; None if there are none."""
-    if not runs:
-        return None
+    told = [run for run in runs if index.is_told(run.resource, node.resource)]
+    if not told and not node.is_event:
+        return _untold(index, node, runs, what)
     if len(runs) == 1:
         return Finding(numbers(runs), None, (), _way(index, runs[0], node))
-    told = [run for run in runs if index.is_told(run.resource, node.resource)]
-    # Where one has led to all the others, it has led to this by any of them.
-    first = next((run for run in runs if all(index.leads_to(run.record.n, one.record.n) for one in runs)), None)
     if len(told) == 1:
-        others = listed(sorted({run.resource for run in runs if run is not told[0]}))
-        doubt = f"{others} ran {what}, too, but only the settings of {told[0].resource} lead to {node.resource}"
-        return Finding(numbers(told), None if told[0] is first else doubt, (), _way(index, told[0], node))
-    return _by_time(index, node, told or runs, what) or Finding(
-        () if first is None else numbers([first]), f"{any_of(told or runs)}, which ran {what}", numbers(told or runs)
-    )
+        others = [run for run in runs if run is not told[0] and not index.are_of_one_chain(run, told[0])]
+        names = listed(sorted({run.resource for run in others}))
+        doubt = f"{names} ran {what}, too, but only the settings of {told[0].resource} lead to {node.resource}"
+        return Finding(numbers(told), doubt if others else None, (), _way(index, told[0], node))
+    return _of_several(index, node, told or runs, what)
+
+
+def _of_several(index: Index, node: Node, runs: Sequence[Node], what: str) -> Finding | None:
+    """The only one that ran at that very time, else the one that led to all of them, and so to this by any."""
+    if not runs:
+        return None
+    first = [run for run in runs if all(index.surely_leads_to(run.record.n, one.record.n) for one in runs)]
+    doubt = f"{any_of(runs)}, which ran {what}"
+    return _by_time(index, node, runs, what) or Finding(numbers(first), doubt, numbers(runs))
+
+
+def _untold(index: Index, callee: Node, runs: Sequence[Node], what: str) -> Finding | None:
+    """No settings lead to the function. What gets its events from where it does, too, is no cause of it, but stands beside it."""
+    fed_by = upstream(index.wiring, callee.resource)
+    callers = [run for run in runs if fed_by.isdisjoint(upstream(index.wiring, run.resource))]
+    if len(callers) != 1:
+        return _of_several(index, callee, callers, what)
+    return Finding(numbers(callers), f"it alone ran {what} before, and nothing tells how it led there")
 
 
 def _by_time(index: Index, node: Node, runs: Sequence[Node], what: str) -> Finding | None:

@@ -146,19 +146,34 @@ class Index:
                 waiting += self.causes_of(one)
         return False
 
+    def surely_leads_to(self, n: int, later: int) -> bool:
+        """The same, by proved edges."""
+        return n in self.ancestors(later)
+
+    def are_of_one_chain(self, one: Node, other: Node) -> bool:
+        """Whether one of two has surely led to the other."""
+        return self.surely_leads_to(one.record.n, other.record.n) or self.surely_leads_to(other.record.n, one.record.n)
+
     def ancestors(self, n: int) -> list[int]:
-        """A record and what led to it, nearest first; of a batch, by its first event."""
+        """A record and what has surely led to it, nearest first; of a batch, by its first event."""
         found: list[int] = []
         one: int | None = n
         while one is not None and one not in found:
             found.append(one)
-            one = next(iter(self.causes_of(one)), None)
+            node = self.by_n.get(one)
+            is_sure = node is None or node.found.doubt is None
+            one = next(iter(self.causes_of(one)), None) if is_sure else None
         return found
 
     def common_ancestor(self, numbers: Iterable[int]) -> int | None:
-        """The nearest record that led to all of them, or is the one that led to the others."""
+        """The nearest record that has surely led to all of them, or is the one that led to the others."""
         ways = [self.ancestors(n) for n in numbers]
         return next((n for n in ways[0] if all(n in way for way in ways[1:])), None) if ways else None
+
+    def taken_by_others(self, run: Node) -> set[int]:
+        """What has led to other invocations of the same function."""
+        others = [one for one in self.runs if one is not run and one.resource == run.resource]
+        return {n for one in others for cause in one.found.causes for n in self.ancestors(cause)}
 
     def last_of_chains(self, nodes: Sequence[Node]) -> list[Node]:
         """Those that led to none of the others."""
