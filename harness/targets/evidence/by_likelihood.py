@@ -37,18 +37,12 @@ def _of_event(index: Index, event: Node) -> Finding | None:
     fresh = index.last_of_chains([one for one in upstream if one.record.n not in handed])
     makers = [
         run for run in index.runs
-        if index.may_have_made(run, event) and not _contradict(run, event) and _may_send(index, run, event)
+        if index.may_have_made(run, event) and not _contradict(run, event) and index.may_send_to(run, event.resource)
     ]  # fmt: skip
     told = [run for run in makers if index.is_told(run.resource, event.resource)]
     if fresh:
         return _one_of([*fresh, *told])
     return among_runs(index, event, told or makers, "at that time")
-
-
-def _may_send(index: Index, run: Node, event: Node) -> bool:
-    """A function is not taken for the sender of what it is fed with, unless its settings say so."""
-    is_fed = bool(index.ways(event.resource, run.resource))
-    return not is_fed or index.is_told(run.resource, event.resource)
 
 
 def _of_run(index: Index, run: Node) -> Finding | None:

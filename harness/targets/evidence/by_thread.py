@@ -59,6 +59,7 @@ def _of_event(index: Index, event: Node, shared: Sequence[Node]) -> Finding | No
         for run in shared
         if not run.is_event
         and index.may_have_made(run, event)
+        and index.may_send_to(run, event.resource)
         # Who sent to what handed it on has no part in that, unless it sends here, too.
         and (index.is_told(run.resource, event.resource) or not _led_to_any(index, run, upstream))
     ]

@@ -217,6 +217,10 @@ class Index:
         found = [(one, *way) for one in sorted(told) for way in self.ways(one, consumer) or ()]
         return found[0] if len(found) == 1 else ()
 
+    def may_send_to(self, run: Node, resource: str) -> bool:
+        """A function is not taken for the sender of what it is fed with, unless its settings say so."""
+        return not self.ways(resource, run.resource) or self.is_told(run.resource, resource)
+
     def may_have_made(self, run: Node, event: Node) -> bool:
         """
         Whether an event came to be while a function ran that had not been handed it.

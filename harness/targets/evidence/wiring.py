@@ -286,8 +286,9 @@ def _is_named(resource: StackResource, value: str) -> bool:
     """Whether a setting is the name of a resource, its ARN or URL, or a text that holds one of these."""
     if value in (resource.physical_id, resource_in(resource.physical_id)):
         return True
-    if resource.type in API_TYPES and f"{resource.physical_id}.execute-api." in value:
-        return True
+    if resource.type in API_TYPES:
+        # On AWS the host names the API, in an emulator the path may.
+        return f"{resource.physical_id}.execute-api." in value or f"/execute-api/{resource.physical_id}" in value
     # Within a text a name alone is too little: `orders` stands in many.
     return any(one in value for one in (resource.physical_id, resource.arn) if one and (":" in one or "/" in one))
 

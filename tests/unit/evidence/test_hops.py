@@ -7,6 +7,7 @@ The evidence is made by hand: what a listener saw, what a function logged, what 
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import warnings
 from dataclasses import dataclass
@@ -241,7 +242,7 @@ class TestFromAResourceToAFunction:
         log.invocation(ONE, "hello", at=1)
 
         with pytest.warns(
-            match=rf"Flow\.path rests on what is not proved: \w+ -> Worker \(no correlation id in the logs\)"
+            match=r"Flow\.path rests on what is not proved: \w+ -> Worker \(no correlation id in the logs\)"
         ):
             assert flow_of(journal, hop, 0).path == hop.path
         assert "? Worker attempt 1" in str(flow_of(journal, hop, 0))
@@ -385,7 +386,7 @@ class TestThroughWhatNobodyWatched:
         log.invocation(ONE, json.dumps({"correlation_id": "c-1"}), function="Sender", stream="a")
         log.invocation(TWO, json.dumps({"correlation_id": "c-1"}), at=2)
         chain = [*between, "Worker"]
-        wiring = Wired(told={"Sender": [between[0]]}, **{to: [one] for one, to in zip(chain, chain[1:], strict=False)})
+        wiring = Wired(told={"Sender": [between[0]]}, **{to: [one] for one, to in itertools.pairwise(chain)})
 
         assert silent_path(flow_of(journal, wiring, 0)) == ["Sender", *between, "Worker"]
 
@@ -500,14 +501,15 @@ def ended(condition="RetriesExhausted", **more):
     }  # fmt: skip
 
 
+CARRIERS = {
+    "queue": ("Failures", lambda record: {"body": json.dumps(record)}),
+    "topic": ("Failures", lambda record: {"message": json.dumps(record)}),
+    "bus": ("Bus", lambda record: {"source": "lambda", "detail_type": "Lambda Function Invocation Result", "detail": record}),
+}  # fmt: skip
+
+
 class TestDestinations:
     """Lambda's record of a request that ended has its id."""
-
-    CARRIERS = {
-        "queue": ("Failures", lambda record: {"body": json.dumps(record)}),
-        "topic": ("Failures", lambda record: {"message": json.dumps(record)}),
-        "bus": ("Bus", lambda record: {"source": "lambda", "detail_type": "Lambda Function Invocation Result", "detail": record}),
-    }  # fmt: skip
 
     @pytest.mark.parametrize(("resource", "carry"), CARRIERS.values(), ids=CARRIERS)
     @pytest.mark.parametrize("condition", ["Success", "RetriesExhausted"])
