@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from urllib.parse import urlsplit
 
 from stagefright.errors import (
     ConditionNeverHeld,
@@ -51,7 +52,7 @@ from stagefright.targets.stack import Stack, StackResource
 from stagefright.targets.taps.arming import make_tap
 from stagefright.targets.taps.ground import Ground
 from stagefright.targets.taps.log import Running
-from stagefright.targets.taps.motion import CAVEAT, Queues, quiet_s
+from stagefright.targets.taps.motion import CAVEAT, Queues, quiet_s, still_s
 from stagefright.targets.taps.tap import Sighting
 from stagefright.targets.taps.taps import Taps
 from stagefright.targets.wall_clock import WallClock
@@ -221,10 +222,13 @@ class DeployedStage:
                 self._endpoints = api_endpoints(self.account, self.resources)
         return self._endpoints
 
-    def _api_of(self, url: str) -> str | None:
-        """The API that a URL leads to."""
-        found = [name for name, base in self._api_endpoints().items() if url.startswith(base)]
-        return max(found, key=lambda name: len(self._api_endpoints()[name]), default=None)
+    def _api_of(self, url: str) -> tuple[str, str] | None:
+        """The API that a URL leads to, and the path there."""
+        found = [(len(base), name) for name, base in self._api_endpoints().items() if url.startswith(base)]
+        if not found:
+            return None
+        length, name = max(found)
+        return name, urlsplit(url[length:]).path or "/"
 
     # -- observing ---------------------------------------------------------------------------------------------------
 
@@ -323,7 +327,7 @@ class DeployedStage:
             value, now = condition(), time.monotonic()
             if moving:
                 quiet_since = now
-            if value or now - quiet_since >= self._quiet_s:
+            if value or now - quiet_since >= self.still_s:
                 return value
             if now - began > limit_s:
                 raise StillMoving(self._restless(moving, limit_s))
@@ -332,6 +336,17 @@ class DeployedStage:
     @property
     def _quiet_s(self) -> float:
         return quiet_s(self.settings.quiet, is_emulator=self.account.is_emulator)
+
+    @property
+    def still_s(self) -> float:
+        """How long nothing may move until it is taken for quiet, by what was seen so far."""
+        took = (record.detail["duration_ms"] / 1_000 for record in self.journal.of_kind("outcome"))
+        return still_s(self._quiet_s, max(took, default=0.0)) if self.account.is_emulator else self._quiet_s
+
+    @property
+    def behind(self) -> list[str]:
+        """The taps that have more to read than they read at the last look."""
+        return self.taps.behind
 
     def _moving(self, queues: Queues) -> list[str]:
         """What was seen to move, in words."""

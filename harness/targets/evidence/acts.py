@@ -31,6 +31,9 @@ Accepted = dict[str, Any]
 Names = Callable[[str], str]
 """What the stage calls the resource of a name, ARN or URL."""
 
+ApiOf = Callable[[str], tuple[str, str] | None]
+"""The API that a URL leads to, and the path there."""
+
 Now = Callable[[], float]
 """The account's time, in epoch seconds."""
 
@@ -225,21 +228,21 @@ def note_request(
     journal: Journal,
     actor: str = "test",
     *,
-    api_of: Callable[[str], str | None] = lambda _: None,
+    api_of: ApiOf = lambda _: None,
     now: Now = time.time,
 ) -> Callable[[Response], None]:
     """
     What writes a request of the test's to the stage's API to the journal, when it was answered.
 
-    `api_of` tells which API a URL leads to, and `now` the account's time.
+    `api_of` tells to which API a URL leads, and where in it; `now` is the account's time.
     """
 
     def note(answer: Response) -> None:
         asked = answer.request
         told = {str(name).lower(): str(value) for name, value in (*asked.headers.items(), *answer.headers.items())}
         ids = [told[name].rstrip("=") for name in REQUEST_IDS if name in told]
-        path = urlsplit(asked.url or "").path or "/"
-        api = api_of(asked.url or "")
+        found = api_of(asked.url or "")
+        api, path = (None, urlsplit(asked.url or "").path or "/") if found is None else found
         request = {"resource": api, "id": ids[0] if ids else None, "method": asked.method, "path": path}
         took = getattr(answer, "elapsed", timedelta())
         journal.write_past(

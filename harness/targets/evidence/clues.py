@@ -25,7 +25,7 @@ CORRELATION_KEYS = ("x-correlation-id", "correlation_id", "correlation-id")
 TRACE_KEYS = ("AWSTraceHeader", "X-Amzn-Trace-Id", "xray_trace_id", "trace_header")
 """Where a trace header, or its root, stands."""
 
-PLACEHOLDERS = frozenset({"-", "n/a", "na", "nil", "none", "not-set", "null", "undefined", "unknown"})
+PLACEHOLDERS = frozenset({"-", "false", "n/a", "na", "nil", "none", "not-set", "null", "true", "undefined", "unknown"})
 """What loggers write where there is no id."""
 
 DEPTH_MAX = 12
@@ -40,7 +40,8 @@ LINES_JOINED_MAX = 2_000
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{7,}")
 
 _PAIR = re.compile(
-    r"""(?<![\w.-])([A-Za-z_][\w.-]{0,63})["']?\s{0,3}[=:]\s{0,3}"""
+    r"""(?<![\w.-])([A-Za-z_][\w.-]{0,63}|(?i:correlation\ id))["']?"""
+    r"""(?:=|[ ]{0,3}:\s{0,3}|[ ]{1,3}=[ ]{1,3})"""
     # What is printed of an attribute of a message holds its value.
     r"""(?:\{[^{}]{0,200}?Value["']?\s{0,3}:\s{0,3})?"""
     r"""["']?([^\s"',;&(){}\[\]]+)"""
@@ -59,6 +60,8 @@ class Clues:
     """Words that may be the name of anything."""
     ended: dict[str, None] = field(default_factory=dict)
     """The requests that Lambda's records for destinations tell of."""
+    handed_on: list[str] = field(default_factory=list)
+    """Its threads, each as often as it stands there."""
 
 
 class Reader:
@@ -77,19 +80,19 @@ class Reader:
         return clues
 
     def _read_line(self, text: str, clues: Clues) -> None:
-        found = Clues()
         values = list(_objects(text))
+        found, printed = Clues(), Clues()
         for value in values:
             self._search(value, found, 0)
-        for said_inside in (text, *_messages(values)):
-            self._read_text(said_inside, found)
+        is_json = bool(values) and text.lstrip()[:1] in ("{", "[")
+        for told in _messages(values) if is_json else [text]:
+            self._read_text(told, printed)
         # A name that only stands where a thread does was handed on, and perhaps not met.
         words = Counter(_TOKEN.findall(text))
-        words.subtract(
-            word for thread in found.threads for word in _TOKEN.findall(thread) for _ in range(text.count(thread))
-        )
+        for thread, times in (Counter(found.handed_on) | Counter(printed.handed_on)).items():
+            words.subtract(_TOKEN.findall(thread) * times)
         clues.mentioned.update(word for word, count in words.items() if count > 0)
-        clues.threads |= found.threads
+        clues.threads |= found.threads | printed.threads
         clues.received |= found.received
         clues.ended |= found.ended
 
@@ -131,7 +134,9 @@ class Reader:
             return
         text = attribute_text(item)
         if text is not None and text.lower() not in PLACEHOLDERS:
-            clues.threads.add(root_of(text) if is_trace else text)
+            thread = root_of(text) if is_trace else text
+            clues.threads.add(thread)
+            clues.handed_on.append(thread)
 
 
 def _plain(key: str) -> str:

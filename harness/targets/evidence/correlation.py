@@ -9,7 +9,7 @@ which they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from stagefright.event import is_event
 from stagefright.journal import Record
@@ -34,7 +34,8 @@ def arrange(records: Sequence[Record], *, keys: Iterable[str] = (), wiring: Wiri
     runs = _runs(records, reader)
     events = implied_events(records, [(run.record, run.clues) for run in runs], wiring, numbers)
     known = [*records, *events]
-    nodes = [*runs, *(_event(record, reader) for record in known if is_event(record))]
+    threads = {r.n: set(r.detail["threads"]) for r in records if r.kind == "call" and "threads" in r.detail}
+    nodes = [*runs, *(_event(record, reader, threads) for record in known if is_event(record))]
     index = Index(known, nodes, wiring)
     correlate(index)
     return Arrangement(index, numbers).arranged()
@@ -100,7 +101,9 @@ def _run(record: Record, reader: Reader, lines: list[Record], ended: float | Non
     return Node(record, clues, float("inf") if ended is None else ended, frozenset([name]))
 
 
-def _event(record: Record, reader: Reader) -> Node:
+def _event(record: Record, reader: Reader, threads: Mapping[int, set[str]]) -> Node:
+    """An event carries what it holds; a request to an API, whose headers no record has, what the test's call has sent and was answered."""
     clues: Clues = reader.of_event(record.detail)
-    names = frozenset(names_of(record))
-    return Node(record, clues, record.at, names)
+    if record.cause is not None:
+        clues.threads |= threads.get(record.cause, set())
+    return Node(record, clues, record.at, frozenset(names_of(record)))
