@@ -198,11 +198,19 @@ class AccountWiring:
                         yield topic, self.name_of(subscription["Endpoint"])
 
     def _rules(self) -> Iterator[Edge]:
+        events = self._stage.client("events")
         for _, resource in self._of_type("AWS::Events::Rule"):
             bus, _, rule = resource.physical_id.rpartition("|")
-            given = {"EventBusName": bus} if bus else {}
-            for target in self._stage.client("events").list_targets_by_rule(Rule=rule, **given)["Targets"]:
-                yield self.name_of(bus) if bus else DEFAULT_BUS, self.name_of(target["Arn"])
+            for one in [bus] if bus else self._buses_with(rule):
+                for target in events.list_targets_by_rule(Rule=rule, EventBusName=one)["Targets"]:
+                    yield self.name_of(one), self.name_of(target["Arn"])
+
+    def _buses_with(self, rule: str) -> Iterator[str]:
+        """A rule whose id does not name a bus is of the default one; not so in some emulators."""
+        for bus in (DEFAULT_BUS, *(resource.physical_id for _, resource in self._of_type(BUS_TYPE))):
+            found = self._stage.client("events").list_rules(EventBusName=bus, NamePrefix=rule)["Rules"]
+            if any(one["Name"] == rule for one in found):
+                yield bus
 
     def _apis(self) -> Iterator[Edge]:
         for api, resource in self._of_type("AWS::ApiGatewayV2::Api"):
