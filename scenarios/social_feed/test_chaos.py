@@ -48,9 +48,10 @@ def fallbacks(logs, who):
     return fallbacks
 
 
-def share_s(posts=1):
-    """What one of several posts in a batch may wait; what the function needs to start is taken from it."""
-    return pytest.approx((DISTRIBUTE_TIMEOUT_S - RESERVE_S) / posts, abs=1 / posts)
+def share_s(stage, posts=1):
+    """What each of several posts in a batch may wait, and should: where time is real, what the code itself needs is taken from it."""
+    most, slack = (DISTRIBUTE_TIMEOUT_S - RESERVE_S) / posts, (0.05 if stage.target == "local" else 2.5) / posts
+    return pytest.approx(most - slack, abs=slack + 1e-6)
 
 
 class TestRelationshipApi:
@@ -73,7 +74,7 @@ class TestRelationshipApi:
         assert feed(who.bob) == ["hello"]
         assert feed(who("newcomer")) == []
         [line] = fallbacks()
-        assert line["timeout_s"] == share_s()
+        assert line["timeout_s"] == share_s(stage)
         assert "Timeout" in line["reason"]
         assert flow.attempts("DistributeFunction").at == [0]
 
@@ -89,7 +90,7 @@ class TestRelationshipApi:
             flow = stage.settle()
 
         assert feed(who.bob) == [post["text"] for post in posts]
-        assert [line["timeout_s"] for line in fallbacks()] == [share_s(len(posts))] * len(posts)
+        assert [line["timeout_s"] for line in fallbacks()] == [share_s(stage, len(posts))] * len(posts)
         assert flow.attempts("DistributeFunction").at == [0]
 
     @pytest.mark.usefixtures("known_followers")

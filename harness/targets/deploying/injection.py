@@ -140,6 +140,8 @@ class Injection:
         return None
 
     def _text(self, value: Any, source: StackSource) -> str | None:
+        if value is None or isinstance(value, str):
+            return value
         try:
             resolved = Resolver(self.scope(source.template, source.file)).static(value, "the Runtime")
         except TemplateError:
