@@ -17,6 +17,17 @@ VARIABLE = "ORDERS_DATABASE_URL"
 _running = contextlib.ExitStack()
 
 
+def _bridge():
+    """Where containers find this machine, if the stage's functions run in one; an engine in a virtual machine lets them reach loopback."""
+    import docker
+
+    client = docker.from_env()
+    try:
+        return client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    finally:
+        client.close()
+
+
 def _server():
     spec = importlib.util.spec_from_file_location("shared_database_server", HERE / "server.py")
     module = importlib.util.module_from_spec(spec)
@@ -37,7 +48,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=reason))
         return
     folder = _running.enter_context(tempfile.TemporaryDirectory(prefix="stagefright-postgresql-"))
-    os.environ[VARIABLE] = _running.enter_context(server.running(Path(folder)))
+    also_at = _bridge() if ours[0].config.getoption("--stage-target") == "docker" else None
+    os.environ[VARIABLE] = _running.enter_context(server.running(Path(folder), also_at=also_at))
     _running.callback(os.environ.pop, VARIABLE)
 
 
