@@ -1,8 +1,18 @@
-"""What all scenarios share."""
+"""What all scenarios share: what is run where, the table of what was skipped, and a look at what a template has become."""
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
+
 import pytest
+
+WIRING = "wiring: about what the template says. No function needs to run for it, so it holds on every stage, on an emulator without work, too."
+NO_WORK = "needs a function's work, and this account runs no functions (stage.runs_functions)"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", WIRING)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -13,3 +23,62 @@ def pytest_collection_modifyitems(items):
             item.add_marker(
                 pytest.mark.only_on("local", reason="these functions are deployed without a reader of flags")
             )
+
+
+@pytest.fixture(autouse=True)
+def _work(request):
+    """Skip what needs a function's work where none is done; before any other fixture sets something in motion."""
+    if request.node.get_closest_marker("wiring") is None and "stage" in request.fixturenames:
+        stage = request.getfixturevalue("stage")
+        if not stage.runs_functions:
+            pytest.skip(NO_WORK)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what was skipped and why: a reason, how many tests, and where they are."""
+    skipped = defaultdict(lambda: defaultdict(int))
+    for report in terminalreporter.stats.get("skipped", ()):
+        reason = report.longrepr[2]
+        where = report.nodeid.partition("::")[0].removeprefix("scenarios/")
+        skipped[reason.removeprefix("Skipped: ")][where] += 1
+    if not skipped:
+        return
+    counted = sorted(skipped.items(), key=lambda entry: (-sum(entry[1].values()), entry[0]))
+    total = sum(sum(places.values()) for places in skipped.values())
+    terminalreporter.section(f"{total} skipped, and why", sep="-")
+    for reason, places in counted:
+        terminalreporter.write_line(f"{sum(places.values()):4}  {reason}")
+        terminalreporter.write_line(f"      {', '.join(sorted(places))}", light=True)
+
+
+# -- what a template has become ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def configuration(stage):
+    """The settings of a function, as Lambda has them: `configuration("StoreFunction")["Timeout"]`."""
+    return lambda function: stage.client("lambda").get_function_configuration(FunctionName=stage.ref(function))
+
+
+@pytest.fixture
+def mapping(stage):
+    """The one event source mapping of a function, as Lambda has it: `mapping("StoreFunction")["BatchSize"]`."""
+
+    def mapping(function):
+        answer = stage.client("lambda").list_event_source_mappings(FunctionName=stage.ref(function))
+        [only] = answer["EventSourceMappings"]
+        return only
+
+    return mapping
+
+
+@pytest.fixture
+def queue(stage):
+    """The attributes of a queue; numbers are numbers, and the redrive policy is a mapping."""
+
+    def queue(name):
+        answer = stage.client("sqs").get_queue_attributes(QueueUrl=stage.ref(name), AttributeNames=["All"])
+        attributes = {key: int(value) if value.isdigit() else value for key, value in answer["Attributes"].items()}
+        return {**attributes, "RedrivePolicy": json.loads(attributes.get("RedrivePolicy", "null"))}
+
+    return queue

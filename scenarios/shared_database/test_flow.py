@@ -7,8 +7,6 @@ verdict expected: the table holds each order once, and the totals add up.
 
 from __future__ import annotations
 
-import pytest
-
 
 def test_orders_are_stored_and_added_up(stage, order, query):
     """Each order becomes a row, and the API answers their sum."""
