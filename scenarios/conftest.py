@@ -7,12 +7,16 @@ from collections import defaultdict
 
 import pytest
 
-WIRING = "wiring: about what the template says. No function needs to run for it, so it holds on every stage, on an emulator without work, too."
-NO_WORK = "needs a function's work, and this account runs no functions (stage.runs_functions)"
+MARKS = (
+    "wiring: about what the template says; no function needs to run for it, so it holds on an emulator that only keeps them, too.",
+    "needs(*logical_ids): with `wiring`, what the stack must have made; an emulator that only keeps things does not know all types.",
+)
+NO_WORK = "needs a function's work, and this account runs no functions"
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", WIRING)
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,11 +31,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _work(request):
-    """Skip what needs a function's work where none is done; before any other fixture sets something in motion."""
-    if request.node.get_closest_marker("wiring") is None and "stage" in request.fixturenames:
-        stage = request.getfixturevalue("stage")
-        if not stage.runs_functions:
-            pytest.skip(NO_WORK)
+    """Skip what an account without work cannot show; before any other fixture sets something in motion."""
+    stage = request.getfixturevalue("stage") if "stage" in request.fixturenames else None
+    if stage is None or stage.runs_functions:
+        return
+    if request.node.get_closest_marker("wiring") is None:
+        pytest.skip(NO_WORK)
+    needed = {name for mark in request.node.iter_markers("needs") for name in mark.args}
+    if lacking := needed - set(stage.resources):
+        pytest.skip(f"this account did not make {', '.join(sorted(lacking))}, which the template has")
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -23,7 +23,7 @@ def test_the_function_knows_names_only(stage, configuration, secret):
 
 def test_a_value_is_used_for_a_minute(configuration):
     """The parameter's default reaches the function."""
-    assert configuration("GreetingFunction")["Environment"]["Variables"]["CONFIG_TTL_S"] == "60"
+    assert int(configuration("GreetingFunction")["Environment"]["Variables"]["CONFIG_TTL_S"]) == 60
 
 
 def test_the_stack_brings_a_text(stage):

@@ -43,19 +43,12 @@ def test_each_knows_the_carrier_and_the_circuit(stage, configuration):
         assert variables["CIRCUITS_TABLE"] == stage.ref("CircuitsTable")
 
 
+@pytest.mark.needs("HttpApi")
 def test_each_way_has_its_own_path(stage):
     """Three routes on one API."""
     routes = stage.client("apigatewayv2").get_routes(ApiId=stage.ref("HttpApi"))["Items"]
 
     assert {route["RouteKey"] for route in routes} >= {f"POST /{way.lower()}/checkout" for way in WAYS}
-
-
-def test_a_circuit_that_nobody_renews_is_forgotten(stage):
-    """An item of the table has an end; a circuit without an item is closed."""
-    found = stage.client("dynamodb").describe_time_to_live(TableName=stage.ref("CircuitsTable"))
-
-    assert found["TimeToLiveDescription"]["AttributeName"] == "expiration"
-    assert found["TimeToLiveDescription"]["TimeToLiveStatus"] in ("ENABLING", "ENABLED")
 
 
 @pytest.mark.parametrize("turn", ["first", "second"])

@@ -51,7 +51,7 @@ class TestFunctions:
 
     def test_a_message_is_for_as_many_followers_as_dynamodb_takes(self, configuration):
         """The parameter's default reaches the function that makes the batches."""
-        assert configuration("DistributeFunction")["Environment"]["Variables"]["BATCH_SIZE"] == "25"
+        assert int(configuration("DistributeFunction")["Environment"]["Variables"]["BATCH_SIZE"]) == 25
 
     def test_each_finds_its_neighbours(self, stage, configuration):
         """By names that CloudFormation chose."""
