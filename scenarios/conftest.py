@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+import re
+import textwrap
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -19,44 +21,50 @@ def pytest_configure(config):
         config.addinivalue_line("markers", mark)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Experiments hurt functions, and those of the scenarios are deployed without what reads the flags (docs/faults.md)."""
-    for item in items:
-        if item.path.suffix == ".yaml":
-            item.add_marker(
-                pytest.mark.only_on("local", reason="these functions are deployed without a reader of flags")
-            )
-
-
 @pytest.fixture(autouse=True)
 def _work(request):
     """Skip what an account without work cannot show; before any other fixture sets something in motion."""
+    is_wiring = request.node.get_closest_marker("wiring") is not None
+    if request.path.parents[0] in _without_work and not is_wiring:
+        pytest.skip(NO_WORK)
     stage = request.getfixturevalue("stage") if "stage" in request.fixturenames else None
     if stage is None or stage.runs_functions:
         return
-    if request.node.get_closest_marker("wiring") is None:
+    _without_work.add(request.path.parents[0])
+    if not is_wiring:
         pytest.skip(NO_WORK)
     needed = {name for mark in request.node.iter_markers("needs") for name in mark.args}
     if lacking := needed - set(stage.resources):
         pytest.skip(f"this account did not make {', '.join(sorted(lacking))}, which the template has")
 
 
+_without_work = set()
+"""Projects of which that is known; a test that is skipped need not wait for the stage."""
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
 def pytest_terminal_summary(terminalreporter):
-    """Say what was skipped and why: a reason, how many tests, and where they are."""
-    skipped = defaultdict(lambda: defaultdict(int))
+    """Say what was skipped and why: each reason, the most frequent first, with how many tests of which files."""
+    skipped = defaultdict(Counter)
     for report in terminalreporter.stats.get("skipped", ()):
-        reason = report.longrepr[2]
-        where = report.nodeid.partition("::")[0].removeprefix("scenarios/")
-        skipped[reason.removeprefix("Skipped: ")][where] += 1
-    if not skipped:
-        return
-    counted = sorted(skipped.items(), key=lambda entry: (-sum(entry[1].values()), entry[0]))
-    total = sum(sum(places.values()) for places in skipped.values())
-    terminalreporter.section(f"{total} skipped, and why", sep="-")
-    for reason, places in counted:
-        terminalreporter.write_line(f"{sum(places.values()):4}  {reason}")
-        terminalreporter.write_line(f"      {', '.join(sorted(places))}", light=True)
+        reason = _ELSEWHERE.sub(r"\1:", report.longrepr[2].removeprefix("Skipped: "))
+        skipped[reason][report.nodeid.partition("::")[0].removeprefix("scenarios/")] += 1
+    if skipped:
+        total = sum(map(Counter.total, skipped.values()))
+        terminalreporter.section(f"{total} skipped, and why", sep="-")
+    for reason, files in sorted(skipped.items(), key=lambda entry: (-entry[1].total(), entry[0])):
+        told = ", ".join(f"{file} ({count})" if len(files) > 1 else file for file, count in sorted(files.items()))
+        width = terminalreporter._tw.fullwidth
+        for line in textwrap.wrap(reason, width, initial_indent=f"{files.total():4}  ", subsequent_indent=" " * 6):
+            terminalreporter.write_line(line)
+        for line in textwrap.wrap(told, width, initial_indent=" " * 6, subsequent_indent=" " * 6):
+            terminalreporter.write_line(line, light=True)
+
+
+_ELSEWHERE = re.compile(r"^(only on [^;]*); this stage's target is \w+:")
+"""How a skip by `only_on` begins; which target the stage has is known to who chose it."""
 
 
 # -- what a template has become ----------------------------------------------------------------------------------------

@@ -49,6 +49,9 @@ class Experiment:
     stop_when: Sequence[Condition] = ()
     description: str = ""
     nightly: bool = False
+    only_on: Sequence[str] = ()
+    """The targets on which it can hold, if not on all; pytest skips it elsewhere."""
+    only_on_reason: str = ""
 
     def __post_init__(self) -> None:
         for name in ("expect", "steady_state"):

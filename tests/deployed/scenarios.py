@@ -53,7 +53,7 @@ def rehearse(arguments: list[str], variables: dict[str, str]) -> int:
 
     for template in sorted(ROOT.glob("scenarios/*/template.yaml")):
         build(template.parent)
-    command = [sys.executable, "-m", "pytest", "scenarios", "--stage=my-feature", "-q", "-rs", *arguments]
+    command = [sys.executable, "-m", "pytest", "scenarios", "--stage=my-feature", "-q", *arguments]
     environ = {**os.environ, "STAGEFRIGHT_QUIET": QUIET, **variables}
     return subprocess.run(command, env=environ, cwd=ROOT, check=False).returncode
 
