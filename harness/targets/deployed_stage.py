@@ -201,7 +201,7 @@ class DeployedStage:
         found = read_invocation(answer)
         if self.account.is_emulator and is_no_answer(found):
             raise EmulatorError(
-                f"The emulator at {self.account.endpoint_url} keeps {function}, and did not run it: {found.payload!r}.\n"
+                f"The emulator at {self.account.endpoint_url} keeps {function}, and did not run it. It answered: {found.payload}\n"
                 "A moto server runs functions in Docker only. To see them run: --stage-target=local, or docker. "
                 "What the template says can be tested here all the same; stage.runs_functions tells where you are."
             )
