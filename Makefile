@@ -49,7 +49,8 @@ fix: setup
 scenarios: setup
 	$(BIN)/pytest scenarios --stage=my-feature
 
-# The scenarios on stages outside the process; -rs is the table of what was skipped there, and why. ARGS="-m 'not nightly'" leaves out what takes long in real time.
+# The scenarios on stages outside the process, each with a table of what was skipped there, and why.
+# ARGS="-m 'not nightly'" leaves out what takes long in real time.
 scenarios-docker: setup build/ministack/bin/ministack
 	$(BIN)/python tests/deployed/scenarios.py docker $(ARGS)
 
