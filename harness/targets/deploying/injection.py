@@ -112,18 +112,11 @@ class Injection:
     # -- why not -----------------------------------------------------------------------------------------------------
 
     def _reason_against(self, function: Function, source: StackSource) -> str | None:
-        return next(
-            (
-                reason
-                for reason in (
-                    self._wrong_runtime(function, source),
-                    _wrong_shape(function),
-                    self.runtime.reader_in(function.variables, has_wrappers=not self.is_emulator),
-                    self._wrong_code(function, code_of(source, function.logical_id)),
-                )
-                if reason is not None
-            ),
-            None,
+        return (
+            self._wrong_runtime(function, source)
+            or _wrong_shape(function)
+            or self.runtime.reader_in(function.variables, has_wrappers=not self.is_emulator)
+            or self._wrong_code(function, code_of(source, function.logical_id))
         )
 
     def _wrong_runtime(self, function: Function, source: StackSource) -> str | None:
