@@ -21,9 +21,10 @@ def test_the_function_knows_names_only(stage, configuration, secret):
     assert secret not in str(variables)
 
 
-def test_a_value_is_used_for_a_minute(configuration):
-    """The parameter's default reaches the function."""
-    assert int(configuration("GreetingFunction")["Environment"]["Variables"]["CONFIG_TTL_S"]) == 60
+def test_a_value_is_used_for_as_long_as_the_settings_say(stage, configuration):
+    """The parameter of the template reaches the function."""
+    given = stage.settings.parameters["ConfigTtlSeconds"]
+    assert configuration("GreetingFunction")["Environment"]["Variables"]["CONFIG_TTL_S"] == given
 
 
 def test_the_stack_brings_a_text(stage):
