@@ -126,6 +126,16 @@ class DeployedStageFace(StageFace, Protocol):
         """Called whenever the stage is looked at."""
         ...
 
+    @property
+    def still_s(self) -> float:
+        """How long nothing may move until it is taken for quiet."""
+        ...
+
+    @property
+    def behind(self) -> list[str]:
+        """What is not read to its end yet."""
+        ...
+
     def observe(self, resource: str, verb: str, pattern: Mapping[str, Any] | None = None) -> None:
         """Let the journal have the events of a resource from now on."""
         ...

@@ -8,14 +8,14 @@ hangs under the first, and belongs to the flow of each.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 from stagefright.errors import UnknownResource, UnprovedFlow, UsageError, nearest
 from stagefright.event import Event, is_event
-from stagefright.journal import UNPROVED, UNSURE, Journal, Record
+from stagefright.journal import CANDIDATES, UNPROVED, UNSURE, Journal, Record
 from stagefright.wording import clip, neat, offset, plural, shorten
 
 LINES_MAX = 200
@@ -26,6 +26,15 @@ NOTHING_HAPPENED = "(nothing happened)"
 
 LEGEND = "? = not proved: "
 """How the last line of a tree with doubtful edges begins."""
+
+REASONS_MAX = 5
+"""How many reasons for doubts that line, or a warning, names."""
+
+WHAT_PROVES = (
+    'What proves an edge, and how code can log it, is told in docs/user-guide.md under "On a deployed stage". The tree (print the flow) '
+    "marks what is not proved with ?."
+)
+"""How a warning about doubtful edges ends."""
 
 HARMLESS_DROPS = ("filtered out", "duplicate")
 """How the reasons begin for which AWS drops an event by design: it only ends a flow if nothing else took the event."""
@@ -157,6 +166,8 @@ class Flow:
         self._name_of = name_of
         self.caveat: str | None = None
         """What is to be known of how much it proves, if it is the flow of a deployed stage; it ends the text."""
+        self.strays: list[Record] = []
+        """Records of a deployed stage that may belong to the flow: what led to them is one of several things, and some of these do."""
         self._focus: Record | None = None
 
     @classmethod
@@ -173,7 +184,9 @@ class Flow:
         root = journal[n]
         while root.cause is not None:
             root = journal[root.cause]
-        flow = cls(_descendants(journal, root), known=known, functions=functions, name_of=name_of)
+        strays: list[Record] = []
+        flow = cls(_descendants(journal, root, strays), known=known, functions=functions, name_of=name_of)
+        flow.strays = strays
         flow._focus = flow._tree.by_n.get(n)
         return flow
 
@@ -195,7 +208,10 @@ class Flow:
 
         In the flow of one event: what led to it and what it led to, without the side branches that it had no part in.
         """
-        self._warn("path", self._way)
+        if self._focus is not None or self.strays:
+            way = {record.n for record in self._way}
+            beside = [r for r in self.records if r.n not in way and not way.isdisjoint(r.detail.get(CANDIDATES, ()))]
+            self._warn("path", self._way, lacking=[*beside, *self.strays], beginning=self._way[0], frames=4)
         return self._stations
 
     @cached_property
@@ -215,7 +231,8 @@ class Flow:
             ran = dict.fromkeys(record.resource for record in self._of("invocation"))
             raise UnknownResource(f"No function {function!r} ran in this flow. {nearest(function, known or ran)}")
         if self._focus is not None:
-            self._warn(f"attempts({function!r})", runs)
+            lacking = [record for record in self.strays if record.resource == function]
+            self._warn(f"attempts({function!r})", runs, lacking=lacking)
         start = runs[0].at if runs else 0.0
         return Attempts(function, [neat(run.at - start) for run in runs], [self._ended(run) for run in runs])
 
@@ -234,7 +251,7 @@ class Flow:
         """The events that were given up and kept."""
         kept = [record for record in self._of("dead_letter") if not record.detail.get("lost")]
         if self._focus is not None:
-            self._warn("dead_letters", kept)
+            self._warn("dead_letters", kept, lacking=[one for one in self.strays if one.kind == "dead_letter"])
         return [self._dead_letter(record, record.detail) for record in kept]
 
     @property
@@ -290,14 +307,27 @@ class Flow:
         if lines_max is not None and len(lines) > lines_max:
             lines[lines_max:] = [f"... and {plural(len(lines) - lines_max, 'line')} more"]
         reasons = dict.fromkeys(str(r.detail[UNPROVED]) for r in self.records if UNPROVED in r.detail)
-        legend = [LEGEND + "; ".join(reasons)] if lines and reasons else []
+        legend = [LEGEND + _few(reasons)] if lines and reasons else []
+        strays = [f"It may lack {_few(map(self._stray, self.strays))}."] if self.strays else []
         caveat = [] if self.caveat is None else [self.caveat]
-        return "\n".join([*(lines or [NOTHING_HAPPENED]), *legend, *caveat])
+        return "\n".join([*(lines or [NOTHING_HAPPENED]), *legend, *strays, *caveat])
 
     # -- doubts ------------------------------------------------------------------------------------------------------
 
-    def _warn(self, what: str, records: Iterable[Record]) -> None:
-        """Say that an answer rests on edges that are not proved."""
+    def _warn(
+        self,
+        what: str,
+        records: Iterable[Record],
+        *,
+        lacking: Sequence[Record] = (),
+        beginning: Record | None = None,
+        frames: int = 3,
+    ) -> None:
+        """
+        Say that an answer rests on edges that are not proved, lacks what may belong to it, or begins where nobody knows what came before.
+
+        `frames` lie between here and who asked: one more if a `cached_property` does.
+        """
         seen: dict[int, Record] = {}
         for record in records:
             above: Record | None = record
@@ -306,15 +336,24 @@ class Flow:
                 above = self._tree.by_n.get(above.cause) if above.cause is not None else None
         # A record of which nobody knows where it came from stands at the top of the tree, so no answer rests on that.
         doubtful = [record for record in seen.values() if UNPROVED in record.detail and record.cause in self._tree.by_n]
-        if doubtful:
-            told = "; ".join(map(self._doubt, doubtful))
-            warnings.warn(f"Flow.{what} rests on what is not proved: {told}.", UnprovedFlow, stacklevel=3)
+        told = [f"rests on what is not proved: {_few(map(self._doubt, doubtful))}"] if doubtful else []
+        if lacking:
+            told.append(f"may lack {_few(map(self._stray, lacking))}")
+        if beginning is not None and UNPROVED in beginning.detail and beginning.cause is None:
+            told.append(
+                f"begins with {beginning.resource}, and may lack what came before: {beginning.detail[UNPROVED]}"
+            )
+        if told:
+            warnings.warn(f"Flow.{what} {'; it '.join(told)}. {WHAT_PROVES}", UnprovedFlow, stacklevel=frames)
 
     def _doubt(self, record: Record) -> str:
         cause = self._tree.by_n.get(record.cause) if record.cause is not None else None
         source = None if cause is None else cause.detail["source"] if cause.kind == "delivery" else cause.resource
         what = f"{record.kind} {record.resource}" if source is None else f"{source} -> {record.resource}"
         return f"{what} ({record.detail[UNPROVED]})"
+
+    def _stray(self, record: Record) -> str:
+        return f"{record.kind} {record.resource} at {offset(self._at(record))} ({record.detail[UNPROVED]})"
 
     # -- reading the tree --------------------------------------------------------------------------------------------
 
@@ -434,8 +473,9 @@ class Flow:
 
     def _delivery_line(self, record: Record) -> str | None:
         if self._is_handed_on(record):
-            count = plural(len(record.detail.get("ids", ())), "event")
-            return f"{record.resource} took {count} from {record.detail.get('source')}"
+            ids = record.detail.get("ids", ())
+            what = plural(len(ids), "event") if ids else "something"
+            return f"{record.resource} took {what} from {record.detail.get('source')}"
         if record.n in self._tree.children:
             return None
         return f"{record.resource}: attempt {record.detail.get('attempt', 1)} to deliver from {record.detail.get('source')}"
@@ -493,14 +533,27 @@ def _causes(record: Record) -> Iterator[int]:
     yield from record.detail.get("causes", ())
 
 
-def _descendants(journal: Numbered, root: Record) -> Iterator[Record]:
-    """A record and all that it led to; causes come before their effects, so one pass is enough."""
+def _descendants(journal: Numbered, root: Record, strays: list[Record]) -> Iterator[Record]:
+    """
+    A record and all that it led to; causes come before their effects, so one pass is enough.
+
+    What may have been led to by one of these, and hangs elsewhere or nowhere, is added to `strays`.
+    """
     included = {root.n}
     yield root
     for record in journal.since(root.n + 1):
         if any(cause in included for cause in _causes(record)):
             included.add(record.n)
             yield record
+        elif not included.isdisjoint(record.detail.get(CANDIDATES, ())):
+            strays.append(record)
+
+
+def _few(reasons: Iterable[str]) -> str:
+    """Reasons one after the other, each once, and not too many."""
+    told = list(dict.fromkeys(reasons))
+    more = [f"and {len(told) - REASONS_MAX} more"] if len(told) > REASONS_MAX else []
+    return "; ".join([*told[:REASONS_MAX], *more])
 
 
 def _failed(outcome: Record) -> bool:

@@ -10,6 +10,12 @@ import pytest
 SECRET = "correct-horse-battery-staple"
 
 
+@pytest.fixture(autouse=True)
+def began_ms(stage):
+    """When the test began: logs in an account go further back."""
+    return stage.clock.now_ms()
+
+
 @pytest.fixture
 def secret(stage, data):
     """The signing key: a SecureString, which CloudFormation cannot make."""
@@ -58,15 +64,14 @@ def just_loaded(stage, greet, set_text):
 
 
 @pytest.fixture
-def logs(stage):
+def logs(stage, began_ms):
     """Every line that the function has written since the test began, as text."""
-    began = stage.clock.now_ms()
 
     def logs():
         client = stage.client("logs")
         group = f"/aws/lambda/{stage.ref('GreetingFunction')}"
         try:
-            reply = client.filter_log_events(logGroupName=group, startTime=began)
+            reply = client.filter_log_events(logGroupName=group, startTime=began_ms)
         except client.exceptions.ResourceNotFoundException:  # Lambda makes the group with the first line
             return []
         return [event["message"] for event in reply["events"]]

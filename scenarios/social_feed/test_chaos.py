@@ -22,6 +22,7 @@ from stagefright.chaos import Failure, Latency, Throttle, Timeout
 DISTRIBUTE_TIMEOUT_S = 12
 RESERVE_S = 2
 
+slow = pytest.mark.nightly  # where time is real it takes a quarter of a minute
 ladder = pytest.mark.only_on("local", reason="the ladder of retries takes minutes, and an emulator has another")
 dead_letters = pytest.mark.only_on(
     "local", "aws", reason="MiniStack puts a destination's record into a dead-letter queue, where AWS puts the event"
@@ -47,14 +48,16 @@ def fallbacks(logs, who):
     return fallbacks
 
 
-def share_s(posts=1):
-    """What one of several posts in a batch may wait; what the function needs to start is taken from it."""
-    return pytest.approx((DISTRIBUTE_TIMEOUT_S - RESERVE_S) / posts, abs=1 / posts)
+def share_s(stage, posts=1):
+    """What each of several posts in a batch may wait, and should: where time is real, what the code itself needs is taken from it."""
+    most, slack = (DISTRIBUTE_TIMEOUT_S - RESERVE_S) / posts, (0.05 if stage.target == "local" else 2.5) / posts
+    return pytest.approx(most - slack, abs=slack + 1e-6)
 
 
 class TestRelationshipApi:
     """The relationship API is slow or down."""
 
+    @slow
     @pytest.mark.usefixtures("known_followers")
     def test_slow(self, stage, chaos, follow, put_post, listen, feed, fallbacks, who):
         """The caller waits for as long as its own remaining time allows, then uses the last known followers."""
@@ -71,10 +74,11 @@ class TestRelationshipApi:
         assert feed(who.bob) == ["hello"]
         assert feed(who("newcomer")) == []
         [line] = fallbacks()
-        assert line["timeout_s"] == share_s()
+        assert line["timeout_s"] == share_s(stage)
         assert "Timeout" in line["reason"]
         assert flow.attempts("DistributeFunction").at == [0]
 
+    @slow
     @pytest.mark.usefixtures("known_followers")
     def test_slow_for_a_whole_batch(self, stage, chaos, put_records, post, feed, fallbacks, who):
         """Records of one batch share the remaining time, so that the last one gets its turn before the timeout."""
@@ -86,7 +90,7 @@ class TestRelationshipApi:
             flow = stage.settle()
 
         assert feed(who.bob) == [post["text"] for post in posts]
-        assert [line["timeout_s"] for line in fallbacks()] == [share_s(len(posts))] * len(posts)
+        assert [line["timeout_s"] for line in fallbacks()] == [share_s(stage, len(posts))] * len(posts)
         assert flow.attempts("DistributeFunction").at == [0]
 
     @pytest.mark.usefixtures("known_followers")
@@ -123,6 +127,7 @@ class TestRelationshipApi:
         assert status >= 500
         assert [line["reason"] for line in fallbacks()] == [f"status {status}"]
 
+    @slow
     def test_down_for_a_moment_and_nothing_known(self, stage, chaos, follow, put_post, listen, feed, logs, who):
         """For an author who was never seen, the stream keeps the post until the API is back: late, but not lost."""
         follow(who.amy, who.bob)

@@ -15,7 +15,8 @@ import zipfile
 import pytest
 
 from stagefright.chaos import Failure, Latency
-from stagefright.chaos.layer import SITE, WRAPPER_NAME, build, contents
+from stagefright.chaos.carried import WRAPPER_NAME
+from stagefright.chaos.layer import SITE, build, contents
 from tests.deployed.lambda_service import Function, LambdaService, flag, strikes, without_details
 
 pytest.importorskip("awslambdaric", reason="AWS's runtime client is built for Linux only")

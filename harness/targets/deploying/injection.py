@@ -140,6 +140,8 @@ class Injection:
         return None
 
     def _text(self, value: Any, source: StackSource) -> str | None:
+        if value is None or isinstance(value, str):
+            return value
         try:
             resolved = Resolver(self.scope(source.template, source.file)).static(value, "the Runtime")
         except TemplateError:
@@ -222,7 +224,7 @@ class InjectedStack:
         runtime, stage, name = self.injection.runtime, self.injection.stage, self._name(function)
         variables = runtime.variables(function.of("Handler"), function.variables, stage, name)
         environment = copy.deepcopy(dict(function.own_environment))
-        found = {
+        found: dict[str, Any] = {
             "Handler": runtime.handler,
             "Environment": {**environment, "Variables": {**(environment.get("Variables") or {}), **variables}},
         }
