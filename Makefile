@@ -59,7 +59,7 @@ scenarios-aws: setup build/ministack/bin/ministack
 	$(BIN)/python tests/deployed/scenarios.py ministack $(ARGS)
 
 scenarios-moto: setup
-	$(BIN)/python tests/deployed/scenarios.py moto
+	$(BIN)/python tests/deployed/scenarios.py moto $(ARGS)
 
 demo: setup
 	$(BIN)/pytest scenarios --stage=my-feature
