@@ -7,6 +7,8 @@ has it under `accepted`, so that a flow shows it even if no listener watched the
 
 from __future__ import annotations
 
+import base64
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -70,6 +72,19 @@ def _request(answer: Answer) -> Iterator[str]:
     yield from dict.fromkeys(str(one) for one in found if one)
 
 
+def _invocation(answer: Answer) -> Iterator[str]:
+    """The id of the request, and that in the tail of the log, if it was asked for: an emulator may have another one there."""
+    yield from _request(answer)
+    try:
+        tail = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
+    except ValueError:
+        return
+    yield from _STARTED.findall(tail)
+
+
+_STARTED = re.compile(r"(?:START RequestId: |\"requestId\":\s?\")([0-9a-f-]{36})")
+
+
 ACTS: Mapping[tuple[str, str], Callable[[Answer], Iterator[str]]] = {
     ("dynamodb", "BatchWriteItem"): _request,
     ("dynamodb", "DeleteItem"): _request,
@@ -79,7 +94,7 @@ ACTS: Mapping[tuple[str, str], Callable[[Answer], Iterator[str]]] = {
     ("events", "PutEvents"): _entries,
     ("kinesis", "PutRecord"): _record,
     ("kinesis", "PutRecords"): _records,
-    ("lambda", "Invoke"): _request,
+    ("lambda", "Invoke"): _invocation,
     ("s3", "CompleteMultipartUpload"): _request,
     ("s3", "CopyObject"): _request,
     ("s3", "DeleteObject"): _request,
@@ -291,10 +306,12 @@ _BEGUN = "stagefright_begun"
 
 
 def _answered(act: tuple[str, str], asked: Asked, answer: Answer, name_of: Names) -> dict[str, Any]:
-    found: dict[str, Any] = {"ids": list(ACTS[act](answer))}
+    found: dict[str, Any] = {"ids": list(dict.fromkeys(ACTS[act](answer)))}
     if act in ACCEPTED:
         accepted = ACCEPTED[act](asked, answer)
         found["accepted"] = [{**one, "resource": name_of(str(one["resource"]))} for one in accepted if one["resource"]]
+    if act == ("lambda", "Invoke"):
+        found["target"] = name_of(str(asked.get("FunctionName", "")))
     if act in WRITTEN:
         found["written"] = [[name_of(str(where)), what] for where, what in WRITTEN[act](asked) if where and what]
     return found

@@ -57,6 +57,13 @@ def _of_run(index: Index, run: Node) -> Finding | None:
         return Finding((), f"its log has another correlation id than {any_of(waiting)}", ())
     taken = index.taken_by_others(run)
     fresh = [event for event in agreeing if event.record.n not in taken]
+    calls = [
+        call
+        for call in index.invoking.get(run.resource, ())
+        if call.at <= run.record.at + SKEW_S and call.n not in taken
+    ]
+    if len(calls) == 1 and not agreeing:
+        return Finding((calls[0].n,))
     if agreeing:
         return _one_of(fresh or agreeing)
     callers = [

@@ -102,6 +102,8 @@ class Index:
         self.calls: dict[str, int] = {}
         self.call_threads: dict[str, list[int]] = {}
         self.calls_that_wrote = [r for r in records if r.kind == "call" and r.detail.get("written")]
+        self.invoking: dict[str, list[Record]] = {}
+        """The test's calls that invoke a function."""
         self._routes = cache(lambda source, consumer: routes(wiring, source, consumer))
         for node in self.nodes:
             self._note(node)
@@ -120,6 +122,8 @@ class Index:
 
     def _note_call(self, record: Record) -> None:
         if record.kind == "call":
+            if "target" in record.detail:
+                self.invoking.setdefault(str(record.detail["target"]), []).append(record)
             self.calls |= dict.fromkeys(map(str, record.detail.get("ids", ())), record.n)
             for thread in (*record.detail.get("threads", ()), *record.detail.get("ids", ())):
                 self.call_threads.setdefault(str(thread), []).append(record.n)
