@@ -107,7 +107,8 @@ class Arrangement:
         for consumer in (*way, record.resource):
             detail: dict[str, Any] = {
                 "source": source,
-                "ids": ids if is_handed else [],
+                # What they are called behind the first resource, is not known.
+                "ids": ids if is_handed and above == causes[0] else [],
                 "attempt": record.detail["attempt"],
                 "reports_failures": self._index.wiring.reports_failures(record.resource, source),
                 OBSERVED: True,
