@@ -84,6 +84,8 @@ def _one_of(nodes: Sequence[Node]) -> Finding:
 
 def _contradict(one: Node, other: Node) -> bool:
     """Whether both have correlation ids, and none in common."""
+    if not one.clues.threads or not other.clues.threads:
+        return False
     ids, others = _correlation_ids(one), _correlation_ids(other)
     return bool(ids and others) and ids.isdisjoint(others) and one.ids.isdisjoint(other.ids)
 

@@ -10,7 +10,8 @@ import pytest
 
 from stagefright.errors import UnprovedFlow
 from stagefright.flow import Flow
-from stagefright.targets.evidence.acts import ACTS, note_request
+from stagefright.targets.evidence.acts import note_request
+from stagefright.targets.evidence.answers import ACTS
 from stagefright.targets.evidence.correlation import arrange
 from tests.unit.evidence.conftest import Wired
 
