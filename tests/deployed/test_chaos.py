@@ -228,7 +228,7 @@ class TestStrikes:
             stage.wait_until(lambda: stage.journal.of_kind("outcome"), within=SOON)
         flow = stage.flow(feed.expect(message={"author": "amy"}, within=SOON))
 
-        assert flow.path == ["Feed", "Worker"]
+        assert flow.path == ["Feed", "Orders", "Worker"]
         assert flow.unproved == [], str(flow)
         assert flow.attempts("Worker").outcomes == [None]
         assert "test called sns.Publish" in str(flow)

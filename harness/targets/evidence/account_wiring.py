@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stagefright.invoking import FUNCTION_TYPE
-from stagefright.targets.evidence.wiring import API_TYPES, BUS_TYPE, DEFAULT_BUS, resource_in
+from stagefright.targets.evidence.wiring import API_TYPES, BUS_TYPE, DEFAULT_BUS, PIPE_TYPE, resource_in
 
 if TYPE_CHECKING:
     from stagefright.targets.stack import StackResource
@@ -154,7 +154,7 @@ class AccountWiring:
                 yield bucket, DEFAULT_BUS
 
     def _pipes(self) -> Iterator[Edge]:
-        for pipe, resource in self._of_type("AWS::Pipes::Pipe"):
+        for pipe, resource in self._of_type(PIPE_TYPE):
             told = self._stage.client("pipes").describe_pipe(Name=resource.physical_id)
             if told.get("Source"):
                 yield self.name_of(told["Source"]), pipe

@@ -13,6 +13,8 @@ BUS_TYPE = "AWS::Events::EventBus"
 API_TYPES = ("AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api", "AWS::Lambda::Url")
 """What the envelopes of are that do not name their resource."""
 
+PIPE_TYPE = "AWS::Pipes::Pipe"
+
 ROUTES_MAX = 8
 """How many ways between two resources are looked for: two are too many already."""
 
