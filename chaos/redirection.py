@@ -40,6 +40,7 @@ def redirected(own: str) -> Any:
         watch(own)
     except Exception as problem:  # noqa: BLE001 (nothing of ours may keep a function from starting)
         sys.stdout.write(f"stagefright's runtime cannot be used, so no fault strikes: {problem!r}\n")
+        sys.stdout.flush()
     return _found(own)
 
 
