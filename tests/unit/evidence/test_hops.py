@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from stagefright.chaos.checks import conserved
 from stagefright.flow import Flow
 from stagefright.journal import UNPROVED
 from stagefright.targets.evidence.correlation import arrange
@@ -650,11 +651,26 @@ class TestDeadLetterQueues:
         ]
 
     def test_of_a_subscription(self, journal, event):
-        """SNS leaves its envelope, which names the message."""
+        """SNS leaves its envelope, which names the message, and nothing else leads there."""
         event("Feed", "22222222-0001", message="hello")
         letter = event("Dead", "m-00000001", at=1, body=json.dumps(sns_envelope("22222222-0001")))
+        found = flow_of(journal, Wired(Worker=["Feed"]), letter.n)
 
-        assert silent_path(flow_of(journal, Wired(Worker=["Feed"]), letter.n)) == ["Feed", "Dead"]
+        assert [(one.resource, one.source, one.condition) for one in found.dead_letters] == [
+            ("Dead", "Feed", "undelivered")
+        ]
+
+    def test_a_queue_that_is_subscribed_is_none(self, journal, event):
+        """It was handed the message; so the journal has a delivery."""
+        event("Feed", "22222222-0001", message="hello")
+        letter = event("Inbox", "m-00000001", at=1, body=json.dumps(sns_envelope("22222222-0001")))
+        found = flow_of(journal, Wired(Inbox=["Feed"]), letter.n)
+
+        assert found.dead_letters == []
+        assert [(r.resource, r.detail["source"], r.detail["ids"]) for r in found.records if r.kind == "delivery"] == [
+            ("Inbox", "Feed", ["22222222-0001"])
+        ]
+        assert conserved("Feed")(found).holds
 
 
 class TestWrittenByTheTest:
