@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from stagefright.errors import UnknownResource, UnprovedFlow, UsageError, nearest
 from stagefright.event import Event, is_event
-from stagefright.journal import CANDIDATES, UNPROVED, UNSURE, Journal, Record
+from stagefright.journal import CANDIDATES, OBSERVED, UNPROVED, UNSURE, Journal, Record
 from stagefright.wording import clip, neat, offset, plural, shorten
 
 LINES_MAX = 200
@@ -128,6 +128,8 @@ class _Tree:
         self.outcomes: dict[int, Record] = {}
         self.batched: dict[int, Record] = {}
         """Events that a delivery took along in a batch, besides the one that it hangs under."""
+        self.perhaps: dict[int, Record] = {}
+        """By what may have led to them: records of a deployed stage."""
         for record in self.by_n.values():
             self._index(record)
 
@@ -138,6 +140,7 @@ class _Tree:
         else:
             self.children.setdefault(parent, []).append(record)
             self.batched |= dict.fromkeys((cause for cause in _causes(record) if cause != parent), record)
+        self.perhaps |= dict.fromkeys(record.detail.get(CANDIDATES, ()), record)
         if record.kind == "outcome" and record.cause is not None:
             self.outcomes[record.cause] = record
 
@@ -469,7 +472,12 @@ class Flow:
         if event.n in self._tree.children or not self._is_step(event):
             return ""
         batch = self._tree.batched.get(event.n)
-        return " (not delivered)" if batch is None else f" (delivered to {batch.resource} in a batch)"
+        if batch is not None:
+            return f" (delivered to {batch.resource} in a batch)"
+        if OBSERVED not in event.detail:
+            return " (not delivered)"
+        perhaps = self._tree.perhaps.get(event.n)
+        return " (not seen to be delivered)" if perhaps is None else f" (perhaps delivered to {perhaps.resource})"
 
     def _delivery_line(self, record: Record) -> str | None:
         if self._is_handed_on(record):
