@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from stagefright.cognito_user import NewUser
 from stagefright.errors import StagefrightError, UsageError
@@ -28,46 +28,8 @@ from stagefright.naming import name_of
 from stagefright.targets.run import tag_list
 from stagefright.wording import plural
 
-
-class Resource(Protocol):
-    """A deployed resource, as far as test data is concerned."""
-
-    @property
-    def physical_id(self) -> str:
-        """The name that AWS knows it by."""
-        ...
-
-    @property
-    def type(self) -> str:
-        """Its type, such as `AWS::S3::Bucket`."""
-        ...
-
-
-class Store(Protocol):
-    """A stage, as far as test data is concerned."""
-
-    @property
-    def resources(self) -> Mapping[str, Resource]:
-        """Its resources, by logical id."""
-        ...
-
-    @property
-    def is_here(self) -> bool:
-        """Whether it can be reached; false once it was closed or left."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The stage's name."""
-        ...
-
-    def ref(self, logical_id: str) -> str:
-        """The physical id of a resource."""
-        ...
-
-    def client(self, service: str) -> Any:
-        """A boto3 client."""
-        ...
+if TYPE_CHECKING:
+    from stagefright.stage import Stage
 
 
 class Data:
@@ -78,7 +40,7 @@ class Data:
         data.object("Uploads", "cat.jpg", b"...")
     """
 
-    def __init__(self, stage: Store) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._undo: list[tuple[str, Line | Unwritten]] = []
         self._keys: dict[str, dict[str, str]] = {}
