@@ -23,7 +23,6 @@ from stagefright.chaos.safety import Safety
 from stagefright.chaos.stop import Condition, Watch, read_conditions
 from stagefright.delivery.at_least_once import DEFAULT_BUS
 from stagefright.errors import ChaosStopped, HarnessError, UnknownResource, UsageError, nearest
-from stagefright.naming import name_of
 from stagefright.spans import parse_span
 from stagefright.stage import Stage, is_deployed, is_local
 
@@ -98,7 +97,7 @@ class Chaos:
 
     def inject(self, plan: Plan, *, stop_when: Condition | Iterable[Condition] | None = None) -> Injection:
         """The block in which a plan holds."""
-        named = plan.renamed(lambda name: name_of(self._stage, name))
+        named = plan.renamed(self._stage.name_of)
         return Injection(self, self._stage, named, read_conditions(stop_when))
 
     @contextmanager

@@ -24,7 +24,6 @@ from stagefright.ledger.ledger import Line, Unwritten
 from stagefright.ledger.undo import objects, parameters, secrets
 from stagefright.ledger.undo.answers import found, is_refusal
 from stagefright.ledger.values import fingerprint
-from stagefright.naming import name_of
 from stagefright.targets.run import tag_list
 from stagefright.wording import plural
 
@@ -248,14 +247,14 @@ class Data:
     def _check_type(self, name: str, act: str, *types: str) -> None:
         """Refuse a resource of the template that is none of these; AWS would only say that there is no queue of that name."""
         known = self._stage.resources
-        resource = known.get(name_of(self._stage, name))
+        resource = known.get(self._stage.name_of(name))
         if resource is None or resource.type in types:
             return
         fitting = ", ".join(one for one, resource in known.items() if resource.type in types) or "none"
         raise UsageError(f"{name} is an {resource.type}, and {act} an {types[0]}. The stage has: {fitting}.")
 
     def _physical(self, name: str) -> str:
-        meant = name_of(self._stage, name)
+        meant = self._stage.name_of(name)
         return self._stage.ref(meant) if meant in self._stage.resources else name
 
     def _refuse_slip(self, name: str, kind: str) -> None:

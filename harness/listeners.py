@@ -18,7 +18,6 @@ from stagefright.event import ENVELOPE, PAYLOADS, Event, is_event
 from stagefright.journal import Record
 from stagefright.matching import Expectation, check_roots
 from stagefright.misses import Surroundings, no_event, unexpected_events
-from stagefright.naming import name_of
 from stagefright.spans import Span, parse_span
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ class Listen:
             if name in (logical_id, resource.physical_id, resource.arn):
                 return logical_id
         kind = asked.types[0]
-        meant = name_of(self._stage, name)
+        meant = self._stage.name_of(name)
         if meant in fitting:
             return meant
         other = self._stage.resources.get(meant)

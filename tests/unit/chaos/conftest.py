@@ -106,6 +106,9 @@ class FakeStage:
     def client(self, service):
         return {"ssm": self.ssm, "lambda": FakeLambda(self.environments)}[service]
 
+    def name_of(self, spelling):
+        return spelling
+
     def has_parameter(self, name):
         return name in self.ssm.parameters
 
@@ -154,6 +157,7 @@ class FakeDeployedStage:
         self.run = SimpleNamespace(id="run-1", owner="tester", tags=lambda stage: {"stagefright:stage": stage})
         self.ledger = SimpleNamespace(note=lambda *_, **__: lambda: None)
         self.watchers = []
+        self.name_of = stage.name_of
 
     def observe(self, resource, verb, pattern=None):
         """The journal has everything anyway."""
