@@ -24,7 +24,7 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.errors import NotInWorld, UnsupportedOperation
 from stagefright.functions import lineage
 from stagefright.functions.variables import ACCESS_KEY_ID
-from stagefright.services.queues import ERROR_SHAPES
+from stagefright.services.queue_errors import ERROR_SHAPES
 from stagefright.tasks import Kernel, current_actor, expect_errors
 from stagefright.virtual.patching import Patches
 
