@@ -28,7 +28,6 @@ from stagefright.tasks import outside_the_world
 IDENTIFIER_BYTES_MAX = 63
 """How long PostgreSQL lets a name be; it cuts longer ones without a word."""
 
-
 STAYS = f"{TAG_PREFIX}stays"
 """A tag in it, if it outlives processes, as that of a deployed stage does."""
 
