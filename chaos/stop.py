@@ -15,16 +15,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stagefright.chaos.checks.verdict import Check, Verdict
 from stagefright.errors import ChaosRefused, UnknownResource, UsageError
 from stagefright.journal import Record
-from stagefright.stage import is_deployed
+from stagefright.stage import Stage, is_deployed
 from stagefright.wording import name_of_condition
-
-if TYPE_CHECKING:
-    from stagefright.stage import Stage
 
 Condition = str | Check | Callable[[], object]
 """An alarm's logical id, name or ARN; a check; or a callable."""
