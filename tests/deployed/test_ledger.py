@@ -92,6 +92,9 @@ class Stage:
         }
         self.settings = SimpleNamespace(leak_scan=True)
 
+    def name_of(self, spelling):
+        return spelling
+
     def ref(self, logical_id):
         return self.resources[logical_id].physical_id if logical_id in self.resources else logical_id
 
