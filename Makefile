@@ -49,12 +49,13 @@ fix: setup
 scenarios: setup
 	$(BIN)/pytest scenarios --stage=my-feature
 
-# The scenarios on stages outside the process; -rs is the table of what was skipped there, and why.
+# The scenarios on stages outside the process, each with a table of what was skipped there, and why.
+# ARGS="-m 'not nightly'" leaves out what takes long in real time.
 scenarios-docker: setup build/ministack/bin/ministack
-	$(BIN)/python tests/deployed/scenarios.py docker
+	$(BIN)/python tests/deployed/scenarios.py docker $(ARGS)
 
 scenarios-aws: setup build/ministack/bin/ministack
-	$(BIN)/python tests/deployed/scenarios.py ministack
+	$(BIN)/python tests/deployed/scenarios.py ministack $(ARGS)
 
 demo: setup
 	$(BIN)/pytest scenarios --stage=my-feature

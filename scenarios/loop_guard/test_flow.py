@@ -15,7 +15,7 @@ ORIGINS = {"invoke": "InvokeFunction", "sns": "TopicFunction", "eventbridge": "B
 BATCHES = {"sqs": "QueueByRecordFunction", "kinesis": "StreamByRecordFunction", "dynamodb": "TableByRecordFunction"}
 
 
-@pytest.mark.only_on("local", reason="emulators call a function's error by other names")
+@pytest.mark.only_on("local", "aws", reason="MiniStack calls every error of a function Runtime.HandlerError")
 @pytest.mark.parametrize(("name", "function"), ORIGINS.items(), ids=ORIGINS)
 def test_an_event_that_has_come_too_far_is_refused(stage, event, function, name):
     """The eleventh call of a chain fails, and says why."""
