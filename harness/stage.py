@@ -33,9 +33,12 @@ T = TypeVar("T")
 class Stage(Protocol):
     """A system that is up. Made by `open_stage`; usable as a context manager, which closes it."""
 
-    name: str
-
     # -- what it consists of -----------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        ...
 
     @property
     def target(self) -> str:
