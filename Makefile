@@ -2,6 +2,7 @@
 # make test   the project's own tests, then the scenarios
 # make check  lint, formatting, types, direction of imports (what CI runs, together with `make test`)
 # make scenarios-docker, scenarios-aws  the scenarios on MiniStack, in a container and as AWS
+# make scenarios-moto  the scenarios as on AWS, on a moto server, which runs no functions
 # make conformance  AWS's rules with their tests, counted, and docs/semantics.md written from them
 # make fix    repair what the linter can
 # make bench  the table of measured comparisons (docs: benchmarks/README.md)
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup check test conformance fix scenarios scenarios-docker scenarios-aws demo bench typed
+.PHONY: setup check test conformance fix scenarios scenarios-docker scenarios-aws scenarios-moto demo bench typed
 
 setup: $(VENV)/.installed
 
@@ -56,6 +57,9 @@ scenarios-docker: setup build/ministack/bin/ministack
 
 scenarios-aws: setup build/ministack/bin/ministack
 	$(BIN)/python tests/deployed/scenarios.py ministack $(ARGS)
+
+scenarios-moto: setup
+	$(BIN)/python tests/deployed/scenarios.py moto $(ARGS)
 
 demo: setup
 	$(BIN)/pytest scenarios --stage=my-feature

@@ -63,7 +63,7 @@ def pytest_terminal_summary(terminalreporter):
             terminalreporter.write_line(line, light=True)
 
 
-_ELSEWHERE = re.compile(r"^(only on [^;]*); this stage's target is \w+:")
+_ELSEWHERE = re.compile(r"^(only on [^;]*); this stage's target is [^:]*:")
 """How a skip by `only_on` begins; which target the stage has is known to who chose it."""
 
 

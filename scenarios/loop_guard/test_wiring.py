@@ -127,8 +127,3 @@ class TestGuard:
                 "StreamEnabled": True,
                 "StreamViewType": "NEW_AND_OLD_IMAGES",
             }
-
-
-def test_nothing_moves_by_itself(stage):
-    """Without a first push no loop turns."""
-    assert not stage.settle().dead_letters

@@ -21,9 +21,11 @@ def test_the_function_knows_names_only(stage, configuration, secret):
     assert secret not in str(variables)
 
 
-def test_a_value_is_used_for_a_minute(configuration):
-    """The parameter's default reaches the function."""
-    assert int(configuration("GreetingFunction")["Environment"]["Variables"]["CONFIG_TTL_S"]) == 60
+def test_how_long_a_value_is_used_is_a_parameter_of_the_stack(stage, configuration):
+    """What the settings say reaches the function."""
+    told = configuration("GreetingFunction")["Environment"]["Variables"]["CONFIG_TTL_S"]
+
+    assert int(told) == int(stage.settings.parameters["ConfigTtlSeconds"])
 
 
 def test_the_stack_brings_a_text(stage):
@@ -51,3 +53,11 @@ def test_a_text_that_a_test_set_is_taken_back(stage, set_text, turn):
     set_text("Good morning")
 
     assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == "Good morning"
+
+
+def test_nothing_moves_by_itself(stage):
+    """A stage that nobody acts on is at rest: nothing runs, and nothing is given up."""
+    flow = stage.settle()
+
+    assert not flow.reached("GreetingFunction")
+    assert not flow.dead_letters

@@ -108,8 +108,3 @@ def test_what_a_test_puts_into_the_books_is_taken_out_again(data, booked, turn):
     data.item("BookingsTable", {"orderId": "o-known-before"})
 
     assert "o-known-before" in booked()
-
-
-def test_nothing_moves_by_itself(stage):
-    """A stage that nobody acts on comes to rest, and has given nothing up."""
-    assert not stage.settle().dead_letters

@@ -19,14 +19,16 @@ _running = contextlib.ExitStack()
 
 
 def _bridge():
-    """Where containers find this machine, if the stage's functions run in one; an engine in a virtual machine lets them reach loopback."""
-    import docker
-
-    client = docker.from_env()
+    """Where containers find this machine; None if no engine says so, about which the stage has more to say."""
     try:
-        return client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
-    finally:
-        client.close()
+        import docker
+    except ImportError:
+        return None
+    try:
+        with contextlib.closing(docker.from_env()) as client:
+            return client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    except (docker.errors.DockerException, LookupError):
+        return None
 
 
 def _server():

@@ -122,7 +122,3 @@ class TestWithoutWork:
 
         batches.expect(message={"author": who.nobody}, attributes={"fallback": "false"})
         stage.settle()
-
-    def test_nothing_moves_by_itself(self, stage):
-        """A stage that nobody acts on comes to rest, and has given nothing up."""
-        assert not stage.settle().dead_letters
