@@ -19,10 +19,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 SERVICES = (
     "cloudwatch", "dynamodb", "events", "iam", "kinesis", "logs", "s3", "scheduler", "secretsmanager", "sns", "sqs",
@@ -48,24 +50,45 @@ class Nursery:
             command = [sys.executable, __file__, str(theirs.fileno())]
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=env, stdin=subprocess.DEVNULL)
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._control.close()
         self._process.wait()
 
-    def popen(
-        self, module: str, arguments: Sequence[str], *, cwd: str, env: Mapping[str, str], stdout: Any, stderr: Any
-    ) -> Child:
-        """`python -m module arguments...` with nothing on its standard input."""
-        asked = {"module": module, "arguments": list(arguments), "cwd": cwd, "env": dict(env)}
+    def popen(self, command: Sequence[Any], *, cwd: Any, env: Mapping[str, str], stdout: Any, stderr: Any) -> Child:
+        """Start `[sys.executable, "-m", module, ...]`, with nothing on its standard input."""
+        asked = {**module_of(command), "cwd": os.fspath(cwd), "env": dict(env)}
         ours, theirs = socket.socketpair()
-        with theirs, open(os.devnull, "rb") as nothing:
+        with theirs, Path(os.devnull).open("rb") as nothing:
             fds = [stream.fileno() for stream in (nothing, stdout, stderr, theirs)]
             socket.send_fds(self._control, [b"!"], fds)
         ours.sendall(json.dumps(asked).encode() + b"\n")
         return Child(ours)
+
+    def run(
+        self, command: Sequence[Any], *, cwd: Any, env: Mapping[str, str], timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """The same to its end, like `subprocess.run` with text captured."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            child = self.popen(command, cwd=cwd, env=env, stdout=out, stderr=err)
+            try:
+                child.wait(timeout)
+            finally:
+                child.kill()
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(command, child.wait(), out.read().decode(), err.read().decode())
+
+
+def module_of(command: Sequence[Any]) -> dict[str, Any]:
+    """Which module a command runs, with which arguments."""
+    python, option, *arguments = map(os.fspath, command)
+    module = option.removeprefix("-m") or arguments.pop(0)
+    assert python == sys.executable, command
+    assert option.startswith("-m"), command
+    return {"module": module, "arguments": arguments}
 
 
 class Child:
@@ -162,6 +185,7 @@ def become(asked: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(asked["env"])
     time.tzset()
+    tempfile.tempdir = None
     sys.path[:1] = [asked["cwd"], *filter(None, asked["env"].get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = ["-m", *asked["arguments"]]
     runpy.run_module(asked["module"], run_name="__main__", alter_sys=True)

@@ -16,6 +16,7 @@ import textwrap
 import time
 
 import boto3
+import botocore.loaders
 import pytest
 import requests
 
@@ -26,6 +27,14 @@ from stagefright.targets.run import Run
 from tests.deployed import ministack as ministack_server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _models_are_read_once():
+    """Most of what a client costs is to read what botocore knows of its service; sessions share it here, as they do on a local stage."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
+        yield
 
 
 class Account:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import pytest
-
-from tests.forks import Nursery
 
 TEMPLATE = """
 Resources:
@@ -54,15 +51,8 @@ Resources:
 """
 
 
-@pytest.fixture(scope="session")
-def nursery():
-    """Where the runs of all tests here are forked from."""
-    with Nursery() as found:
-        yield found
-
-
 @pytest.fixture
-def cold_project(pytester, monkeypatch):
+def project(pytester, monkeypatch):
     """A directory with a template and no tests yet; the environment of whoever runs this is not its own."""
     monkeypatch.delenv("STAGEFRIGHT_STAGE", raising=False)
     for variable in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
@@ -72,20 +62,3 @@ def cold_project(pytester, monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     pytester.makefile(".yaml", template=TEMPLATE)
     return pytester
-
-
-@pytest.fixture
-def project(cold_project, nursery, monkeypatch):
-    """The same, whose runs need not import everything anew; they are processes of their own nevertheless."""
-
-    def popen(command, stdout, stderr, **_):
-        python, run, *arguments = command
-        assert (python, run) == (sys.executable, "-mpytest")
-        here = os.getcwd()
-        path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-        return nursery.popen(
-            "pytest", arguments, cwd=here, env={**os.environ, "PYTHONPATH": path}, stdout=stdout, stderr=stderr
-        )
-
-    monkeypatch.setattr(cold_project, "popen", popen)
-    return cold_project
