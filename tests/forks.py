@@ -192,6 +192,10 @@ def become(asked: dict[str, Any]) -> None:
 
 
 def import_everything() -> None:
+    from stagefright.aws_api import light_imports
+
+    for service in SERVICES:
+        light_imports.load(service)
     for name in IMPORTED:
         importlib.import_module(name)
     spare_from_rewriting()
