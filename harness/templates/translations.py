@@ -76,7 +76,7 @@ def _write(file: Path, made: dict[str, Any]) -> None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".new", delete=False) as new:
             new.write(text)
-        os.replace(new.name, file)
+        Path(new.name).replace(file)
         _prune(file.parent)
 
 

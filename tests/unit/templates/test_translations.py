@@ -155,9 +155,7 @@ def test_a_stage_comes_up_without_the_translator(tmp_path):
     )
 
     def up():
-        return subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
+        return subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
 
     first, second = up(), up()
 
