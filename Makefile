@@ -37,7 +37,7 @@ typed:
 
 test: setup environments
 	$(BIN)/pytest tests -n auto --rulebook=check
-	$(BIN)/pytest scenarios --stage=my-feature -n auto --dist=loadfile
+	$(BIN)/pytest scenarios --stage=my-feature -n auto --dist=worksteal
 
 conformance: setup environments
 	$(BIN)/pytest tests -n auto -m rule --rulebook=write --quiet

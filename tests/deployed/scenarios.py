@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT))
 QUIET = "3s"
 """Everything runs on this machine, so three seconds without a movement are long, even while another function starts."""
 
-WORKERS = ["-n", "3", "--dist=loadfile"]
-"""In a container each worker has an account of its own. They are more than processors, since tests mostly wait until it is quiet."""
+WORKERS = ["-n", "2", "--dist=worksteal"]
+"""In a container each worker has an account of its own; one works while the other waits until it is quiet."""
 
 
 def on_docker(arguments: list[str]) -> int:
