@@ -120,6 +120,11 @@ class Ledger:
         """Whether a line is in this process's file; one of the process that forked it has the number of another."""
         return self._pid == os.getpid() and self._open.get(entry.number) is entry
 
+    @property
+    def file_name(self) -> str:
+        """What the file is called, whose lock tells whether this process lives; "" before the first line."""
+        return "" if self._path is None else self._path.name
+
     def open_entries(self, since: int = 0) -> list[Entry]:
         """What stands, of the lines after the first `since` ones."""
         return [entry for number, entry in self._open.items() if number > since]

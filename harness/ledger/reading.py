@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stagefright.ledger import files
 from stagefright.ledger.values import unpack
 
 FORMAT = 1
@@ -63,10 +64,16 @@ class Entry:
 
     def __str__(self) -> str:
         inside = self.detail.get("key", self.detail.get("endpoint"))
-        return f"{self.kind} {self.name}" + ("" if inside is None else f" {_shown(inside)}")
+        return f"{self.kind} {self.name}" + ("" if inside is None else f" {plain_key(inside)}")
 
 
-def _shown(value: Any) -> str:
+def plain_key(value: Any) -> str:
+    """
+    A key as messages show it.
+
+    >>> plain_key({"id": {"S": "7"}})
+    'id=7'
+    """
     if not isinstance(value, Mapping):
         return str(value)
     plain = {name: next(iter(typed.values())) if isinstance(typed, Mapping) else typed for name, typed in value.items()}
@@ -112,6 +119,25 @@ def read(path: Path) -> Written | None:
     broken = tuple(n for n, row in enumerate(parsed, 1) if row is None)
     head, *rows = parsed
     return Written(path, _head(head), tuple(row for row in rows if row is not None), broken)
+
+
+def read_if_dead(path: Path) -> Written | None:
+    """Read the ledger of a process that is gone; None if it lives, or if this is no ledger that can be read."""
+    if files.is_held(path):
+        return None
+    try:
+        written = read(path)
+    except (Unreadable, OSError):
+        return None
+    if written is not None and not written.head.is_locked and files.lives(written.head.host, written.head.pid):
+        return None
+    return written
+
+
+def is_of_dead_process(path: Path, *, run: str) -> bool:
+    """Whether a ledger lies here, and is that of a process of a run that is gone. Of one that lies elsewhere nobody knows."""
+    written = read_if_dead(path) if path.exists() else None
+    return written is not None and written.head.run == run
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

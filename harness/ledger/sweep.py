@@ -19,7 +19,8 @@ from stagefright.errors import HarnessError
 from stagefright.ledger import files
 from stagefright.ledger.findings import Finding, failure_of
 from stagefright.ledger.kinds import Clients, Fate, Kind, State, kind_named
-from stagefright.ledger.reading import Entry, Head, Unreadable, Written, read
+from stagefright.ledger.reading import Entry, Head, Unreadable, Written, read, read_if_dead
+from stagefright.ledger.undo.claims import held_by_another
 from stagefright.protection import protecting
 from stagefright.targets.account import Account
 from stagefright.targets.run import iso
@@ -204,6 +205,10 @@ class Sweep:
 
     def _settle(self, dead: _Dead, entry: Entry, kind: Kind, account: Clients, state: State) -> tuple[str, bool]:
         reason = f" ({state.reason})" if state.reason else ""
+        is_at_work = state.fate in (Fate.CHANGED, Fate.DELETE, Fate.RESTORE)
+        holder = held_by_another(entry, account) if is_at_work else None
+        if holder is not None:
+            return f"in use by {holder}: left alone", True
         if state.fate is Fate.CHANGED and not self._wish.is_forceful:
             return f"changed by somebody since{reason}: left alone; --changed brings it back", True
         if state.fate is Fate.FOREIGN:
@@ -271,10 +276,9 @@ class Leftover:
 def leftovers(project: Path, *, now: float) -> list[Leftover]:
     """What dead runs left, by the ledgers of a project alone; no account is asked. What is kept on purpose is not meant."""
     found: dict[str, Leftover] = {}
-    paths = [path for path in files.ledgers_of(project) if not files.is_held(path)]
-    for path in paths:
-        written = _readable(path)
-        if written is None or (not written.head.is_locked and files.lives(written.head.host, written.head.pid)):
+    for path in files.ledgers_of(project):
+        written = read_if_dead(path)
+        if written is None:
             continue
         head = written.head
         stands = [entry for entry in written.open_entries if not entry.is_kept or head.expires <= now]
@@ -285,13 +289,6 @@ def leftovers(project: Path, *, now: float) -> list[Leftover]:
                 count, since = count + other.count, max(since, other.since)
             found[head.run] = Leftover(head.run, head.owner, count, since, head.expires)
     return list(found.values())
-
-
-def _readable(path: Path) -> Written | None:
-    try:
-        return read(path)
-    except (Unreadable, OSError):
-        return None
 
 
 def living_runs(paths: Iterable[Path]) -> set[str]:

@@ -17,7 +17,9 @@ from stagefright.ledger.kinds import kind_named
 from stagefright.ledger.reading import Entry
 from stagefright.ledger.sweep import Wish
 from stagefright.ledger.undo.answers import tag_mapping
+from stagefright.ledger.undo.claims import is_good
 from stagefright.targets.account import Account
+from stagefright.targets.claim import is_claim_name
 from stagefright.targets.run import RUN_TAG, STAGE_TAG, TAG_PREFIX
 from stagefright.targets.taps.ground import PREFIX
 
@@ -27,7 +29,7 @@ NAME_PREFIX = f"{PREFIX}-"
 STACK_TAG = "aws:cloudformation:stack-id"
 """What AWS tags the resources of a stack with."""
 
-ORDER = ("subscription", "rule", "queue", "parameter", "secret", "stack")
+ORDER = ("subscription", "rule", "queue", "claim", "parameter", "secret", "stack")
 """In which order they are deleted."""
 
 
@@ -58,6 +60,8 @@ def sweep_tagged(
     for thing in sorted(found, key=lambda one: (ORDER.index(one.kind), one.name)):
         lease = lease_of(thing.tags, TAG_PREFIX)
         if lease is None or thing.name in parts or (thing.kind, thing.name) in told:
+            continue
+        if thing.kind == "claim" and is_good(account, thing.name):
             continue
         if _is_due(lease, thing, wish, set(living)):
             findings.append(_treat(account, thing, lease, wish))
@@ -138,7 +142,7 @@ def _named(arn: str, tags: Mapping[str, str]) -> Tagged | None:
     if service == "ssm" and path.startswith("parameter/"):
         # A name with a path begins with its slash; in the ARN there is only one.
         name = path.removeprefix("parameter")
-        return Tagged("parameter", name if name.count("/") > 1 else name[1:], tags)
+        return _parameter(name if name.count("/") > 1 else name[1:], tags)
     if service == "secretsmanager" and path.startswith("secret:"):
         # AWS adds six characters of its own to the name.
         return Tagged("secret", path.removeprefix("secret:").rpartition("-")[0], tags)
@@ -146,6 +150,10 @@ def _named(arn: str, tags: Mapping[str, str]) -> Tagged | None:
         *bus, name = path.removeprefix("rule/").split("/")
         return Tagged("rule", name, tags, {"bus": "/".join(bus) or "default"}) if name.startswith(NAME_PREFIX) else None
     return None
+
+
+def _parameter(name: str, tags: Mapping[str, str]) -> Tagged:
+    return Tagged("claim" if is_claim_name(name) else "parameter", name, tags)
 
 
 def _stacks(account: Account) -> Iterator[Tagged]:
@@ -184,7 +192,7 @@ def _parameters(account: Account) -> Iterator[Tagged]:
         for parameter in page["Parameters"]:
             name = parameter["Name"]
             listed = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
-            yield Tagged("parameter", name, tag_mapping(listed.get("TagList", ())))
+            yield _parameter(name, tag_mapping(listed.get("TagList", ())))
 
 
 def _secrets(account: Account) -> Iterator[Tagged]:

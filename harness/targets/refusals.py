@@ -162,6 +162,15 @@ def _denied(error: Any, said: str) -> str:
     )
 
 
+def denied_action(error: Exception) -> str | None:
+    """The action that an account does not permit, such as `ssm:PutParameter`; None if an error says something else."""
+    from botocore.exceptions import ClientError
+
+    if not isinstance(error, ClientError) or error.response.get("Error", {}).get("Code") not in DENIED:
+        return None
+    return _first(_ACTION, str(error.response["Error"].get("Message", ""))) or error.operation_name
+
+
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
     found = pattern.search(text)
     return found[1] if found else None

@@ -91,6 +91,7 @@ class Stage:
             logical: SimpleNamespace(type=kind, physical_id=name) for logical, (kind, name) in PARTS.items()
         }
         self.settings = SimpleNamespace(leak_scan=True)
+        self.left = {}
 
     def ref(self, logical_id):
         return self.resources[logical_id].physical_id if logical_id in self.resources else logical_id
@@ -422,7 +423,7 @@ class TestSweep:
         assert fates["queue q"] == "gone already"
         assert fates["stubborn mule"] == "failed: not today"
         assert fates["unheard-of thing"].startswith(
-            "failed: Nothing here can undo a 'unheard-of'. Known kinds: code_bucket"
+            "failed: Nothing here can undo a 'unheard-of'. Known kinds: claim, code_bucket"
         )
         assert set(sweep()) == {"stubborn mule", "unheard-of thing"}
 
