@@ -22,7 +22,7 @@ class FakeSsm:
     def texts(self):
         return {name: versions[-1] for name, versions in self.versions.items()}
 
-    def put_parameter(self, *, Name, Value, Type, Overwrite, Tags=None):  # noqa: N803
+    def put_parameter(self, *, Name, Value, Type, Overwrite, Tags=None):
         self._begin("PutParameter")
         assert Type == "String"
         assert Value
@@ -34,7 +34,7 @@ class FakeSsm:
             self.tags[Name] = {tag["Key"]: tag["Value"] for tag in Tags}
         return {"Version": len(self.versions[Name])}
 
-    def get_parameter(self, *, Name):  # noqa: N803
+    def get_parameter(self, *, Name):
         self._begin("GetParameter")
         name, _, version = Name.partition(":")
         versions = self.versions.get(name)
@@ -44,18 +44,18 @@ class FakeSsm:
             raise refusal("ParameterVersionNotFound")
         return {"Parameter": {"Value": versions[int(version or 0) - 1]}}
 
-    def delete_parameter(self, *, Name):  # noqa: N803
+    def delete_parameter(self, *, Name):
         self._begin("DeleteParameter")
         if self.versions.pop(Name, None) is None:
             raise refusal("ParameterNotFound")
 
-    def delete_parameters(self, *, Names):  # noqa: N803
+    def delete_parameters(self, *, Names):
         self._begin("DeleteParameters")
         assert 1 <= len(Names) <= 10
         for name in Names:
             self.versions.pop(name, None)
 
-    def add_tags_to_resource(self, *, ResourceType, ResourceId, Tags):  # noqa: N803
+    def add_tags_to_resource(self, *, ResourceType, ResourceId, Tags):
         self._begin("AddTagsToResource")
         assert ResourceType == "Parameter"
         self.tags[ResourceId] = {tag["Key"]: tag["Value"] for tag in Tags}
@@ -64,7 +64,9 @@ class FakeSsm:
         self.before_call(operation)
         self.calls.append(operation)
         if operation in self.denied:
-            raise refusal("AccessDeniedException", f"User: amy is not authorized to perform: ssm:{operation} on resource: x")
+            raise refusal(
+                "AccessDeniedException", f"User: amy is not authorized to perform: ssm:{operation} on resource: x"
+            )
 
 
 def refusal(code, message=""):
