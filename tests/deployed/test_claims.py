@@ -27,11 +27,12 @@ TEMPLATE = """
 Resources:
   Orders: {Type: AWS::DynamoDB::Table, Properties: {BillingMode: PAY_PER_REQUEST, AttributeDefinitions: [{AttributeName: id, AttributeType: S}], KeySchema: [{AttributeName: id, KeyType: HASH}]}}
   Files: {Type: AWS::S3::Bucket}
-  Rate: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: "1.00"}}
+  Rate: {Type: AWS::SSM::Parameter, Properties: {Name: /shop/rate, Type: String, Value: "1.00"}}
 """
 
 TESTS = """
 import os, time
+from pathlib import Path
 
 ME = os.environ.get("PYTEST_XDIST_WORKER") or os.environ["WHO"]
 BEGUN, MEETING = Path("begun"), int(os.environ["MEETING"])
