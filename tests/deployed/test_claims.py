@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -83,6 +84,19 @@ PATIENCE = "4m"
 @pytest.fixture
 def project(system):
     """A stage that is up, with data of its own, and tests on it; gives the way to it."""
+    with standing(system):
+        yield system
+
+
+@pytest.fixture
+def moto_project(moto_system):
+    """The same, on moto alone: what does not depend on how SSM answers."""
+    with standing(moto_system):
+        yield moto_system
+
+
+@contextmanager
+def standing(system):
     system.write("template.yaml", TEMPLATE)
     lines = [f'endpoint_url = "{system.endpoint_url}"', 'service = "shop"', f'claim_wait = "{PATIENCE}"']
     system.write("pyproject.toml", "[tool.stagefright]\n" + "\n".join(lines) + "\n")
@@ -93,10 +107,9 @@ def project(system):
     for entry in system.stage.ledger.open_entries():
         system.stage.ledger.strike(entry)
     fill(system.stage)
-    yield system
+    yield
     system.remove()
-    for name in ("/shop/key",):
-        system.way.client("ssm").delete_parameter(Name=name)
+    system.way.client("ssm").delete_parameter(Name="/shop/key")
     system.way.client("secretsmanager").delete_secret(SecretId="shop/password", ForceDeleteWithoutRecovery=True)
 
 
@@ -153,15 +166,15 @@ def test_two_runs_at_once(project):
     assert before["claims"] == {}
 
 
-def test_two_workers_of_one_run(project):
+def test_two_workers_of_one_run(moto_project):
     """They share the stage, and are as strange to each other as two runs."""
-    before = held(project.stage)
-    run = pytest_run(project, "test_both.py", "-n", "2", "--dist=each", MEETING="2")
+    before = held(moto_project.stage)
+    run = pytest_run(moto_project, "test_both.py", "-n", "2", "--dist=each", MEETING="2")
     told, _ = run.communicate(timeout=600)
 
     assert run.returncode == 0, told
     assert "2 passed" in told
-    assert held(project.stage) == before
+    assert held(moto_project.stage) == before
 
 
 def test_a_killed_run_blocks_nobody_and_is_swept(project):
@@ -203,35 +216,36 @@ class Other:
 
 
 @pytest.fixture
-def other(project):
+def new_run():
+    """Makes other runs on the stage of a project."""
     made = []
 
-    def other(**settings):
+    def new_run(project, **settings):
         made.append(Other(project, **settings))
         return made[-1]
 
-    yield other
+    yield new_run
     for one in made:
         one.stage.close()
 
 
-def test_the_wait_ends_with_who_holds_it(project, other):
+def test_the_wait_ends_with_who_holds_it(moto_project, new_run):
     """Whoever waits in vain is told whom to ask; what was there is untouched."""
-    with Data(project.stage) as data, Data(other(claim_wait="300ms").stage) as second:
+    with Data(moto_project.stage) as data, Data(new_run(moto_project, claim_wait="300ms").stage) as second:
         data.item("Orders", {"id": "old", "by": "amy"})
-        with pytest.raises(UsageError, match=rf"item id=old of Orders .* \(run {project.run.id}, "):
+        with pytest.raises(UsageError, match=rf"item id=old of Orders .* \(run {moto_project.run.id}, "):
             second.items("Orders", [{"id": "new"}, {"id": "old"}])
-        names = claims(project.stage)
-        item = project.stage.client("dynamodb").get_item(
-            TableName=project.stage.ref("Orders"), Key={"id": {"S": "old"}}
+        names = claims(moto_project.stage)
+        item = moto_project.stage.client("dynamodb").get_item(
+            TableName=moto_project.stage.ref("Orders"), Key={"id": {"S": "old"}}
         )
         assert item["Item"]["by"]["S"] == "amy"
         assert len(names) == 1
 
 
-def test_one_that_ran_out_is_taken_over(project, other):
+def test_one_that_ran_out_is_taken_over(project, new_run):
     """A run on another machine that was killed: nobody sees its lock, and its claims run out."""
-    dead = other()
+    dead = new_run(project)
     Data(dead.stage).item("Orders", {"id": "old", "by": "dead"})
     dead.stage.claims.close()
     ((name, claim),) = claims(project.stage).items()
@@ -246,37 +260,37 @@ def test_one_that_ran_out_is_taken_over(project, other):
     assert claims(project.stage) == {}
 
 
-def test_by_tags_one_that_is_good_is_left_alone(project, other):
+def test_by_tags_one_that_is_good_is_left_alone(moto_project, new_run):
     """The run that had it first may be long dead; what counts is who has it now."""
     old = Run("dead00000001", "amy@elsewhere", 0.0, 1.0)
-    stage = other().stage
+    stage = new_run(moto_project).stage
     stage.claims._run = old
     wish = Wish(now=time.time(), is_for_real=True, run=old.id)
 
     with Data(stage) as data:
         data.item("Orders", {"id": "old", "by": "amy"})
         (name,) = claims(stage)
-        assert sweep_tagged(project.way, wish, living=(), known=()) == ([], [])
+        assert sweep_tagged(moto_project.way, wish, living=(), known=()) == ([], [])
         assert list(claims(stage)) == [name]
-        text = read_claim(project.way.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+        text = read_claim(moto_project.way.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
         over = json.loads(text.text())
         over["stagefright-claim"]["expires"] = time.time() - 1
-        project.way.client("ssm").put_parameter(Name=name, Value=json.dumps(over), Type="String", Overwrite=True)
-        (finding,), _ = sweep_tagged(project.way, wish, living=(), known=())
+        moto_project.way.client("ssm").put_parameter(Name=name, Value=json.dumps(over), Type="String", Overwrite=True)
+        (finding,), _ = sweep_tagged(moto_project.way, wish, living=(), known=())
         assert (finding.kind, finding.name, finding.fate) == ("claim", name, "deleted")
         assert claims(stage) == {}
 
 
-def test_without_claims_nothing_is_made(project, other):
+def test_without_claims_nothing_is_made(moto_project, new_run):
     """`claims = false`, for a stage that one run has for itself."""
-    stage = other(claims=False).stage
+    stage = new_run(moto_project, claims=False).stage
     assert stage.claims is None
     with Data(stage) as data:
         data.item("Orders", {"id": "old", "by": "amy"})
         assert claims(stage) == {}
 
 
-def test_a_container_of_the_run_s_own_needs_none(project, monkeypatch):
+def test_a_container_of_the_run_s_own_needs_none(moto_project, monkeypatch):
     """Nobody else is in it; in an emulator that several use, somebody may be."""
     seen = []
     monkeypatch.setattr(
@@ -284,20 +298,20 @@ def test_a_container_of_the_run_s_own_needs_none(project, monkeypatch):
     )
     monkeypatch.setattr(docker_opening, "check_accounts", lambda account, worker: None)
     for container in ("stagefright-x", None):
-        emulator = Emulator(project.endpoint_url, container=container)
+        emulator = Emulator(moto_project.endpoint_url, container=container)
         docker_opening.deploy_into(
-            emulator, "x", project.settings(), run=project.run, worker=None, keep=False, progress=print
+            emulator, "x", moto_project.settings(), run=moto_project.run, worker=None, keep=False, progress=print
         )
 
     assert seen == [False, True]
 
 
-def test_a_permission_that_is_missing(project, other):
+def test_a_permission_that_is_missing(moto_project, new_run):
     """Said once, with the action; the test goes on without claims, as it did before there were any."""
     from botocore.exceptions import ClientError
 
-    stage = other().stage
-    ssm = Way(region="us-east-1", endpoint_url=project.endpoint_url).client("ssm")
+    stage = new_run(moto_project).stage
+    ssm = Way(region="us-east-1", endpoint_url=moto_project.endpoint_url).client("ssm")
 
     def deny(**_):
         text = "User: arn:aws:iam::123456789012:user/amy is not authorized to perform: ssm:PutParameter on resource: *"
@@ -320,10 +334,10 @@ def test_a_permission_that_is_missing(project, other):
     assert "nobody" in held(stage)["items"][0]
 
 
-def test_nothing_is_said_of_claims_in_the_journal(project):
+def test_nothing_is_said_of_claims_in_the_journal(moto_project):
     """They are the harness's own doing, and neither set anything in motion nor wait for it."""
-    project.stage.reset()
-    with Data(project.stage) as data:
+    moto_project.stage.reset()
+    with Data(moto_project.stage) as data:
         data.item("Orders", {"id": "old", "by": "amy"})
-    operations = [record.detail.get("operation") for record in project.stage.journal]
+    operations = [record.detail.get("operation") for record in moto_project.stage.journal]
     assert operations == ["PutItem", "PutItem"]
