@@ -24,16 +24,14 @@ from stagefright.item_values import check_key, serialized
 from stagefright.ledger.kinds import kind_named
 from stagefright.ledger.ledger import Line, Unwritten
 from stagefright.ledger.reading import plain_key
-from stagefright.ledger.undo import messages, objects, parameters, secrets
+from stagefright.ledger.undo import objects, parameters, secrets
 from stagefright.ledger.undo.answers import found, is_refusal
 from stagefright.ledger.values import fingerprint
 from stagefright.naming import name_of
+from stagefright.sent_messages import SentMessages, Trouble
 from stagefright.targets.claim import Thing
 from stagefright.targets.run import tag_list
 from stagefright.wording import plural
-
-_Trouble = tuple[str, Exception]
-"""What could not be taken away, and why."""
 
 
 class Resource(Protocol):
@@ -88,8 +86,7 @@ class Data:
     def __init__(self, stage: Store) -> None:
         self._stage = stage
         self._undo: list[tuple[str, Line | Unwritten]] = []
-        self._sent: list[tuple[str, Line]] = []
-        """The messages, with the queues as the test calls them."""
+        self._sent = SentMessages(stage)
         self._claims: dict[str, None] = {}
         """The names of the claims that are held, the first first."""
         self._keys: dict[str, dict[str, str]] = {}
@@ -242,28 +239,7 @@ class Data:
             "MessageAttributes": {name: _attribute(value) for name, value in (attributes or {}).items()},
             **{name: value for name, value in given.items() if value is not None},
         }
-        sqs, url = self._stage.client("sqs"), self._stage.ref(queue)
-        ledger = getattr(self._stage, "ledger", None)
-        if ledger is None:  # a local stage begins each test anew
-            return str(sqs.send_message(QueueUrl=url, **sent)["MessageId"])
-        return self._send(queue, ledger, url, sent, lambda: sqs.send_message(QueueUrl=url, **sent))
-
-    def _send(
-        self, queue: str, ledger: Any, url: str, sent: Mapping[str, Any], send: Callable[[], Mapping[str, Any]]
-    ) -> str:
-        """Send what stands in the ledger before, and there with its id afterwards: SQS gives the id, and nothing else tells messages apart."""
-        detail = {"wrote": messages.fingerprint_of(sent), "delay_s": sent.get("DelaySeconds")}
-        announced = ledger.note("message", url, key=None, **detail)
-        try:
-            message_id = str(send()["MessageId"])
-        except Exception as error:
-            if is_refusal(error):
-                announced()
-            raise
-        line = ledger.note("message", url, key=message_id, **detail)
-        announced()
-        self._sent.append((queue, line))
-        return message_id
+        return self._sent.send(queue, sent)
 
     def clean_up(self) -> None:
         """
@@ -273,8 +249,8 @@ class Data:
         """
         if not self._stage.is_here:
             self._undo.clear()
-            self._sent.clear()
-        count, troubles = len(self._undo) + len(self._sent), self._take_back_messages()
+            self._sent.forget()
+        count, troubles = len(self._undo) + len(self._sent), self._sent.take_back()
         stays: set[str] = set()
         while self._undo:
             what, line = self._undo.pop()
@@ -290,32 +266,7 @@ class Data:
             head = f"{len(troubles)} of {plural(count, 'piece')} of test data could not be taken away:"
             raise StagefrightError("\n".join([head, *lines])) from troubles[0][1]
 
-    def _take_back_messages(self) -> list[_Trouble]:
-        """Take out of the queues what was sent and is still there; what has to stay is told by the leak report."""
-        troubles: list[_Trouble] = []
-        queues: dict[str, list[Line]] = {}
-        for _, line in self._sent:
-            queues.setdefault(line.entry.name, []).append(line)
-        names = {line.entry.name: queue for queue, line in self._sent}
-        self._sent.clear()
-        for url, lines in queues.items():
-            try:
-                left = messages.take_back(self._stage, url, [line.entry for line in lines])
-            except Exception as trouble:  # noqa: BLE001 (the others must be taken away all the same)
-                troubles.append((f"messages of {names[url]}", trouble))
-                continue
-            for line in lines:
-                self._settle_message(names[url], line, left.get(str(line.entry.detail["key"])))
-        return troubles
-
-    def _settle_message(self, queue: str, line: Line, why: messages.Left | None) -> None:
-        if why is not None:
-            told: dict[str, str] = getattr(self._stage, "left", {})
-            told[str(line.entry)] = f"message {line.entry.detail['key']} of {queue}: not taken back: {why.reason}"
-        if why is None or why.is_for_good:
-            line()
-
-    def _release(self, stays: set[str]) -> list[_Trouble]:
+    def _release(self, stays: set[str]) -> list[Trouble]:
         """Let go of the claims, except on what is not as it was: nobody is to build on that before a sweep has brought it back."""
         claims, names = getattr(self._stage, "claims", None), list(self._claims)
         self._claims.clear()

@@ -6,18 +6,23 @@ What tells whose a claim is, is its text: one that was taken over has another's 
 
 from __future__ import annotations
 
+import secrets
 import time
+from dataclasses import replace
 from typing import Any
 
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
 from stagefright.targets.claim import Claim, read_claim
-from stagefright.targets.leased_parameter import delete, value_of
+from stagefright.targets.leased_parameter import delete, take_over, value_of
 from stagefright.targets.run import iso
+
+SWEPT_WITHIN_S = 60.0
+"""How long a sweep may take from taking a claim over to deleting it."""
 
 
 class Claims:
-    """The kind `claim`; without the detail `holder` (a claim found by tags) it is the run's if its text says so, and if it ran out."""
+    """The kind `claim`; one without the detail `holder`, found by tags, is left over if it ran out."""
 
     def look(self, entry: Entry, account: Clients) -> State:
         """Whether it is there, and whose."""
@@ -29,10 +34,17 @@ class Claims:
         return State(Fate.FOREIGN, f"it is held by {claim}")
 
     def undo(self, entry: Entry, account: Clients) -> None:
-        """Delete it, if it is still that one's."""
+        """
+        Delete it, if it is still that one's.
+
+        A living run may be about to take it over, so it is taken over first: who comes second knows that it does.
+        """
         ssm = account.client("ssm")
         claim = _now(ssm, entry.name)
-        if claim is not None and _is_of(entry, claim):
+        if claim is None or not _is_of(entry, claim):
+            return
+        mine = replace(claim, nonce=secrets.token_hex(8), expires=time.time() + SWEPT_WITHIN_S)
+        if take_over(ssm, entry.name, mine.text(), {}, is_over=lambda text: _is_of(entry, read_claim(text))):
             delete(ssm, [entry.name])
 
 
@@ -44,7 +56,7 @@ def _now(ssm: Any, name: str) -> Claim | None:
 def _is_of(entry: Entry, claim: Claim) -> bool:
     if "holder" in entry.detail:
         return bool(claim.holder == entry.detail["holder"])
-    return claim.run == entry.run and claim.expires <= time.time()
+    return claim.expires <= time.time()
 
 
 def is_good(account: Clients, name: str) -> bool:

@@ -146,7 +146,7 @@ class TestHolding:
         assert list(ssm.texts()) == names[:1]
         (entry,) = claims.ledger.open_entries()
         kind = kind_named("claim")
-        account = type("Account", (), {"client": lambda self, service: ssm})()
+        account = account_of(ssm)
         assert kind.look(entry, account).fate is Fate.DELETE
         kind.undo(entry, account)
         assert kind.look(entry, account).fate is Fate.AS_BEFORE
@@ -234,7 +234,7 @@ class TestAnother:
         assert said(ssm, ITEM).run == "bob"
         assert ssm.tags[ITEM.parameter]["stagefright:run"] == "bob"
         # The sweep of the dead run's ledger leaves alone what is another's now.
-        account = type("Account", (), {"client": lambda self, service: ssm})()
+        account = account_of(ssm)
         (entry,) = amy.ledger.open_entries()
         assert kind_named("claim").look(entry, account).fate is Fate.FOREIGN
         kind_named("claim").undo(entry, account)
@@ -404,17 +404,38 @@ class TestWithoutThePermission:
         assert claims.ledger.open_entries() == []
 
 
-def test_a_claim_found_by_tags_goes_when_it_ran_out_and_is_that_run_s(ssm, new_claims):
-    """Its tags may be those of the run that had it before."""
-    claims = new_claims("amy", now=lambda: 1000.0)
+def account_of(ssm):
+    return type("Account", (), {"client": lambda self, service: ssm})()
+
+
+def test_a_claim_found_by_tags_goes_when_it_ran_out(ssm, new_claims):
+    """Its tags may be those of the run that had it before, so they do not count."""
+    clock = [1000.0]
+    claims = new_claims("amy", now=lambda: clock[0])
     claims.hold([ITEM])
     (entry,) = claims.ledger.open_entries()
-    by_tags = replace(entry, detail={})
-    account = type("Account", (), {"client": lambda self, service: ssm})()
-    kind = kind_named("claim")
+    by_tags, kind = replace(entry, detail={}, run="bob"), kind_named("claim")
+    assert kind.look(by_tags, account_of(ssm)).fate is Fate.DELETE
+    clock[0] = time.time()
+    claims.renew()
+    assert kind.look(by_tags, account_of(ssm)).fate is Fate.FOREIGN
+    kind.undo(by_tags, account_of(ssm))
+    assert said(ssm, ITEM).run == "amy"
 
-    assert kind.look(replace(by_tags, run="bob"), account).fate is Fate.FOREIGN
-    kind.undo(replace(by_tags, run="bob"), account)
-    assert ssm.texts() != {}
-    kind.undo(by_tags, account)
-    assert ssm.texts() == {}
+
+def test_a_sweep_takes_nothing_from_a_run_that_takes_over_meanwhile(ssm, new_claims):
+    """It looks, the other takes over, and then it acts: what is there is the other's."""
+    amy, bob = new_claims("amy"), new_claims("bob")
+    amy.hold([ITEM])
+    (entry,) = amy.ledger.open_entries()
+    amy.ledger.close()
+
+    def take_over(operation):
+        if operation == "PutParameter":
+            ssm.before_call = lambda _operation: None
+            bob.hold([ITEM])
+
+    ssm.before_call = take_over
+    kind_named("claim").undo(entry, account_of(ssm))
+
+    assert said(ssm, ITEM).run == "bob"
