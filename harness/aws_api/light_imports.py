@@ -42,7 +42,7 @@ def _validate(document: dict[str, Any]) -> None:
 
     moto.apigateway.models.validate = validate
     moto.apigateway.models.OpenAPIValidationError = OpenAPIValidationError
-    validate(document)  # type: ignore[arg-type]
+    validate(document)
 
 
 _OPENAPI: dict[str, dict[str, Any]] = {

@@ -273,7 +273,7 @@ class TestSignatures:
 
     def signed(self):
         """Two signatures of one instant."""
-        import datetime
+        import datetime as dt
         from unittest.mock import patch
 
         import boto3
@@ -281,7 +281,7 @@ class TestSignatures:
         from botocore.awsrequest import AWSRequest
         from botocore.credentials import Credentials
 
-        with patch("botocore.auth.get_current_datetime", lambda *_: datetime.datetime(2026, 1, 1)):  # noqa: DTZ001
+        with patch("botocore.auth.get_current_datetime", lambda *_: dt.datetime(2026, 1, 1)):  # noqa: DTZ001
             session = boto3.Session(
                 region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x", aws_session_token="x"
             )
