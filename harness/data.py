@@ -302,8 +302,11 @@ class Data:
         return self._claimed(things[0].kind, things[0].name, things[0].key) if things else {}
 
     def _claimed(self, kind: str, name: str, key: Any) -> dict[str, str]:
-        parameter = Thing(kind, name, key).parameter if self._claims else None
-        return {"claim": parameter} if parameter in self._claims and parameter is not None else {}
+        """By which claim a sweep sees whether a living run has a thing in hand."""
+        if not self._claims:
+            return {}
+        parameter = Thing(kind, name, key).parameter
+        return {"claim": parameter} if parameter in self._claims else {}
 
     def _note(self, kind: str, name: str, *, before: Any, wrote: str | None, **detail: Any) -> Line | Unwritten:
         """Announce what is about to be made, in the ledger of a stage that has one: a local stage ends with its process."""

@@ -148,7 +148,6 @@ class DeployedStage:
 
     def _claims(self) -> Claims:
         return Claims(
-            # Not the test's own client: a test may hurt that, and what it sets in motion is in the journal.
             lambda: self.account.client("ssm"),
             ledger=self.ledger,
             run=self.run,
