@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from stagefright.ledger.ledger import Line
 from stagefright.ledger.undo.answers import is_refusal
 from stagefright.ledger.undo.messages import Left, fingerprint_of, take_back
 
+if TYPE_CHECKING:
+    from stagefright.stage import Stage
+
 Trouble = tuple[str, Exception]
 """What could not be taken away, and why."""
-
-
-class Stage(Protocol):
-    """A stage, as far as messages are concerned; a deployed one has a `ledger`, and `left`, too."""
-
-    def ref(self, logical_id: str) -> str:
-        """The physical id of a resource."""
-        ...
-
-    def client(self, service: str) -> Any:
-        """A boto3 client."""
-        ...
 
 
 class SentMessages:

@@ -9,11 +9,8 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import socket
-import subprocess
 import sys
 import textwrap
-import time
 
 import boto3
 import pytest
@@ -23,6 +20,7 @@ from stagefright.settings import load_settings
 from stagefright.targets import opening
 from stagefright.targets.account import Account as Way
 from stagefright.targets.run import Run
+from tests import servers
 from tests.deployed import ministack as ministack_server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -68,28 +66,13 @@ class Account:
 @pytest.fixture(scope="session")
 def server():
     """One moto server for all tests here."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    account = Account(f"http://127.0.0.1:{port}")
-    try:
-        wait_for(account)
-        yield account
-    finally:
-        process.kill()
-        process.wait()
+    with servers.running(moto_server, health="/moto-api/") as url:
+        yield Account(url)
 
 
-def wait_for(account):
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        try:
-            return account.reset()
-        except requests.RequestException:
-            time.sleep(0.1)
-    raise AssertionError("the moto server did not come up")
+def moto_server(port):
+    """The command of a moto server."""
+    return [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
 
 
 @pytest.fixture

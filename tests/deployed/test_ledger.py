@@ -93,6 +93,9 @@ class Stage:
         self.settings = SimpleNamespace(leak_scan=True)
         self.left = {}
 
+    def name_of(self, spelling):
+        return spelling
+
     def ref(self, logical_id):
         return self.resources[logical_id].physical_id if logical_id in self.resources else logical_id
 
