@@ -41,6 +41,9 @@ class Stage:
         self.url = self.client("sqs").create_queue(QueueName=self.queue, Attributes=attributes)["QueueUrl"]
         self.resources = {"Jobs": SimpleNamespace(type="AWS::SQS::Queue", physical_id=self.url)}
 
+    def name_of(self, spelling):
+        return spelling
+
     def ref(self, logical_id):
         return self.resources[logical_id].physical_id
 
