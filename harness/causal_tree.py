@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from stagefright.journal import Record
+from stagefright.journal import CANDIDATES, Record
 
 
 class Numbered(Protocol):
@@ -95,11 +95,17 @@ def causes_of(record: Record) -> Iterator[int]:
     yield from record.detail.get("causes", ())
 
 
-def descendants(journal: Numbered, root: Record) -> Iterator[Record]:
-    """A record and all that it led to; causes come before their effects, so one pass is enough."""
+def descendants(journal: Numbered, root: Record, strays: list[Record]) -> Iterator[Record]:
+    """
+    A record and all that it led to; causes come before their effects, so one pass is enough.
+
+    What may have been led to by one of these, and hangs elsewhere or nowhere, is added to `strays`.
+    """
     included = {root.n}
     yield root
     for record in journal.since(root.n + 1):
         if any(cause in included for cause in causes_of(record)):
             included.add(record.n)
             yield record
+        elif not included.isdisjoint(record.detail.get(CANDIDATES, ())):
+            strays.append(record)

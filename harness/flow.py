@@ -8,7 +8,7 @@ hangs under the first, and belongs to the flow of each.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from stagefright.causal_tree import CausalTree, Numbered, descendants
@@ -16,8 +16,8 @@ from stagefright.errors import UnknownResource, UnprovedFlow, UsageError, neares
 from stagefright.event import Event, is_event
 from stagefright.flow_drawing import FlowDrawing
 from stagefright.happenings import Attempts, DeadLetter, Dropped, FlowError, error_type, failed
-from stagefright.journal import UNPROVED, Journal, Record
-from stagefright.wording import neat, plural
+from stagefright.journal import CANDIDATES, UNPROVED, Journal, Record
+from stagefright.wording import neat, offset, plural
 
 LINES_MAX = 200
 """How many lines of a tree `str(flow)` shows; `flow.text(lines_max=None)` has them all."""
@@ -27,6 +27,15 @@ NOTHING_HAPPENED = "(nothing happened)"
 
 LEGEND = "? = not proved: "
 """How the last line of a tree with doubtful edges begins."""
+
+REASONS_MAX = 5
+"""How many reasons for doubts that line, or a warning, names."""
+
+WHAT_PROVES = (
+    'What proves an edge, and how code can log it, is told in docs/user-guide.md under "On a deployed stage". The tree (print the flow) '
+    "marks what is not proved with ?."
+)
+"""How a warning about doubtful edges ends."""
 
 HARMLESS_DROPS = ("filtered out", "duplicate")
 """How the reasons begin for which AWS drops an event by design: it only ends a flow if nothing else took the event."""
@@ -56,6 +65,8 @@ class Flow:
         self._name_of = name_of
         self.caveat: str | None = None
         """What is to be known of how much it proves, if it is the flow of a deployed stage; it ends the text."""
+        self.strays: list[Record] = []
+        """Records of a deployed stage that may belong to the flow: what led to them is one of several things, and some of these do."""
         self._focus: Record | None = None
 
     @classmethod
@@ -72,7 +83,9 @@ class Flow:
         root = journal[n]
         while root.cause is not None:
             root = journal[root.cause]
-        flow = cls(descendants(journal, root), known=known, functions=functions, name_of=name_of)
+        strays: list[Record] = []
+        flow = cls(descendants(journal, root, strays), known=known, functions=functions, name_of=name_of)
+        flow.strays = strays
         flow._focus = flow._tree.by_n.get(n)
         return flow
 
@@ -94,7 +107,10 @@ class Flow:
 
         In the flow of one event: what led to it and what it led to, without the side branches that it had no part in.
         """
-        self._warn("path", self._way)
+        if self._focus is not None or self.strays:
+            way = {record.n for record in self._way}
+            beside = [r for r in self.records if r.n not in way and not way.isdisjoint(r.detail.get(CANDIDATES, ()))]
+            self._warn("path", self._way, lacking=[*beside, *self.strays], beginning=self._way[0], frames=4)
         return self._stations
 
     @cached_property
@@ -114,7 +130,8 @@ class Flow:
             ran = dict.fromkeys(record.resource for record in self._of("invocation"))
             raise UnknownResource(f"No function {function!r} ran in this flow. {nearest(function, known or ran)}")
         if self._focus is not None:
-            self._warn(f"attempts({function!r})", runs)
+            lacking = [record for record in self.strays if record.resource == function]
+            self._warn(f"attempts({function!r})", runs, lacking=lacking)
         start = runs[0].at if runs else 0.0
         return Attempts(function, [neat(run.at - start) for run in runs], [self._ended(run) for run in runs])
 
@@ -133,7 +150,7 @@ class Flow:
         """The events that were given up and kept."""
         kept = [record for record in self._of("dead_letter") if not record.detail.get("lost")]
         if self._focus is not None:
-            self._warn("dead_letters", kept)
+            self._warn("dead_letters", kept, lacking=[one for one in self.strays if one.kind == "dead_letter"])
         return [DeadLetter.of(record, self._at(record)) for record in kept]
 
     @property
@@ -185,14 +202,27 @@ class Flow:
         if lines_max is not None and len(lines) > lines_max:
             lines[lines_max:] = [f"... and {plural(len(lines) - lines_max, 'line')} more"]
         reasons = dict.fromkeys(str(r.detail[UNPROVED]) for r in self.records if UNPROVED in r.detail)
-        legend = [LEGEND + "; ".join(reasons)] if lines and reasons else []
+        legend = [LEGEND + _few(reasons)] if lines and reasons else []
+        strays = [f"It may lack {_few(map(self._stray, self.strays))}."] if self.strays else []
         caveat = [] if self.caveat is None else [self.caveat]
-        return "\n".join([*(lines or [NOTHING_HAPPENED]), *legend, *caveat])
+        return "\n".join([*(lines or [NOTHING_HAPPENED]), *legend, *strays, *caveat])
 
     # -- doubts ------------------------------------------------------------------------------------------------------
 
-    def _warn(self, what: str, records: Iterable[Record]) -> None:
-        """Say that an answer rests on edges that are not proved."""
+    def _warn(
+        self,
+        what: str,
+        records: Iterable[Record],
+        *,
+        lacking: Sequence[Record] = (),
+        beginning: Record | None = None,
+        frames: int = 3,
+    ) -> None:
+        """
+        Say that an answer rests on edges that are not proved, lacks what may belong to it, or begins where nobody knows what came before.
+
+        `frames` lie between here and who asked: one more if a `cached_property` does.
+        """
         seen: dict[int, Record] = {}
         for record in records:
             above: Record | None = record
@@ -201,15 +231,24 @@ class Flow:
                 above = self._tree.cause_of(above)
         # A record of which nobody knows where it came from stands at the top of the tree, so no answer rests on that.
         doubtful = [record for record in seen.values() if UNPROVED in record.detail and record.cause in self._tree.by_n]
-        if doubtful:
-            told = "; ".join(map(self._doubt, doubtful))
-            warnings.warn(f"Flow.{what} rests on what is not proved: {told}.", UnprovedFlow, stacklevel=3)
+        told = [f"rests on what is not proved: {_few(map(self._doubt, doubtful))}"] if doubtful else []
+        if lacking:
+            told.append(f"may lack {_few(map(self._stray, lacking))}")
+        if beginning is not None and UNPROVED in beginning.detail and beginning.cause is None:
+            told.append(
+                f"begins with {beginning.resource}, and may lack what came before: {beginning.detail[UNPROVED]}"
+            )
+        if told:
+            warnings.warn(f"Flow.{what} {'; it '.join(told)}. {WHAT_PROVES}", UnprovedFlow, stacklevel=frames)
 
     def _doubt(self, record: Record) -> str:
         cause = self._tree.cause_of(record)
         source = None if cause is None else cause.detail["source"] if cause.kind == "delivery" else cause.resource
         what = f"{record.kind} {record.resource}" if source is None else f"{source} -> {record.resource}"
         return f"{what} ({record.detail[UNPROVED]})"
+
+    def _stray(self, record: Record) -> str:
+        return f"{record.kind} {record.resource} at {offset(self._at(record))} ({record.detail[UNPROVED]})"
 
     # -- reading the tree --------------------------------------------------------------------------------------------
 
@@ -241,6 +280,13 @@ class Flow:
                 return failures[-1].resource if failures else _victim(end)
             above = self._tree.cause_of(above)
         return _victim(end)
+
+
+def _few(reasons: Iterable[str]) -> str:
+    """Reasons one after the other, each once, and not too many."""
+    told = list(dict.fromkeys(reasons))
+    more = [f"and {len(told) - REASONS_MAX} more"] if len(told) > REASONS_MAX else []
+    return "; ".join([*told[:REASONS_MAX], *more])
 
 
 def _victim(end: Record) -> str:

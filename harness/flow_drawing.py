@@ -61,8 +61,9 @@ class FlowDrawing:
 
     def _delivery_line(self, record: Record) -> str | None:
         if self._tree.is_handed_on(record):
-            count = plural(len(record.detail.get("ids", ())), "event")
-            return f"{record.resource} took {count} from {record.detail.get('source')}"
+            ids = record.detail.get("ids", ())
+            what = plural(len(ids), "event") if ids else "something"
+            return f"{record.resource} took {what} from {record.detail.get('source')}"
         if record.n in self._tree.children:
             return None
         return f"{record.resource}: attempt {record.detail.get('attempt', 1)} to deliver from {record.detail.get('source')}"

@@ -46,6 +46,9 @@ class LocalStage:
     is_deployed = False
     """Its time is virtual, and it knows all that happens."""
 
+    runs_functions = True
+    """Whether functions run here; some emulators only keep them."""
+
     target = "local"
 
     def __init__(self, name: str, settings: Settings, world: World, deployed: DeployedStacks, shared: Tenancy) -> None:

@@ -51,6 +51,11 @@ class Stage(Protocol):
         ...
 
     @property
+    def runs_functions(self) -> bool:
+        """Whether functions run here; some emulators only keep them."""
+        ...
+
+    @property
     def settings(self) -> Settings:
         """What it was made from."""
         ...

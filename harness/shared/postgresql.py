@@ -31,6 +31,9 @@ IDENTIFIER_BYTES_MAX = 63
 STAYS = f"{TAG_PREFIX}stays"
 """A tag in it, if it outlives processes, as that of a deployed stage does."""
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""A server there is on this machine, which functions in a container call otherwise."""
+
 LOCK_TIMEOUT_S = 10
 """How long a statement of a stage waits for a lock: one function runs at a time here, so who holds it may be waiting for this very one."""
 
@@ -68,30 +71,37 @@ class PostgresqlSchema:
 
     @property
     def url(self) -> str:
-        """Where the stage's functions find their schema."""
+        """Where this machine finds the stage's schema."""
+        return self._url(self._server.host)
+
+    def _url(self, host: str) -> str:
         server = self._server
         password = self._password if self.resource.role else server.password
         path = "" if self.resource.role else f"?options=-csearch_path%3D{self.schema}"
-        return f"postgresql://{quote(self.user)}:{quote(password)}@{server.host}:{server.port}/{quote(server.database)}{path}"
+        place = f"[{host}]" if ":" in host else host
+        return f"postgresql://{quote(self.user)}:{quote(password)}@{place}:{server.port}/{quote(server.database)}{path}"
 
     @property
     def parts(self) -> dict[str, str]:
         """The same piece by piece, for drivers that take no URL: `url, schema, user, password, host, port, database`."""
+        return self._parts(self._server.host)
+
+    def _parts(self, host: str) -> dict[str, str]:
         server = self._server
         return {
-            "url": self.url,
+            "url": self._url(host),
             "schema": self.schema,
             "user": self.user,
             "password": self._password if self.resource.role else server.password,
-            "host": server.host,
+            "host": host,
             "port": str(server.port),
             "database": server.database,
         }
 
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """What the template's parameters get."""
-        return self.resource.filled(self.parts)
+    def parameters_from(self, machine: str | None) -> Mapping[str, str]:
+        """What the template's parameters get, for functions that call this machine by that name (None: as we do)."""
+        host = machine if machine and self._server.host in LOOPBACK else self._server.host
+        return self.resource.filled(self._parts(host))
 
     @property
     def host(self) -> str:

@@ -9,21 +9,28 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import sys
 import textwrap
 
 import boto3
+import botocore.loaders
 import pytest
-import requests
 
 from stagefright.settings import load_settings
 from stagefright.targets import opening
 from stagefright.targets.account import Account as Way
 from stagefright.targets.run import Run
-from tests import servers
 from tests.deployed import ministack as ministack_server
+from tests.deployed import moto_server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _models_are_read_once():
+    """Most of what a client costs is to read what botocore knows of its service; sessions share it here, as they do on a local stage."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
+        yield
 
 
 class Account:
@@ -60,19 +67,14 @@ class Account:
         return {parameter["Name"]: parameter["Value"] for page in pages for parameter in page["Parameters"]}
 
     def reset(self):
-        requests.post(f"{self.endpoint_url}/moto-api/reset", timeout=60)
+        moto_server.reset(self.endpoint_url)
 
 
 @pytest.fixture(scope="session")
 def server():
     """One moto server for all tests here."""
-    with servers.running(moto_server, health="/moto-api/") as url:
+    with moto_server.running() as url:
         yield Account(url)
-
-
-def moto_server(port):
-    """The command of a moto server."""
-    return [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
 
 
 @pytest.fixture

@@ -211,6 +211,20 @@ class TestMarks:
         lines = project.runpytest("-rs").stdout
         lines.fnmatch_lines(["SKIPPED * only on aws; this stage's target is local: IAM is enforced there"])
 
+    def test_an_emulator_in_the_place_of_aws_is_not_aws(self, project, monkeypatch):
+        """A test of what AWS alone does is skipped there, and one for the target `docker` is not."""
+        project.makepyfile(
+            "import pytest\n@pytest.mark.only_on('aws')\ndef test_it(stage): pass\n"
+            "@pytest.mark.only_on('docker')\ndef test_other(): pass"
+        )
+        monkeypatch.setenv("STAGEFRIGHT_ENDPOINT_URL", "http://127.0.0.1:9")
+        result = project.runpytest("-rs", "--stage-target=aws")
+
+        result.assert_outcomes(skipped=1, passed=1)
+        result.stdout.fnmatch_lines(
+            ["SKIPPED * only on aws; this stage's target is aws, with an emulator in its place"]
+        )
+
     def test_what_this_target_can_do_runs(self, project):
         """`only_on('local')` is no reason to skip here."""
         project.makepyfile("import pytest\n@pytest.mark.only_on('local')\ndef test_it(stage): pass")

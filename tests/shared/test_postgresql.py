@@ -53,6 +53,25 @@ class TestLife:
         with pytest.raises(Exception, match="permission denied for schema shop_one"):
             ask("SELECT * FROM shop_one.orders", url=two.url)
 
+    def test_functions_that_call_this_machine_otherwise_are_told_so(self, part):
+        """In a container loopback is the container; the test itself goes on as before."""
+        schema = part(parameters={"Url": "{url}", "Host": "{host}"}, create=False)
+        told = schema.parameters_from("host.docker.internal")
+
+        assert told["Host"] == "host.docker.internal"
+        assert told["Url"] == schema.url.replace("127.0.0.1", "host.docker.internal")
+        assert schema.parameters_from(None) == {"Url": schema.url, "Host": "127.0.0.1"}
+
+    def test_a_server_elsewhere_is_called_as_it_is(self, part):
+        """Its name is the same from everywhere."""
+        schema = part(url="postgresql://admin@db.example.com/orders", parameters={"Host": "{host}"}, create=False)
+
+        assert schema.parameters_from("host.docker.internal") == {"Host": "db.example.com"}
+
+    def test_an_address_of_ipv6_stands_in_brackets(self, part):
+        """As in every URL."""
+        assert "@[::1]:5432/" in part(url="postgresql://admin@[::1]/orders", create=False).url
+
     def test_copies_of_one_stage_are_apart(self, part, ask):
         """Workers of pytest-xdist each have the stage for themselves."""
         part("one", copy="gw0"), part("one", copy="gw1")

@@ -17,6 +17,7 @@ from stagefright.targets.wall_clock import WallClock
 DEPLOYED_ONLY = {
     "account",
     "began_at",
+    "behind",
     "closers",
     "ground",
     "is_kept",
@@ -26,6 +27,7 @@ DEPLOYED_ONLY = {
     "presence",
     "run",
     "stack",
+    "still_s",
     "tail",
     "taps",
     "watchers",

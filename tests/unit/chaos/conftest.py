@@ -168,7 +168,7 @@ class FakeDeployedStage:
         self.account = SimpleNamespace(id="999999999999", is_emulator=False)
         self.run = SimpleNamespace(id="run-1", owner="tester", tags=lambda stage: {"stagefright:stage": stage})
         self.ledger = SimpleNamespace(note=lambda *_, **__: lambda: None)
-        self.watchers = []
+        self.watchers, self.behind, self.still_s = [], [], 0.0
         self.name_of = stage.name_of
 
     def observe(self, resource, verb, pattern=None):
