@@ -6,11 +6,13 @@ A run of one process needs `open_deployed` alone. Where several share a stage, o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from stagefright.errors import TargetError
+from stagefright.ledger.findings import lease_of
 from stagefright.ledger.ledger import Ledger
 from stagefright.settings import Settings
 from stagefright.shared.tenancy import Tenancy, move_in, move_out
@@ -20,8 +22,9 @@ from stagefright.targets.deploying.change_sets import run_behind
 from stagefright.targets.deploying.deployer import CREATED, Deployer, StageDeployer
 from stagefright.targets.deploying.parts import Part, parts_of
 from stagefright.targets.deploying.stack_events import Progress, silent
+from stagefright.targets.pulse import Pulse
 from stagefright.targets.region import region_of
-from stagefright.targets.run import RUN_TAG, STAGE_TAG, Run
+from stagefright.targets.run import RUN_TAG, STAGE_TAG, TAG_PREFIX, Run
 from stagefright.targets.stack import REVIEWED, Stack, as_one, described, read_stack, tags_of
 from stagefright.targets.stack_states import check_state
 
@@ -133,9 +136,18 @@ def attach(
     if shared is None:
         shared = move_in(name, settings, copy=copy, run=run, note=ledger.note, stays=True)
     stage = DeployedStage(name, settings, account, as_one(stacks), run=run, ledger=ledger, shared=shared)
-    stage.closers.append(shared.leave)
+    pulse = Pulse(account, run=run, stage=name, ledger=ledger, uses=_leases(stacks))
+    # It lasts longer than what it stands for.
+    stage.closers += [pulse.stop, shared.leave]
+    pulse.start()
     stage.presence.begin()
     return stage
+
+
+def _leases(stacks: Sequence[Stack]) -> dict[str, float]:
+    """The runs that deployed a stage's stacks, and when their leases end, as far as tags tell."""
+    leases = (lease_of(stack.tags, TAG_PREFIX) for stack in stacks)
+    return {lease.run: lease.expires for lease in leases if lease is not None}
 
 
 def _read(name: str, part: Part, account: Account) -> Stack:

@@ -23,7 +23,7 @@ from stagefright.ledger.sweep import Sweep, Wish
 from stagefright.ledger.tagged import sweep_tagged
 from stagefright.ledger.values import INLINE_BYTES_MAX, fingerprint
 from stagefright.targets.account import Account
-from stagefright.targets.run import Run
+from stagefright.targets.run import Run, iso
 from tests.deployed.kill_runs import differences, snapshot
 
 DAY_S = 86400
@@ -649,13 +649,17 @@ class TestCommand:
         stage.die()
         return stage
 
-    def test_a_table_of_what_whose_since_when_and_its_fate(self, verb, way, dead):
+    def test_a_list_of_what_whose_since_when_and_its_fate(self, verb, way, dead):
         """Then, with --yes, it is done."""
         told = verb()
         assert "1 thing left by dead runs:" in told
-        [line] = [line for line in told.splitlines() if "item items id=old" in line]
-        assert line.split()[3:6] == ["my-feature", dead.run.owner, "dead1"]
-        assert line.endswith("would be restored")
+        lines = told.splitlines()
+        [at] = [n for n, line in enumerate(lines) if "item items id=old" in line]
+        assert lines[at] == "    would be restored  item items id=old"
+        heading = " ".join(lines[lines.index("1 thing left by dead runs:") + 1 : at])
+        assert " ".join(heading.split()) == (
+            f"stage my-feature, run dead1 of {dead.run.owner}, since {iso(dead.run.created)}, lease until {iso(dead.run.expires)}:"
+        )
         assert "Nothing was changed. `stagefright sweep --yes` does it." in told
 
         assert "  restored" in verb("--yes")
