@@ -74,12 +74,13 @@ def move_in(
     run: Run | None = None,
     note: Note | None = None,
     stays: bool = False,
+    is_renewed: bool = False,
 ) -> Tenancy:
     """
     Make a stage's part of everything that the settings share.
 
     `copy` tells apart the processes of a run that each have the stage for themselves. With `stays` the stage outlives the process: what
-    it has already is used as it is.
+    it has already is used as it is, or brought up to date if it `is_renewed`.
     """
     if not settings.shared:
         return Tenancy({})
@@ -88,12 +89,20 @@ def move_in(
     try:
         for name, resource in settings.shared.items():
             parts[name] = _part(resource, stage, settings, copy, run)
-            enter = parts[name].join if stays else parts[name].create
-            enter(settings.directory, note)
+            if stays:
+                parts[name].join(settings.directory, note, is_renewed=is_renewed)
+            else:
+                parts[name].create(settings.directory, note)
     except BaseException:
         Tenancy(parts).give_up()
         raise
     return Tenancy(parts)
+
+
+def parameters_of(stage: str, settings: Settings) -> dict[str, str]:
+    """What the template's parameters get for a stage that is there; no server is asked."""
+    parts = {name: _part(one, stage, settings, "", Run.begin()) for name, one in settings.shared.items()}
+    return Tenancy(parts).parameters
 
 
 def _part(resource: SharedResource, stage: str, settings: Settings, copy: str, run: Run) -> PostgresqlSchema:

@@ -191,6 +191,20 @@ def forget_kept(account: Account, *, stage: str, run: str) -> None:
         _delete(account.client("ssm"), _kept_name(run, stage))
 
 
+def kept_until(account: Account, *, stage: str, run: str) -> float:
+    """Until when what a run left up is kept beyond its tags, in epoch seconds; 0 if nobody prolonged that."""
+    from botocore.exceptions import ClientError
+
+    name = _kept_name(run, stage)
+    with account.explained(f"ask until when the stage {stage} is kept ({name})"):
+        try:
+            return _read(account.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])[1]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == _GONE:
+                return 0.0
+            raise
+
+
 def _kept_name(run: str, stage: str) -> str:
     return f"{ROOT}{run}/{KEPT}-{stage}"
 
