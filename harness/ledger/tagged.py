@@ -179,14 +179,16 @@ def _named(arn: str, tags: Mapping[str, str]) -> Tagged | None:
 
 def _spelled(account: Account, thing: Tagged) -> list[Tagged]:
     """
-    A parameter by its own name: the ARNs of `a` and `/a` are the same, so the tags of either are asked for.
+    A parameter by its own name: the ARNs of `a` and `/a` are the same, so SSM is asked which there are, and for the tags of each.
 
     A longer path begins with its slash in any case.
     """
     if thing.kind != "parameter" or thing.name.count("/") > 1:
         return [thing]
     ssm = account.client("ssm")
-    found = ((name, _tags_of_parameter(ssm, name)) for name in (thing.name, thing.name[1:]))
+    equal = {"Key": "Name", "Option": "Equals", "Values": [thing.name, thing.name[1:]]}
+    names = [one["Name"] for one in ssm.describe_parameters(ParameterFilters=[equal])["Parameters"]]
+    found = ((name, _tags_of_parameter(ssm, name)) for name in names)
     return [Tagged("parameter", name, tags) for name, tags in found if tags is not None]
 
 

@@ -26,6 +26,9 @@ KEY = re.compile(r"\b(?:code|files|templates)/[0-9a-f]{64}(?:\.[A-Za-z0-9]+)*")
 
 _ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _OURS_ALREADY = frozenset({"BucketAlreadyOwnedByYou"})
+NO_VERSION = "null"
+"""What the version of an object is called that lies in a bucket without versions."""
+
 _FIRST_REGION = "us-east-1"
 
 
@@ -180,16 +183,16 @@ def take_away_object(account: Account, bucket: str, key: str, user: str) -> bool
     """
     s3 = account.client("s3")
     versions = _versions(s3, bucket, key)
-    users = _users_of(s3, bucket, key, versions[0] if versions else None)
+    users = _users_of(s3, bucket, key, versions[0]) if versions else None
     if user not in (users or ()):
         return False
     for version in versions:
-        s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
+        s3.delete_object(Bucket=bucket, Key=key, **_only(version))
     return True
 
 
 def _versions(s3: Any, bucket: str, key: str) -> list[str]:
-    """The versions of an object, the latest first; without versions it has one, called `null`."""
+    """The versions of an object, the latest first."""
     from botocore.exceptions import ClientError
 
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
@@ -202,12 +205,17 @@ def _versions(s3: Any, bucket: str, key: str) -> list[str]:
     return [one["VersionId"] for one in sorted(found, key=lambda one: not one["IsLatest"])]
 
 
+def _only(version: str | None) -> dict[str, str]:
+    """The part of a request that names a version."""
+    return {} if version in (None, NO_VERSION) else {"VersionId": str(version)}
+
+
 def _users_of(s3: Any, bucket: str, key: str, version: str | None = None) -> set[str] | None:
     """The run and the stack that used an object (or one version of it) last, as far as it says; None if it is not there."""
     from botocore.exceptions import ClientError
 
     try:
-        said = s3.head_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {})).get("Metadata", {})
+        said = s3.head_object(Bucket=bucket, Key=key, **_only(version)).get("Metadata", {})
     except ClientError as error:
         if error.response["Error"]["Code"] in _ABSENT:
             return None
