@@ -122,23 +122,23 @@ def _treat(account: Account, thing: Tagged, lease: Lease, wish: Wish) -> Finding
 
 def find(account: Account, troubles: list[str]) -> list[Tagged]:
     """Everything with the tag of a run, of a kind that can be undone; each once."""
-    found = _asked("stacks", lambda: list(_stacks(account)), troubles)
+    found = _asked(account, "stacks", lambda: list(_stacks(account)), troubles)
     listed = None if account.is_emulator else _by_tagging_api(account)
     if listed is None:
         for what, ask in _SERVICES.items():
-            found += _asked(what, lambda ask=ask: list(ask(account)), troubles)  # type: ignore[misc]
+            found += _asked(account, what, lambda ask=ask: list(ask(account)), troubles)  # type: ignore[misc]
     else:
         found += listed
     return list({(thing.kind, thing.name): thing for thing in found if RUN_TAG in thing.tags}.values())
 
 
-def _asked(what: str, ask: Callable[[], list[Tagged]], troubles: list[str]) -> list[Tagged]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
+def _asked(account: Account, what: str, ask: Callable[[], list[Tagged]], troubles: list[str]) -> list[Tagged]:
+    """What a service lists; nothing, and a line that says why, if it cannot be asked."""
     try:
-        return ask()
-    except (BotoCoreError, ClientError) as error:
-        troubles.append(f"{what} could not be searched: {error}")
+        with account.explained(f"search the {what}"):
+            return ask()
+    except TargetError as refusal:
+        troubles.append(str(refusal))
         return []
 
 
@@ -259,7 +259,7 @@ def _parts_of_stacks(account: Account, found: Iterable[Tagged], troubles: list[s
     parts: set[str] = set()
     for thing in found:
         if thing.kind == "stack":
-            _asked(f"the stack {thing.name}", lambda name=thing.name: _add_parts(account, name, parts), troubles)  # type: ignore[misc]
+            _asked(account, f"stack {thing.name}", lambda name=thing.name: _add_parts(account, name, parts), troubles)  # type: ignore[misc]
     return parts
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from stagefright.data import Data
 from stagefright.errors import HarnessError, UsageError
+from stagefright.fixtures import cli
 from stagefright.ledger import files
 from stagefright.ledger.findings import Finding, Lease, listing
 from stagefright.ledger.kinds import Fate, State, kind_named, register
@@ -767,6 +768,22 @@ class TestCommand:
 
         assert "changed by somebody since" in verb("--yes", code=1)
         assert "  restored" in verb("--yes", "--changed")
+
+    def test_a_part_of_the_account_that_may_not_be_searched(self, account, way, dead, tmp_path, monkeypatch, capsys):
+        """The permission is named, the rest is done, and the code says that it was not all."""
+        client_error = way.client("sqs").exceptions.ClientError
+        denial = "User: amy is not authorized to perform: cloudformation:DescribeStacks on resource: *"
+
+        def refuse(_):
+            raise client_error({"Error": {"Code": "AccessDenied", "Message": denial}}, "DescribeStacks")
+
+        monkeypatch.setattr("stagefright.ledger.tagged._stacks", refuse)
+        monkeypatch.chdir(tmp_path)
+        assert cli.main(["sweep", "--yes", "--endpoint-url", account.endpoint_url]) == 1
+        told = capsys.readouterr().out
+        assert "Could not search the stacks: " in told
+        assert "What is missing is the permission cloudformation:DescribeStacks on *" in told
+        assert "  restored  item items id=old" in told
 
     def test_forget(self, verb, way, dead):
         """Only what one names."""

@@ -49,7 +49,7 @@ def test_up_status_down(verb, account, tmp_path):
     assert stacks(account) == ["shop-dev"]
     told = verb("status")
     assert "Stage dev (account 123456789012, us-east-1):\n  stack shop-dev is " in told
-    assert "_COMPLETE; owner " in told
+    assert "_COMPLETE\n    owner " in told
     assert "kept until 20" in told
     assert "The project has another" not in told
     assert "creating" not in verb("up")

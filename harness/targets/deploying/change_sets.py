@@ -97,6 +97,8 @@ class ChangeSet:
         if not self._is_worth_it(change_set_id):
             return False
         assert self.stack_id is not None
+        if not self._order.is_new:
+            self._progress(f"updating the stack {self._order.stack}")
         events = StackEvents(self._account, self.stack_id)
         self._cloudformation.execute_change_set(ChangeSetName=change_set_id)
         status, reason = follow(self._account, self.stack_id, events, self._progress)

@@ -128,7 +128,7 @@ class Deployer:
         self._bucket.held = before
         try:
             order = self._order(source, there, is_new=False)
-            self.progress(f"updating the stack {self.stack} in {self.account.region}")
+            self.progress(f"comparing the stack {self.stack} in {self.account.region} with the project")
             is_changed = ChangeSet(self.account, order, self.progress).carry_out()
         except UsageError:
             # It was refused, or is rolled back: nothing needs any more what was sent for it.
