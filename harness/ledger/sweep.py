@@ -193,8 +193,8 @@ class Sweep:
         """
         head = dead.written.head
         kept = [entry for entry in dead.written.open_entries if entry.is_kept and self._wish.wants_entry(entry)]
-        if not any(entry.kind not in ELSEWHERE for entry in kept):
-            return head.expires
+        if not kept or any(entry.kind == CONTAINER for entry in kept):
+            return head.expires  # an emulator that was left up has no other machines
         try:
             return max(head.expires, living(self._open_account(head), self._wish.now).get(head.run, 0.0))
         except UsageError as error:

@@ -160,6 +160,11 @@ class PostgresqlSchema:
             self._is_found = self._is_of_the_deployed_stage()
         self.close()
 
+    def keep(self) -> None:
+        """It stays on purpose: its line in the ledger, if this process made it, says so."""
+        keep: Strike = getattr(self._strike, "keep", _nothing)
+        keep()
+
     def leave(self) -> None:
         """Let go of the schema, which stays with its stage."""
         if self._connection is not None:

@@ -41,6 +41,11 @@ class Tenancy(Mapping[str, PostgresqlSchema]):
         for part in self._parts.values():
             part.reset()
 
+    def keep(self) -> None:
+        """They stay with a stage that is left up."""
+        for part in self._parts.values():
+            part.keep()
+
     def leave(self) -> None:
         """Let go of all of them; they stay with their stage."""
         for part in self._parts.values():

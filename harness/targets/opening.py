@@ -86,7 +86,7 @@ def open_deployed(
     # Of two that set out to make it the slower one has only brought it up to date, or found it.
     stage.is_kept = keep or outcome != CREATED
     # The last comes first: the stack goes before what its functions used.
-    stage.closers.append(lambda: None if stage.is_kept else stage.shared.close())
+    stage.closers.append(lambda: stage.shared.keep() if stage.is_kept else stage.shared.close())
     stage.closers.append(lambda: deployer.keep() if stage.is_kept else deployer.remove())
     return stage
 
@@ -107,7 +107,7 @@ def bring_up(
     stage, outcome, deployer = _stand_up(
         name, settings, run=run, account=account, keep=True, progress=progress, is_renewed=True
     )
-    stage.closers.append(deployer.keep)
+    stage.closers += [stage.shared.keep, deployer.keep]
     return stage, outcome
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from stagefright.errors import StagefrightWarning, TargetError
+from stagefright.errors import StagefrightError, StagefrightWarning
 from stagefright.ledger.ledger import Ledger, Line
 from stagefright.spans import format_span
 from stagefright.targets.account import Account
@@ -84,21 +84,23 @@ class Pulse:
     def beat(self) -> None:
         """Renew what is half over: the run's lease, and what the account says of it. If AWS refuses, that is a warning."""
         with self._lock:
-            now = self._now()
             if self._stopped.is_set():
                 return
-            if self._run.is_half_over(now):
-                self._run.renew(now)
-                self._ledger.renew()
-            if now < self._ends - self._run.lease_s / 2:
-                return
             try:
-                with self._account.explained(f"say in the account that the run {self._run.id} lives ({self.name})"):
-                    self._write(now + self._run.lease_s)
-            except TargetError as refusal:
-                self._warn(refusal)
-            else:
-                self._ends, self._trouble = now + self._run.lease_s, ""
+                self._renew(self._now())
+            except StagefrightError as trouble:
+                self._warn(trouble)
+
+    def _renew(self, now: float) -> None:
+        if self._run.is_half_over(now):
+            self._run.renew(now)
+            self._ledger.renew()
+        if now < self._ends - self._run.lease_s / 2:
+            return
+        ends = now + self._run.lease_s
+        with self._account.explained(f"say in the account that the run {self._run.id} lives ({self.name})"):
+            self._write(ends)
+        self._ends, self._trouble = ends, ""
 
     def stop(self) -> None:
         """It is over: the parameter goes, if there is one. A forked child leaves that to its parent."""
@@ -126,13 +128,13 @@ class Pulse:
             raise
         self._strike = line
 
-    def _warn(self, refusal: TargetError) -> None:
-        if str(refusal) == self._trouble:
+    def _warn(self, trouble: StagefrightError) -> None:
+        if str(trouble) == self._trouble:
             return
-        self._trouble = str(refusal)
+        self._trouble = str(trouble)
         with suppress(StagefrightWarning):  # on a thread, nobody could catch what a filter makes of it
             warnings.warn(
-                f"{refusal}\nThe lease of the stage {self._stage} ends at {iso(self._ends)}; after that, anybody's `stagefright sweep --yes` "
+                f"{trouble}\nThe lease of the stage {self._stage} ends at {iso(self._ends)}; after that, anybody's `stagefright sweep --yes` "
                 f"may take it. Permit ssm:PutParameter, ssm:AddTagsToResource and ssm:DeleteParameter on parameter{ROOT}*, or keep runs "
                 f"shorter than {format_span(self._run.lease_s)}.",
                 StagefrightWarning,
@@ -166,43 +168,44 @@ def _delete(ssm: Any, name: str) -> None:
 # -- a stage without a process -----------------------------------------------------------------------------------------
 
 
-def keep_until(account: Account, *, stage: str, run: str, owner: str, created: float, expires: float) -> None:
+def prolong(account: Account, *, stage: str, run: Run, by: Run) -> float:
     """
-    Let what a run left up be kept until then, whatever its tags say.
+    Let what a run left up be kept until the lease of another ends as well, and that one's things as long; until when it is.
 
     No ledger needs to know of the parameter: it goes with the stage, and if that is lost, a sweep finds it by its tags.
     """
     from botocore.exceptions import ClientError
 
-    name, text = _kept_name(run, stage), _text(run, owner, stage, expires)
-    tags = Run(run, owner, created, expires).tags(stage)
+    name = _kept_name(run.id, stage)
     with account.explained(f"write down until when the stage {stage} is kept ({name})"):
+        runs, until = _kept(account, name)
+        until = max(run.expires, until, by.expires)
+        text = _text(run.id, run.owner, stage, until, uses={*runs, by.id} - {run.id})
         try:
-            _create(account, name, text, tags)
+            _create(account, name, text, {**run.tags(stage), _EXPIRES: iso(until)})
         except ClientError as error:
             if error.response["Error"]["Code"] != "ParameterAlreadyExists":
                 raise
             account.client("ssm").put_parameter(Name=name, Value=text, Type="String", Overwrite=True)
+    return until
+
+
+def _kept(account: Account, name: str) -> tuple[list[str], float]:
+    """What the parameter says: the runs whose things are kept, and until when; nothing if there is none."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return _read(account.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == _GONE:
+            return [], 0.0
+        raise
 
 
 def forget_kept(account: Account, *, stage: str, run: str) -> None:
     """The stage that a run left up is gone: so is what was written down of it."""
     with account.explained(f"delete the parameter {_kept_name(run, stage)}"):
         _delete(account.client("ssm"), _kept_name(run, stage))
-
-
-def kept_until(account: Account, *, stage: str, run: str) -> float:
-    """Until when what a run left up is kept beyond its tags, in epoch seconds; 0 if nobody prolonged that."""
-    from botocore.exceptions import ClientError
-
-    name = _kept_name(run, stage)
-    with account.explained(f"ask until when the stage {stage} is kept ({name})"):
-        try:
-            return _read(account.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])[1]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == _GONE:
-                return 0.0
-            raise
 
 
 def _kept_name(run: str, stage: str) -> str:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 import warnings
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from stagefright.ledger.reading import read
 from stagefright.ledger.sweep import Sweep, Wish
 from stagefright.ledger.tagged import sweep_tagged
 from stagefright.targets import opening, pulse
-from stagefright.targets.pulse import ROOT, Pulse, keep_until, living
+from stagefright.targets.pulse import ROOT, Pulse, living, prolong
 from stagefright.targets.run import Run, tag_list
 
 HOUR_S = 3600.0
@@ -242,8 +243,10 @@ class TestSweep:
         ledger.note("stack", "shop-none").keep()
         ledger.close()
         until = clock.now + HOUR_S
-        keep_until(emulator.way, stage="dev", run="up1", owner=run.owner, created=run.created, expires=clock.now + 1)
-        keep_until(emulator.way, stage="dev", run="up1", owner=run.owner, created=run.created, expires=until)
+        for by in (Run("up2", "bob@desk", clock.now, clock.now + 1), Run("up3", "bob@desk", clock.now, until)):
+            assert prolong(emulator.way, stage="dev", run=run, by=by) == by.expires
+        assert prolong(emulator.way, stage="dev", run=run, by=replace(by, expires=clock.now)) == until
+        assert living(emulator.way, clock.now) == dict.fromkeys(("up1", "up2", "up3"), until)
 
         sweep = Sweep(tmp_path, Wish(now=clock.now), lambda _: emulator.way)
         assert list(sweep.run()) == []

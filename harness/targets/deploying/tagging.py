@@ -9,7 +9,7 @@ from stagefright.errors import TargetError
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.change_sets import CAPABILITIES, NO_CHANGE
 from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow, in_words
-from stagefright.targets.run import RUN_TAG, tag_list
+from stagefright.targets.run import tag_list
 from stagefright.targets.stack import described, tags_of
 
 _DONE = ("UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
@@ -22,7 +22,7 @@ def tag_stack(account: Account, description: Mapping[str, Any], tags: Mapping[st
     It is an update with the template and the parameters that it has. If that is refused or fails, the stack is as it was, and the
     reason is told.
     """
-    if tags_of(description).get(RUN_TAG) == tags[RUN_TAG]:
+    if tags.items() <= tags_of(description).items():
         return True
     name = description["StackName"]
     progress(f"tagging the stack {name}")
