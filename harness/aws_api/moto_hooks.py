@@ -7,16 +7,14 @@ tables, topics and rules; each hook here is one method of a moto class, replaced
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from stagefright.aws_api import kinesis_hooks, rest_api_hooks
+from stagefright.aws_api import kinesis_hooks, light_imports, rest_api_hooks
 from stagefright.aws_api.table_items import put_beside
 from stagefright.errors import UsageError
 from stagefright.services.stream_limits import check_record, check_records
@@ -157,6 +155,7 @@ def _hook_service(service: str) -> None:
     if service in _hooked:
         return
     _hooked.add(service)
+    light_imports.load(service)
     if service == "kinesis":
         kinesis_hooks.hook(_patches, _world)
     elif service == "dynamodb":
@@ -169,8 +168,6 @@ def _hook_service(service: str) -> None:
         _hook_policy_documents()
     elif service == "sns":
         _hook_filter_policies()
-    elif service == "ssm":
-        _load_without_ec2()
     elif service == "apigateway":
         rest_api_hooks.hook(_patches)
 
@@ -326,30 +323,6 @@ def _keep_objects_in_memory() -> None:
 
     _patches.set(moto.s3.models, "tempfile", SimpleNamespace(SpooledTemporaryFile=lambda max_size=0: io.BytesIO()))
     _patches.set(moto.s3.models.FakeKey, "__del__", lambda key: key.dispose())
-
-
-class _LateEc2:
-    """Stands for moto's EC2 backends until somebody asks for them."""
-
-    def __getitem__(self, account: str) -> Any:
-        from moto.ec2 import ec2_backends
-
-        return ec2_backends[account]
-
-
-def _load_without_ec2() -> None:
-    """moto's SSM needs EC2 only to run commands on instances, and EC2 takes a third of a second to load."""
-    if "moto.ec2" in sys.modules:
-        return
-    stand_in = ModuleType("moto.ec2")
-    stand_in.ec2_backends = _LateEc2()  # type: ignore[attr-defined]
-    sys.modules["moto.ec2"] = stand_in
-    try:
-        importlib.import_module("moto.ssm.models")
-    except ImportError:
-        return  # a moto whose SSM needs more of EC2 loads it all at its first call
-    finally:
-        del sys.modules["moto.ec2"]
 
 
 def deliver_logs(world: World, lines: Iterable[LogLine]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from stagefright.aws_api import shortcuts
+from stagefright.aws_api import shortcuts, signing
 from stagefright.functions.variables import ACCESS_KEY_ID
 from stagefright.tasks import current_actor, outside_the_world
 from stagefright.virtual.patching import Patches
@@ -43,6 +43,7 @@ def install() -> None:
     _patches.set(session, "__init__", _kept_in_the_world(session.__init__))
     _share_with_moto(loader)
     shortcuts.take(_patches)
+    signing.take(_patches)
 
 
 def remove() -> None:

@@ -1,8 +1,8 @@
 """
 SAM: `AWS::Serverless::*` resources become plain CloudFormation, through AWS's own translator.
 
-The translator is imported only when a template asks for it, because that takes most of a second. It runs offline and
-without touching the environment: it gets the region from us and knows the managed policies itself.
+The translator is imported only when a template was never translated before (`translations.py`), because that takes most of a second.
+It runs offline and without touching the environment: it gets the region from us and knows the managed policies itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from stagefright.templates.local_paths import SAM_PROPERTIES, LocalPaths
 from stagefright.templates.parameters import SsmParameter
 from stagefright.templates.resolver import Resolver, Scope
 from stagefright.templates.shape import raise_all
+from stagefright.templates.translations import kept
 from stagefright.virtual.patching import Patches
 
 _FUNCTION = "AWS::Serverless::Function"
@@ -31,7 +32,7 @@ def translate(document: dict[str, Any], scope: Scope, directory: Path) -> dict[s
     """The template without SAM resources; `document` is used up."""
     written = list(document["Resources"])
     raise_all(list(_Preparation(document, scope, directory).problems()), scope.file)
-    translated = _run(document, scope)
+    translated = kept(document, _known_parameters(scope), scope.region, lambda: _run(document, scope))
     translated["Resources"] = _in_template_order(translated["Resources"], written)
     paths = LocalPaths(Resolver(scope), directory)
     for resource in translated["Resources"].values():

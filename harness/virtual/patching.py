@@ -17,7 +17,10 @@ class Patches:
         self._replaced: list[tuple[Any, str, Any, Any]] = []
 
     def set(self, target: Any, name: str, value: Any) -> None:
-        self._replaced.append((target, name, getattr(target, name), value))
+        # A class method that was asked for through its class would come back as a method of that class alone.
+        is_own = isinstance(target, type) and name in vars(target)
+        original = vars(target)[name] if is_own else getattr(target, name)
+        self._replaced.append((target, name, original, value))
         setattr(target, name, value)
 
     def restore(self) -> None:

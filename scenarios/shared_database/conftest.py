@@ -30,14 +30,24 @@ def pytest_collection_modifyitems(items):
     ours = [item for item in items if HERE in item.path.parents]
     if not ours or VARIABLE in os.environ:
         return
-    server = _server()
-    if server.programs() is None:
+    if _server().programs() is None:
         reason = f"needs PostgreSQL: apt-get install postgresql, or set {VARIABLE}"
         for item in ours:
             item.add_marker(pytest.mark.skip(reason=reason))
-        return
+    elif "PYTEST_XDIST_WORKER" not in os.environ:
+        _start_server()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """A worker of pytest-xdist starts one when it comes to these tests, which it may never do."""
+    if VARIABLE not in os.environ and _server().programs() is not None:
+        _start_server()
+
+
+def _start_server():
     folder = _running.enter_context(tempfile.TemporaryDirectory(prefix="stagefright-postgresql-"))
-    os.environ[VARIABLE] = _running.enter_context(server.running(Path(folder)))
+    os.environ[VARIABLE] = _running.enter_context(_server().running(Path(folder)))
     _running.callback(os.environ.pop, VARIABLE)
 
 

@@ -108,6 +108,47 @@ def test_a_wrong_template_ends_a_distributed_run_with_its_message(project):
     assert_refused(project.runpytest_subprocess("-n2"), "no template found")
 
 
+def test_a_wrong_template_of_one_project_ends_a_distributed_run_with_its_message(project):
+    """Of several projects a worker stands a stage up when a test asks for it, and the run ends then as it would have at the start."""
+    make_projects(project, one="Resources: {Topic: {Type: AWS::SNS::Topic}}", two="Resources: {A: [}")
+
+    assert_refused(project.runpytest_subprocess("-n2"), "template.yaml")
+
+
+def test_a_worker_stands_up_the_stages_of_its_own_tests(project):
+    """Of several projects, those whose tests it never runs cost it nothing."""
+    stack = "Resources: {Topic: {Type: AWS::SNS::Topic}}"
+    make_projects(project, one=stack, two=stack)
+    project.makeconftest(
+        """
+        import stagefright.stage
+
+        opened = []
+        open_stage = stagefright.stage.open_stage
+
+        def counting(*args, **kwargs):
+            opened.append(kwargs["settings"].directory.name)
+            return open_stage(*args, **kwargs)
+
+        stagefright.stage.open_stage = counting
+
+        def pytest_runtest_teardown(item):
+            assert opened == [item.path.parent.name]
+        """
+    )
+
+    project.runpytest_subprocess("-n2", "--dist=loadfile").assert_outcomes(passed=2)
+
+
+def make_projects(project, **templates):
+    """A folder for each, with its own settings, template and test."""
+    for name, template in templates.items():
+        folder = project.mkdir(name)
+        (folder / "pyproject.toml").write_text("[tool.stagefright]\n")
+        (folder / "template.yaml").write_text(template)
+        (folder / f"test_{name}.py").write_text(USES_STAGE)
+
+
 def test_a_wrong_template_does_not_matter_to_tests_that_use_no_stage(project):
     """Unit tests run while the template is broken, and collecting needs no stage at all."""
     (project.path / "template.yaml").unlink()

@@ -23,6 +23,12 @@ class Answers:
         return f"<{secret_id} {json_key} {version_stage} {version_id}>"
 
 
+@pytest.fixture(autouse=True)
+def no_earlier_translations(tmp_path, monkeypatch):
+    """The translator is asked in each test, whatever the machine has of earlier runs."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def lookup():
     """A stage that answers predictably."""

@@ -109,6 +109,16 @@ class TestLoading:
 
         assert "404\n[]\n" == done.stdout, done.stderr
 
+    def test_what_validates_documents_is_loaded_when_one_is_validated(self, systems):
+        """moto's APIs import a validator that takes a third of a second; `mock_aws` outside of worlds has it all the same."""
+        systems.write(".", {"use.py": self.VALIDATED})
+
+        done = subprocess.run(
+            [sys.executable, systems.directory / "use.py"], capture_output=True, text=True, check=False
+        )
+
+        assert "[]\nBadRequestException\n" == done.stdout, done.stderr
+
     NO_API = textwrap.dedent("""
         import sys
         from urllib.error import HTTPError
@@ -124,6 +134,27 @@ class TestLoading:
             print(error.code)
         print([name for name in ("moto.apigateway.models", "jsonschema") if name in sys.modules])
         world.close()
+        """)
+
+    VALIDATED = textwrap.dedent("""
+        import sys
+        import boto3
+        from botocore.exceptions import ClientError
+        from stagefright.world import World
+
+        world = World()
+        world.open()
+        world.internal_client("apigatewayv2").create_api(Name="api", ProtocolType="HTTP")
+        world.internal_client("apigateway").create_rest_api(name="api")
+        print([name for name in sys.modules if name.startswith("openapi_spec_validator")])
+        world.close()
+
+        from moto import mock_aws
+        with mock_aws():
+            try:
+                boto3.client("apigateway", "us-east-1").import_rest_api(body=b'{"openapi": "3.0.0", "info": 7}', failOnWarnings=True)
+            except ClientError as error:
+                print(error.response["Error"]["Code"])
         """)
 
     PROGRAM = textwrap.dedent("""

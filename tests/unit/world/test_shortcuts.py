@@ -141,23 +141,27 @@ def test_moto_finds_the_methods_that_it_has(systems, service):
 
 def test_everything_is_put_back(systems):
     """Outside of worlds botocore and moto are as they came."""
-    from botocore import endpoint_provider, hooks, useragent
-    from moto.core import responses
+    from botocore import auth, endpoint_provider, hooks, useragent
+    from moto.core import request, responses
 
     places = [
         (endpoint_provider, "RuleSet"),
         (hooks, "accepts_kwargs"),
         (hooks._PrefixTrie, "_recursive_copy"),
+        (auth.SigV4Auth, "canonical_request"),
+        (auth.SigV4Auth, "signature"),
+        (request.Request, "from_primitives"),
         (responses, "method_names_from_class"),
         (useragent, "sanitize_user_agent_string_component"),
         (useragent.UserAgentComponent, "to_string"),
     ]
-    before = [getattr(owner, name) for owner, name in places]
+    before = [vars(owner)[name] for owner, name in places]
     stage = systems.open()
-    assert not any(getattr(owner, name) is was for (owner, name), was in zip(places, before, strict=True))
+    unchanged = [name for (owner, name), was in zip(places, before, strict=True) if vars(owner)[name] is was]
+    assert not unchanged
 
     stage.close()
-    assert before == [getattr(owner, name) for owner, name in places]
+    assert before == [vars(owner)[name] for owner, name in places]
 
 
 class TestCompiledCode:
@@ -199,3 +203,88 @@ class TestCompiledCode:
 
         assert 2 == stage.invoke("Fn").payload
         assert ["app.py", "app.py"] == compiled
+
+
+REQUESTS = {
+    "json": (
+        "POST",
+        "https://dynamodb.us-east-1.amazonaws.com/",
+        {"Content-Type": "application/x-amz-json-1.0"},
+        b"{}",
+    ),
+    "query": ("POST", "https://iam.amazonaws.com/", {"Content-Type": "application/x-www-form-urlencoded"}, b"Action=A"),
+    "bytes in headers": (
+        "POST",
+        "https://sns.us-east-1.amazonaws.com/",
+        {"User-Agent": b"Boto3", "X-Amz-Date": "now"},
+        b"x",
+    ),
+    "no body": ("POST", "https://sts.amazonaws.com/", {"Content-Length": "0"}, None),
+    "empty body": ("POST", "https://sts.amazonaws.com/", {"Content-Length": "0"}, b""),
+    "text": ("POST", "https://sts.amazonaws.com/", {}, "\u00e9"),
+    "path": ("PUT", "https://papers.s3.amazonaws.com/a%20b/c%2Fd?x=1", {"Content-Type": "text/plain"}, b"body"),
+    "wrong length": ("POST", "https://sts.amazonaws.com/", {"Content-Length": "9"}, b"four"),
+    "metadata": ("PUT", "https://papers.s3.amazonaws.com/", {"x-amz-meta-some_name": "1", "Host": "elsewhere"}, b""),
+    "letters": ("POST", "https://sts.amazonaws.com/", {"x-amz-title": "\u00e9t\u00e9"}, b""),
+    "chunks": ("POST", "https://sts.amazonaws.com/", {"Transfer-Encoding": "chunked"}, b"x"),
+}
+
+
+@pytest.mark.parametrize("asked", REQUESTS.values(), ids=REQUESTS)
+def test_moto_is_asked_as_it_asks_itself(systems, asked):
+    """What moto knows of a request is the same to the last header."""
+    from moto.core.request import Request
+
+    outside, body_outside = known_of(Request.from_primitives(*asked))
+    systems.open()
+    for _ in range(2):
+        inside, body = known_of(Request.from_primitives(*asked))
+
+        assert (outside, body_outside) == (inside, body)
+
+
+def known_of(request):
+    """The WSGI environment of a request, its headers as moto reads them, and its body."""
+    environ = {name: value for name, value in request.environ.items() if name not in ("wsgi.input", "werkzeug.request")}
+    return (environ, sorted(request.headers), request.raw_url, request.method), request.get_data()
+
+
+class TestSignatures:
+    """An SDK call that goes to moto looks signed; all else is signed."""
+
+    def test_a_call_names_its_credential(self, systems):
+        """moto and hooks find in the header what AWS would find there, but for the signature itself."""
+        stage, seen = systems.open(), []
+        ssm = stage.client("ssm")
+        ssm.meta.events.register("before-send.ssm", lambda request, **_: seen.append(request.headers["Authorization"]))
+
+        ssm.describe_parameters()
+
+        [header] = [text.decode() if isinstance(text, bytes) else text for text in seen]
+        assert "/us-east-1/ssm/aws4_request, SignedHeaders=content-type;host;x-amz-date" in header
+        assert header.endswith(f"Signature={'0' * 64}")
+
+    def test_what_code_signs_by_itself_is_signed(self, systems):
+        """A presigned URL and a request to an API with IAM authorization carry the signature that botocore works out."""
+        outside = self.signed()
+        systems.open()
+
+        assert outside == self.signed()
+
+    def signed(self):
+        """Two signatures of one instant."""
+        import datetime as dt
+        from unittest.mock import patch
+
+        import boto3
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        with patch("botocore.auth.get_current_datetime", lambda *_: dt.datetime(2026, 1, 1)):  # noqa: DTZ001
+            session = boto3.Session(
+                region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x", aws_session_token="x"
+            )
+            request = AWSRequest("GET", "https://abc.execute-api.us-east-1.amazonaws.com/")
+            SigV4Auth(Credentials("x", "x"), "execute-api", "us-east-1").add_auth(request)
+            return request.headers["Authorization"], session.client("sts").generate_presigned_url("get_caller_identity")
