@@ -104,9 +104,9 @@ def move_in(
     return Tenancy(parts)
 
 
-def parameters_of(stage: str, settings: Settings) -> dict[str, str]:
+def parameters_of(stage: str, settings: Settings, *, copy: str = "") -> dict[str, str]:
     """What the template's parameters get for a stage that is there; no server is asked."""
-    parts = {name: _part(one, stage, settings, "", Run.begin()) for name, one in settings.shared.items()}
+    parts = {name: _part(one, stage, settings, copy, Run.begin()) for name, one in settings.shared.items()}
     return Tenancy(parts).parameters
 
 

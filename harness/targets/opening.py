@@ -77,7 +77,7 @@ def open_deployed(
     run, account = run or Run.begin(), account or account_of(settings)
     if is_there(name, settings, account):
         stage = attach(name, settings, run=run, account=account, copy=copy)
-        _tell_difference(stage, settings, progress)
+        _tell_difference(stage, settings, copy, progress)
         return stage
     _refuse_to_overwrite(name, settings, account)
     stage, outcome, deployer = _stand_up(
@@ -154,16 +154,16 @@ def _refuse_stranger(name: str, part: Part, settings: Settings, account: Account
     )
 
 
-def differs(name: str, settings: Settings, account: Account) -> bool:
+def differs(name: str, settings: Settings, account: Account, *, copy: str = "") -> bool:
     """
-    Whether what is deployed is not what the project has now, if that can be told; nothing is changed.
+    Whether what is deployed (to that worker, as in `open_deployed`) is not what the project has now, if that can be told.
 
     It cannot if a command deployed it, or something else than Stagefright, or if the project cannot be read as it is.
     """
     found = [described(account, part.stack) for part in parts_of(name, settings)]
     if settings.deploy is not None or any(tags_of(one).get(STAGE_TAG) != name for one in found if one is not None):
         return False
-    settings = replace(settings, parameters={**settings.parameters, **parameters_of(name, settings)})
+    settings = replace(settings, parameters={**settings.parameters, **parameters_of(name, settings, copy=copy)})
     deployer = deployer_of(name, settings, run=Run.begin(), account=account)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StagefrightWarning)  # they are about what would be deployed
@@ -173,8 +173,8 @@ def differs(name: str, settings: Settings, account: Account) -> bool:
             return False
 
 
-def _tell_difference(stage: DeployedStage, settings: Settings, progress: Progress) -> None:
-    if stage.stack.tags.get(RUN_TAG) != stage.run.id and differs(stage.name, settings, stage.account):
+def _tell_difference(stage: DeployedStage, settings: Settings, copy: str, progress: Progress) -> None:
+    if stage.stack.tags.get(RUN_TAG) != stage.run.id and differs(stage.name, settings, stage.account, copy=copy):
         progress(
             f"the stage {stage.name} was deployed with another template, other code or other parameters than this project has now; tests run "
             f"on it as it is (`stagefright up --stage {stage.name}` brings it up to date)"

@@ -154,6 +154,20 @@ class TestTags:
         assert described(shop) is None
         assert ledgers(shop) == []
 
+    def test_a_command_that_does_not_wait(self, shop, monkeypatch):
+        """CloudFormation is still at work when it ends."""
+        native, looked = by_command.described, []
+
+        def at_work(account, name):
+            looked.append(name)
+            found = native(account, name)
+            return found if len(looked) != 2 else {**found, "StackStatus": "CREATE_IN_PROGRESS"}
+
+        monkeypatch.setattr(by_command, "described", at_work)
+        shop.open(deploy=command("deploy")).close()
+        assert looked[-1].startswith("arn:")
+        assert f"tagging the stack {shop.stack}" in shop.lines
+
     def test_parameters_and_other_tags_stay(self, shop):
         """Only our tags are new; the resources have them too."""
         shop.write(

@@ -60,6 +60,7 @@ class CommandDeployment:
         after = described(self._account, self._stack)
         if after is None:
             raise TargetError(self._nothing(command))
+        after = self._settled(after)
         if before is not None:
             self._tag_again(before, after)
             return False
@@ -72,6 +73,14 @@ class CommandDeployment:
 
     def _note(self, **detail: Any) -> Line:
         return self._ledger.note("stack", self._stack, untagged=True, **detail)
+
+    def _settled(self, stack: dict[str, Any]) -> dict[str, Any]:
+        """The stack once CloudFormation is done with it: not every command waits for that."""
+        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            return stack
+        with self._account.explained(f"wait for the stack {self._stack}"):
+            follow(self._account, stack["StackId"], StackEvents(self._account, stack["StackId"]), self._progress)
+        return described(self._account, stack["StackId"]) or stack
 
     def _nothing(self, command: str) -> str:
         return (

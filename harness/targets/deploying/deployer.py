@@ -60,14 +60,11 @@ class Deployer:
             return self._deploy(source)
 
     def remove(self) -> None:
-        """Take away what `deploy` created; to be called only if that is what it did."""
+        """Take away by CloudFormation what `deploy` created; to be called only if that is what it did."""
         refuse_protected("remove", self.name, self.settings, self.account)
-        if self.settings.remove is not None:
-            remove_by_command(self.name, [self.stack], self.settings, self.account, self.run, self.progress)
-        else:
-            self.progress(f"removing the stack {self.stack}")
-            # By the id of what was made, if it was made here: a new stack of that name is somebody else's.
-            remove_stack(self.account, self._made or self.stack, progress=self.progress)
+        self.progress(f"removing the stack {self.stack}")
+        # By the id of what was made, if it was made here: a new stack of that name is somebody else's.
+        remove_stack(self.account, self._made or self.stack, progress=self.progress)
         self.forget()
 
     def forget(self) -> None:
@@ -275,7 +272,7 @@ class StageDeployer:
         return next(one for one in (CREATED, UPDATED, UNCHANGED) if one in outcomes.values())
 
     def remove(self) -> None:
-        """Take away what was created, the last first; a command of the settings is run once, and only if all of it was."""
+        """Take away what was created, the last first; by the command of the settings, once, if that is the whole stage."""
         one = self.deployers[0]
         if one.settings.remove is not None and self._created and len(self._created) == len(self.deployers):
             refuse_protected("remove", one.name, one.settings, one.account)
