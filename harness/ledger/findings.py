@@ -55,7 +55,7 @@ class Finding:
 
     @property
     def heading(self) -> str:
-        """Whose it is, since when and until when: the same for all that a run left of a stage."""
+        """Whose it is, since when and until when."""
         parts = [f"stage {self.stage}"] if self.stage else []
         if self.head is not None:
             parts.append(f"run {self.head.run} of {self.head.owner}")
@@ -74,13 +74,15 @@ WIDTH = 100
 
 def listing(findings: Sequence[Finding]) -> list[str]:
     """The findings below headings that say whose they are; what becomes of each, and what it is."""
-    groups: dict[str, list[Finding]] = {}
+    groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(finding.heading, []).append(finding)
+        groups.setdefault((finding.stage, "" if finding.head is None else finding.head.run), []).append(finding)
     fates = [finding.fate for finding in findings if len(finding.fate) <= FATE_WIDTH_MAX]
     width = max(map(len, fates), default=0)
     lines = []
-    for heading, members in groups.items():
+    for members in groups.values():
+        # Of the leases of one run, the one that ends last counts.
+        heading = max(members, key=lambda one: 0.0 if one.head is None else one.head.expires).heading
         lines += _wrapped(f"{heading}:", "  ") if heading else []
         lines += [line for finding in members for line in _lines_of(finding, width)]
     return lines
