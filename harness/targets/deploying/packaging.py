@@ -117,7 +117,9 @@ def written(document: Mapping[str, Any]) -> str:
 
 def template_of(account: Account, stack_id: str) -> str:
     """The template of a stack as it was sent, if it was sent by us."""
-    template = account.client("cloudformation").get_template(StackName=stack_id)["TemplateBody"]
+    # Unasked, AWS gives what its transforms have made of it.
+    said = account.client("cloudformation").get_template(StackName=stack_id, TemplateStage="Original")
+    template = said["TemplateBody"]
     return written(template) if isinstance(template, Mapping) else str(template)
 
 
