@@ -92,6 +92,8 @@ class Pulse:
                 self._warn(trouble)
 
     def _renew(self, now: float) -> None:
+        if not self._run.lease_s:  # whoever asks for no lease is not given one
+            return
         if self._run.is_half_over(now):
             self._run.renew(now)
             self._ledger.renew()
