@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stagefright.journal import OBSERVED, Record
+from stagefright.journal import CANDIDATES, OBSERVED, UNPROVED, Record
 from stagefright.wording import clip, shorten
 
 PAYLOADS = ("message", "body", "data", "detail", "line")
@@ -24,7 +24,9 @@ ENVELOPE = (
 )  # fmt: skip
 """The fields of an event on a bus, by EventBridge's own names, which a pattern uses."""
 
-_BOOKKEEPING = frozenset({"id", "ids", "condition", "consumer", "attempts", "error_message", OBSERVED})
+_BOOKKEEPING = frozenset(
+    {"id", "ids", "condition", "consumer", "attempts", "error_message", OBSERVED, UNPROVED, CANDIDATES, "request_id"}
+)
 
 
 class Event:

@@ -30,6 +30,9 @@ OBSERVED = "observed"
 UNPROVED = "unproved"
 """The key in the detail of a record whose cause is not known, or is only likely; its value says why."""
 
+CANDIDATES = "candidates"
+"""The key in the detail of such a record whose cause is one of several; its value are their numbers."""
+
 UNSURE = "unsure"
 """The key in the detail of an outcome of which it was seen that it came, and not whether it was a good one; its value says why."""
 

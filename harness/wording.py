@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -76,6 +76,16 @@ def plural(count: int, noun: str) -> str:
     ('1 event', '2 events')
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(words: Sequence[str], conjunction: str = "and") -> str:
+    """
+    Words in a sentence.
+
+    >>> listed(["A"]), listed(["A", "B", "C"]), listed(["A", "B"], "or")
+    ('A', 'A, B and C', 'A or B')
+    """
+    return f" {conjunction} ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
 
 
 def _text(value: object) -> str:

@@ -29,7 +29,11 @@ class Tenancy(Mapping[str, PostgresqlSchema]):
     @property
     def parameters(self) -> dict[str, str]:
         """What the template's parameters get from all of them."""
-        return {name: value for part in self._parts.values() for name, value in part.parameters.items()}
+        return self.parameters_from(None)
+
+    def parameters_from(self, machine: str | None) -> dict[str, str]:
+        """The same for functions that call this machine by that name."""
+        return {name: value for part in self._parts.values() for name, value in part.parameters_from(machine).items()}
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -104,10 +108,10 @@ def move_in(
     return Tenancy(parts)
 
 
-def parameters_of(stage: str, settings: Settings, *, copy: str = "") -> dict[str, str]:
-    """What the template's parameters get for a stage that is there; no server is asked."""
+def parameters_of(stage: str, settings: Settings, *, copy: str = "", machine: str | None = None) -> dict[str, str]:
+    """What the template's parameters get for a stage that is there, as from `parameters_from`; no server is asked."""
     parts = {name: _part(one, stage, settings, copy, Run.begin()) for name, one in settings.shared.items()}
-    return Tenancy(parts).parameters
+    return Tenancy(parts).parameters_from(machine)
 
 
 def _part(resource: SharedResource, stage: str, settings: Settings, copy: str, run: Run) -> PostgresqlSchema:

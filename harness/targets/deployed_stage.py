@@ -17,9 +17,11 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from urllib.parse import urlsplit
 
 from stagefright.errors import (
     ConditionNeverHeld,
+    EmulatorError,
     OnlyLocal,
     StillMoving,
     UnknownResource,
@@ -39,18 +41,20 @@ from stagefright.targets.api_endpoints import api_endpoints, reroute
 from stagefright.targets.arns import asked_arn
 from stagefright.targets.docker.workers import name_account
 from stagefright.targets.escape_guard import EscapeGuard
+from stagefright.targets.evidence.account_wiring import AccountWiring
 from stagefright.targets.evidence.acts import note_acts, note_request
-from stagefright.targets.evidence.correlation import Arranged, arrange
+from stagefright.targets.evidence.arrangement import Arranged
+from stagefright.targets.evidence.correlation import arrange
 from stagefright.targets.evidence.log_reader import LogReader
 from stagefright.targets.evidence.observed_journal import ObservedJournal
-from stagefright.targets.evidence.wiring import AccountWiring
+from stagefright.targets.function_probe import is_no_answer, runs_functions
 from stagefright.targets.presence import Presence
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
 from stagefright.targets.taps.arming import make_tap
 from stagefright.targets.taps.ground import Ground
 from stagefright.targets.taps.log import Running
-from stagefright.targets.taps.motion import CAVEAT, Queues, quiet_s
+from stagefright.targets.taps.motion import CAVEAT, Queues, quiet_s, still_s
 from stagefright.targets.taps.tap import Sighting
 from stagefright.targets.taps.taps import Taps
 from stagefright.targets.wall_clock import WallClock
@@ -122,16 +126,16 @@ class DeployedStage:
         self._wiring = AccountWiring(self)
         self._clients: dict[str, Any] = {}
         self._runtimes: dict[str, str] = {}
+        self.ground = Ground(account, self.ledger, run, name)
         self.http = StageSession(
             self._api_endpoints,
-            on_answer=note_request(self.journal),
+            on_answer=note_request(self.journal, api_of=self._api_of, now=self.ground.now),
             reroute=self._reroute,
             prepare=partial(name_account, account),
         )
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
-        self.ground = Ground(account, self.ledger, run, name)
         self.taps = Taps()
         """What observes its resources."""
         self._began = time.time()
@@ -182,7 +186,9 @@ class DeployedStage:
     def client(self, service: str) -> Any:
         """A boto3 client for the stage's account and region; the journal has the calls through it that set something in motion."""
         if service not in self._clients:
-            self._clients[service] = note_acts(self.account.client(service), self.journal)
+            self._clients[service] = note_acts(
+                self.account.client(service), self.journal, name_of=self._wiring.name_of, now=self.ground.now
+            )
         return self._clients[service]
 
     # -- acting ------------------------------------------------------------------------------------------------------
@@ -196,7 +202,27 @@ class DeployedStage:
             LogType="Tail",
             **given,
         )
-        return read_invocation(answer)
+        found = read_invocation(answer)
+        if self.account.is_emulator and is_no_answer(found):
+            raise EmulatorError(
+                f"The emulator at {self.account.endpoint_url} keeps {function}, and did not run it. It answered: {found.payload}\n"
+                "A moto server runs functions in Docker only. To see them run: --stage-target=local, or docker. "
+                "What the template says can be tested here all the same; stage.runs_functions tells where you are."
+            )
+        return found
+
+    @property
+    def runs_functions(self) -> bool:
+        """
+        Whether functions run here, as they do on AWS; an emulator may only keep them.
+
+        An emulator is asked once, by a function that is made there and deleted at once. On AWS nothing is made.
+        """
+        functions = self._functions()
+        if not functions or not self.account.is_emulator:
+            return True
+        role = self.account.client("lambda").get_function_configuration(FunctionName=self.ref(functions[0]))["Role"]
+        return runs_functions(self.account, name=f"stagefright-probe-{self.run.id}", role=role)
 
     def _function_name(self, asked: str) -> str:
         if any(asked in (one.physical_id, one.arn) for one in self.resources.values() if one.type in INVOCABLE_TYPES):
@@ -217,6 +243,14 @@ class DeployedStage:
             with self.account.explained("find the stage's APIs"):
                 self._endpoints = api_endpoints(self.account, self.resources)
         return self._endpoints
+
+    def _api_of(self, url: str) -> tuple[str, str] | None:
+        """The API that a URL leads to, and the path there."""
+        found = [(len(base), name) for name, base in self._api_endpoints().items() if url.startswith(base)]
+        if not found:
+            return None
+        length, name = max(found)
+        return name, urlsplit(url[length:]).path or "/"
 
     # -- observing ---------------------------------------------------------------------------------------------------
 
@@ -315,7 +349,7 @@ class DeployedStage:
             value, now = condition(), time.monotonic()
             if moving:
                 quiet_since = now
-            if value or now - quiet_since >= self._quiet_s:
+            if value or now - quiet_since >= self.still_s:
                 return value
             if now - began > limit_s:
                 raise StillMoving(self._restless(moving, limit_s))
@@ -324,6 +358,17 @@ class DeployedStage:
     @property
     def _quiet_s(self) -> float:
         return quiet_s(self.settings.quiet, is_emulator=self.account.is_emulator)
+
+    @property
+    def still_s(self) -> float:
+        """How long nothing may move until it is taken for quiet, by what was seen so far."""
+        took = (record.detail["duration_ms"] / 1_000 for record in self.journal.of_kind("outcome"))
+        return still_s(self._quiet_s, max(took, default=0.0)) if self.account.is_emulator else self._quiet_s
+
+    @property
+    def behind(self) -> list[str]:
+        """The taps that have more to read than they read at the last look."""
+        return self.taps.behind
 
     def _moving(self, queues: Queues) -> list[str]:
         """What was seen to move, in words."""
@@ -379,7 +424,12 @@ class DeployedStage:
         self.tail()
         self.look()
         arranged = self._arranged()
-        place = arranged.places[record]
+        place = arranged.places.get(record)
+        if place is None:
+            raise UsageError(
+                f"flow({record}): the journal of this test has the records 0 to {len(self.journal) - 1}. The event that "
+                "listener.expect() returns knows its own."
+            )
         return Flow.of(arranged, place, known=self.resources.keys(), functions=self._functions(), name_of=self.name_of)
 
     def _flow_since(self, since: int) -> Flow:

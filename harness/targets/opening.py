@@ -37,11 +37,12 @@ def account_of(
     endpoint_url: str | None = None,
     access_key: str = EMULATOR_KEY,
     inside_url: str | None = None,
+    machine_inside: str | None = None,
 ) -> Account:
     """
     The account that the settings lead to, and that lets us in; with an `endpoint_url`, the emulator that answers there.
 
-    `inside_url` is where it answers its own functions, if that is elsewhere.
+    `inside_url` is where it answers its own functions, if that is elsewhere, and `machine_inside` what they call this machine.
     """
     account = Account(
         region=region_of(settings),
@@ -49,6 +50,7 @@ def account_of(
         endpoint_url=endpoint_url or settings.endpoint_url,
         access_key=access_key,
         inside_url=inside_url,
+        machine_inside=machine_inside,
     )
     account.check(settings.accounts)
     return account
@@ -128,7 +130,9 @@ def _stand_up(
         undoing.callback(ledger.close)
         shared = move_in(name, settings, copy=copy, run=run, note=ledger.note, stays=True, is_renewed=is_renewed)
         undoing.callback(shared.give_up)
-        settings = replace(settings, parameters={**settings.parameters, **shared.parameters})
+        settings = replace(
+            settings, parameters={**settings.parameters, **shared.parameters_from(account.machine_inside)}
+        )
         deployer = deployer_of(name, settings, run=run, account=account, progress=progress, ledger=ledger)
         outcome = deployer.deploy()
         if outcome == CREATED and not keep:
@@ -163,7 +167,8 @@ def differs(name: str, settings: Settings, account: Account, *, copy: str = "") 
     found = [described(account, part.stack) for part in parts_of(name, settings)]
     if settings.deploy is not None or any(tags_of(one).get(STAGE_TAG) != name for one in found if one is not None):
         return False
-    settings = replace(settings, parameters={**settings.parameters, **parameters_of(name, settings, copy=copy)})
+    shared = parameters_of(name, settings, copy=copy, machine=account.machine_inside)
+    settings = replace(settings, parameters={**settings.parameters, **shared})
     deployer = deployer_of(name, settings, run=Run.begin(), account=account)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StagefrightWarning)  # they are about what would be deployed

@@ -43,6 +43,7 @@ class BucketEventsTap(BusTap):
         """The event as S3's own name for it, and what it says of the object."""
         told = event["detail"]["object"]
         facts = {"size": told.get("size"), "etag": told.get("etag"), "version_id": told.get("version-id")}
+        facts |= {"request_id": event["detail"].get("request-id")}
         detail = {
             "id": event["id"],
             "event_name": event_name(event["detail-type"], event["detail"]),

@@ -19,6 +19,9 @@ QUIET_ON_EMULATOR_S = 5.0
 QUIET_ON_AWS_S = 30.0
 """How long nothing may move unless the settings say otherwise: AWS's logs take seconds to come in, and its queues' counts are approximate."""
 
+UNSEEN_RUN_MAX_S = 10.0
+"""The longest run of a function that is allowed for where runs are seen when they are over."""
+
 CAVEAT = (
     "This is weaker than what settle() says of a local stage: nothing was seen to move for {quiet}. What shows nowhere, such as a retry "
     "that waits for its turn, may still come."
@@ -62,3 +65,16 @@ def quiet_s(setting: Span | None, *, is_emulator: bool) -> float:
     if setting is None:
         return QUIET_ON_EMULATOR_S if is_emulator else QUIET_ON_AWS_S
     return parse_span(setting)
+
+
+def still_s(quiet: float, longest_run_s: float) -> float:
+    """
+    How long nothing may move in an emulator, in seconds.
+
+    Emulators write the log of a run when it is over, its START too. So where runs took three seconds, the next one may be under way
+    unseen for as long.
+
+    >>> still_s(2.0, 0.3), still_s(2.0, 3.8), still_s(2.0, 900.0)
+    (2.0, 3.8, 10.0)
+    """
+    return max(quiet, min(longest_run_s, UNSEEN_RUN_MAX_S))

@@ -9,7 +9,7 @@ from typing import Any
 
 from stagefright.errors import HarnessError
 from stagefright.targets.taps.ground import Ground
-from stagefright.targets.taps.own_queue import FIFO_SUFFIX, OwnQueue, trace_of
+from stagefright.targets.taps.own_queue import FIFO_SUFFIX, OwnQueue, sent_at, trace_of
 from stagefright.targets.taps.tap import Sighting
 
 SUBSCRIPTION_S = 3.0
@@ -70,8 +70,7 @@ class TopicTap:
             **({"group_id": group} if group else {}),
             **trace_of(message),
         }
-        published_at = datetime.fromisoformat(envelope["Timestamp"]).timestamp()
-        return Sighting(published_at, "event", self._topic, detail, envelope["MessageId"])
+        return Sighting(_published_at(envelope, message), "event", self._topic, detail, envelope["MessageId"])
 
     def close(self) -> None:
         """Unsubscribe, then delete the queue."""
@@ -99,3 +98,10 @@ class TopicTap:
             for one in page["Subscriptions"]
             if one["Endpoint"] == self._queue.arn
         ]
+
+
+def _published_at(envelope: Mapping[str, Any], message: Mapping[str, Any]) -> float:
+    """When a message was published; some emulators stamp whole seconds, and then it goes by when it was sent to our queue."""
+    stamped_at = datetime.fromisoformat(envelope["Timestamp"]).timestamp()
+    is_whole = stamped_at == int(stamped_at)
+    return sent_at(message) if is_whole and int(sent_at(message)) == stamped_at else stamped_at

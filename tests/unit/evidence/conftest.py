@@ -6,8 +6,10 @@ import itertools
 
 import pytest
 
+from stagefright.invoking import FUNCTION_TYPE
 from stagefright.targets.evidence.log_reader import LogReader
 from stagefright.targets.evidence.observed_journal import ObservedJournal
+from stagefright.targets.evidence.wiring import Unwired
 from stagefright.targets.wall_clock import WallClock
 
 T0 = 1_795_200_000.0
@@ -58,5 +60,42 @@ def event(journal):
 
     def write(resource, name, *, at=0.0, **detail):
         return journal.write_past(T0 + at, "event", resource, {"id": name, **detail})
+
+    return write
+
+
+class Wired(Unwired):
+    """
+    What hands events to whom: `Wired(Worker=["Orders"])`.
+
+    `told` are the resources that settings name, by function; `types` those of resources. What is no consumer's source, and no consumer, is
+    not known.
+    """
+
+    def __init__(self, *, told=None, types=None, functions=(), **sources):
+        self._sources = {name: frozenset(found) for name, found in sources.items()}
+        self._told = {name: frozenset(found) for name, found in (told or {}).items()}
+        self._types = {**dict.fromkeys((*functions, *self._told), FUNCTION_TYPE), **(types or {})}
+
+    def sources(self, consumer):
+        return self._sources.get(consumer, frozenset())
+
+    def reports_failures(self, function, source):
+        return False
+
+    def told_of(self, function):
+        return self._told.get(function, frozenset())
+
+    def type_of(self, name):
+        return self._types.get(name)
+
+
+@pytest.fixture
+def call(journal):
+    """Writes a call of the test's, and what it was answered."""
+
+    def write(*ids, at=-0.1, **detail):
+        detail = {"service": "sns", "operation": "Publish", "ids": list(ids), **detail}
+        return journal.write_past(T0 + at, "call", "test", detail)
 
     return write

@@ -10,8 +10,10 @@ import pytest
 
 from stagefright.errors import UnprovedFlow
 from stagefright.flow import Flow
-from stagefright.targets.evidence.acts import ACTS, note_request
-from stagefright.targets.evidence.correlation import Unwired, arrange
+from stagefright.targets.evidence.acts import note_request
+from stagefright.targets.evidence.answers import ACTS
+from stagefright.targets.evidence.correlation import arrange
+from tests.unit.evidence.conftest import Wired
 
 T0 = 1_795_200_000.0
 """When the evidence begins."""
@@ -23,19 +25,6 @@ TWO = "8f5b0a3e-0000-4000-8000-000000000002"
 ERROR = "[ERROR] ValueError: down\nTraceback (most recent call last):\n"
 MESSAGE = "11111111-2222-4333-8444-555555555555"
 OTHER = "99999999-2222-4333-8444-555555555555"
-
-
-class Wired(Unwired):
-    """What hands events to whom."""
-
-    def __init__(self, **sources):
-        self._sources = {name: frozenset(found) for name, found in sources.items()}
-
-    def sources(self, function):
-        return self._sources.get(function, frozenset())
-
-    def reports_failures(self, function, source):
-        return False
 
 
 def flow(journal, **given):
@@ -312,7 +301,7 @@ class TestThreads:
         log.invocation(ONE, json.dumps({"correlation_id": "c-1"}), at=1)
         found = flow(journal, wiring=Wired(Worker=["Feed"]))
 
-        assert "Feed -> Worker (no correlation id in the logs)" in found.unproved
+        assert "invocation Worker (any of 2 events of Feed with its correlation id)" in found.unproved
 
 
 class TestDoubt:
