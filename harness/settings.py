@@ -36,8 +36,11 @@ PROBABILITIES = ("duplicate_probability", "reorder_probability")
 DEFAULT_STAGE = "local"
 """The stage of a run that names none."""
 
-NOT_SETTINGS = frozenset({"STAGE", "FUNCTION", "HANDLER", "FLAG_PARAM", "FLAG_TTL"})
-"""Variables with our prefix that are no settings: the stage's name, and what the in-function runtime reads."""
+NOT_SETTINGS = frozenset(
+    {"STAGE", "FUNCTION", "HANDLER", "FLAG_PARAM", "FLAG_TTL"}
+    | {"TAGS", "TAG_STAGE", "TAG_RUN", "TAG_OWNER", "TAG_CREATED", "TAG_EXPIRES"}
+)
+"""Variables with our prefix that are no settings: the stage's name, what the in-function runtime reads, and tags for `deploy` commands."""
 
 _STAGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 

@@ -21,7 +21,8 @@ a kind needs:
 | `queue` | queue's name | | | | DeleteQueue, if the queue carries the run's tags |
 | `subscription` | topic's ARN | | | `endpoint` (ARN of the queue) | Unsubscribe of all that lead from the topic to the queue |
 | `rule` | rule's name | | | `bus` (name; default `default`) | RemoveTargets, DeleteRule, if the rule carries the run's tags |
-| `stack` | stack's name | | | `untagged=True` if a command of the settings deployed it | as `stagefright down` does, if the stack carries the run's tags, or came after the line |
+| `pulse` | SSM name | | | | DeleteParameter (`targets/pulse.py`) |
+| `stack` | stack's name | | | if a command of the settings deployed it: `untagged=True`, `began` (by the account's clock), `stack_id` once it is known | as `stagefright down` does, if the stack carries the run's tags, or came after the line |
 | `code_object` | bucket's name | | | `key` | DeleteObject, unless another run used it since |
 | `code_bucket` | bucket's name | | | | never: all stages of an account share it |
 | `container` | container's name | | | `docker_host` (or None: the environment's) | removed, if it carries the run's tags as labels; what was in it is gone with it |
@@ -113,6 +114,7 @@ _OURS = {
     "code_bucket": "stacks:CodeBuckets",
     "container": "containers:Containers",
     "schema": "schemas:Schemas",
+    "pulse": "pulses:Pulses",
 }
 """Kind, and the class below `undo/` that undoes it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ class Head:
     created: float
     """Epoch seconds."""
     expires: float
-    """Epoch seconds."""
+    """Epoch seconds; a later line may have renewed it."""
     region: str
     pid: int
     host: str
@@ -117,8 +117,10 @@ def read(path: Path) -> Written | None:
         return None
     parsed = [_parsed(line) for line in whole]
     broken = tuple(n for n, row in enumerate(parsed, 1) if row is None)
-    head, *rows = parsed
-    return Written(path, _head(head), tuple(row for row in rows if row is not None), broken)
+    first, *rows = parsed
+    head, rest = _head(first), tuple(row for row in rows if row is not None)
+    renewed = [row["expires"] for row in rest if isinstance(row.get("expires"), int | float)]
+    return Written(path, replace(head, expires=max([head.expires, *renewed])), rest, broken)
 
 
 def read_if_dead(path: Path) -> Written | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from stagefright.errors import HarnessError
+from stagefright.errors import HarnessError, UsageError
 from stagefright.ledger import files
 from stagefright.ledger.findings import Finding, failure_of
 from stagefright.ledger.kinds import Clients, Fate, Kind, State, kind_named
@@ -23,6 +23,7 @@ from stagefright.ledger.reading import Entry, Head, Unreadable, Written, read, r
 from stagefright.ledger.undo.claims import held_by_another
 from stagefright.protection import protecting
 from stagefright.targets.account import Account
+from stagefright.targets.pulse import living
 from stagefright.targets.run import iso
 
 OpenAccount = Callable[[Head], Account]
@@ -111,6 +112,8 @@ class Sweep:
         self.findings: list[Finding] = []
         self.living: set[str] = set()
         """The runs that live, or are swept by somebody else just now."""
+        self.pulses: dict[str, float] = {}
+        """The runs whose tags have run out and whose pulse has not: until when."""
         self.held_back: dict[str, float] = {}
         """The runs that are dead, and whose lease is not over: until when."""
         self.kept: dict[str, float] = {}
@@ -169,14 +172,38 @@ class Sweep:
             self.findings.append(Finding(f"ledger {dead.written.path.name}", head=head, fate=fate, is_trouble=True))
         if head.run in self.living:
             return False
-        if head.expires <= self._wish.now or head.run == self._wish.run:
+        if head.run == self._wish.run:
+            return True
+        expires = self._end_of_lease(dead)
+        if expires is None:
+            return False
+        if expires <= self._wish.now:
             return True
         for entry in dead.written.open_entries:
             if self._wish.wants_entry(entry) and entry.is_kept:
-                self.kept[entry.stage] = head.expires
+                self.kept[entry.stage] = expires
             elif self._wish.wants_entry(entry):
-                self.held_back[head.run] = head.expires
+                self.held_back[head.run] = expires
         return False
+
+    def _end_of_lease(self, dead: _Dead) -> float | None:
+        """
+        When a run's lease ends; None if that cannot be told, so that nothing may be touched.
+
+        A ledger says it, but for a stage that was left up: the account knows whether somebody prolonged that, or uses it.
+        """
+        head = dead.written.head
+        kept = [entry for entry in dead.written.open_entries if entry.is_kept and self._wish.wants_entry(entry)]
+        if not kept or any(entry.kind == CONTAINER for entry in kept):
+            return head.expires  # an emulator that was left up has no other machines
+        try:
+            return max(head.expires, living(self._open_account(head), self._wish.now).get(head.run, 0.0))
+        except UsageError as error:
+            if head.expires > self._wish.now:
+                return head.expires
+            fate = f"{failure_of(error)}; --run {head.run} does not ask"
+            self.findings.append(Finding(f"run {head.run}", head=head, stage=kept[0].stage, fate=fate, is_trouble=True))
+            return None
 
     # -- what of it ----------------------------------------------------------------------------------------------------
 

@@ -189,7 +189,7 @@ def _of_the_way(error: Exception, way: Way) -> _Reason:
 def _no_credentials(_error: Exception, _way: Way) -> _Reason:
     return AccountRefused, (
         "there are no AWS credentials. Name a profile in the settings ([tool.stagefright] profile, or STAGEFRIGHT_PROFILE), or set "
-        "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. To rehearse without an account, use --stage-target=local."
+        "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. To rehearse without an account, run pytest with --stage-target=local."
     )
 
 
@@ -237,7 +237,7 @@ def _nothing_answers(error: Exception, way: Way) -> _Reason:
     if way.endpoint_url:
         return Unreachable, (
             f"nothing answers at {way.endpoint_url} ({said}). Is the emulator running, and is that its port? Start it, or correct the "
-            "setting endpoint_url."
+            "endpoint_url (setting, option or variable)."
         )
     known = known_regions()
     if way.region not in known:
