@@ -2,6 +2,7 @@
 # make test   the project's own tests, then the scenarios
 # make check  lint, formatting, types, direction of imports (what CI runs, together with `make test`)
 # make scenarios-docker, scenarios-aws  the scenarios on MiniStack, in a container and as AWS
+# make scenarios-moto  the scenarios as on AWS, on a moto server, which runs no functions
 # make conformance  AWS's rules with their tests, counted, and docs/semantics.md written from them
 # make fix    repair what the linter can
 # make bench  the table of measured comparisons (docs: benchmarks/README.md)
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup check test conformance fix scenarios scenarios-docker scenarios-aws demo bench typed
+.PHONY: setup check test conformance environments fix scenarios scenarios-docker scenarios-aws scenarios-moto demo bench typed
 
 setup: $(VENV)/.installed
 
@@ -35,11 +36,11 @@ typed:
 	@rm -rf build/typed && mkdir -p build/typed/stagefright
 	@ln -s $(CURDIR)/harness/* $(CURDIR)/chaos $(CURDIR)/fixtures build/typed/stagefright/
 
-test: setup build/awscli/bin/aws build/ministack/bin/ministack
+test: setup environments
 	$(BIN)/pytest tests -n auto --rulebook=check
-	$(BIN)/pytest scenarios --stage=my-feature
+	$(BIN)/pytest scenarios --stage=my-feature -n auto --dist=worksteal
 
-conformance: setup build/awscli/bin/aws build/ministack/bin/ministack
+conformance: setup environments
 	$(BIN)/pytest tests -n auto -m rule --rulebook=write --quiet
 
 fix: setup
@@ -49,12 +50,16 @@ fix: setup
 scenarios: setup
 	$(BIN)/pytest scenarios --stage=my-feature
 
-# The scenarios on stages outside the process; -rs is the table of what was skipped there, and why.
+# The scenarios on stages outside the process, each with a table of what was skipped there, and why.
+# ARGS="-m 'not nightly'" leaves out what takes long in real time.
 scenarios-docker: setup build/ministack/bin/ministack
-	$(BIN)/python tests/deployed/scenarios.py docker
+	$(BIN)/python tests/deployed/scenarios.py docker $(ARGS)
 
 scenarios-aws: setup build/ministack/bin/ministack
-	$(BIN)/python tests/deployed/scenarios.py ministack
+	$(BIN)/python tests/deployed/scenarios.py ministack $(ARGS)
+
+scenarios-moto: setup
+	$(BIN)/python tests/deployed/scenarios.py moto $(ARGS)
 
 demo: setup
 	$(BIN)/pytest scenarios --stage=my-feature
@@ -66,6 +71,9 @@ demo: setup
 bench: setup
 	@$(MAKE) --no-print-directory build/ministack/bin/ministack || echo "MiniStack could not be installed."
 	$(BIN)/python -m benchmarks
+
+# Programs that tests run live in environments of their own.
+environments: build/awscli/bin/aws build/ministack/bin/ministack
 
 # The AWS CLI, against which the endpoint is tested, lives in an environment of its own: it pins its botocore.
 build/awscli/bin/aws:

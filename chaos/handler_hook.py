@@ -1,8 +1,8 @@
 """
 How the in-function runtime gets around a handler on Lambda with no change to its code: the part of the layer that runs at start.
 
-The layer's `sitecustomize` calls `start` when the interpreter starts, before Lambda's bootstrap imports the function's module. From then on one
-import is watched, that of the module which `_HANDLER` names; when its code has run, its handler is wrapped in place. Nothing else is touched:
+The layer's `sitecustomize` calls `start` when the interpreter starts, before Lambda's bootstrap imports the function's module (where there is no
+layer, `redirection.py` calls `watch`). From then on one import is watched, that of the module which `_HANDLER` names; when its code has run, its handler is wrapped in place. Nothing else is touched:
 the bootstrap finds, imports and calls the handler as ever, and words its own errors, so a module that cannot be imported fails as it always did.
 
 Whatever goes wrong here is a line in the function's log, and the function runs without faults. This file runs inside deployed functions,
@@ -54,7 +54,7 @@ def obey(module: ModuleType, function: str) -> None:
 
 def complain(problem: Exception) -> None:
     """One line in the function's log, in the shape of the runtime's own."""
-    message = f"the layer could not get around the handler, so no fault strikes: {type(problem).__name__}: {problem}"
+    message = f"the runtime could not get around the handler, so no fault strikes: {type(problem).__name__}: {problem}"
     line = {"source": "stagefright", "level": "error", "action": "config", "message": message}
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

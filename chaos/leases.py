@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from stagefright.chaos import termination
+from stagefright.chaos.carried import APPCONFIG_VARIABLE
 from stagefright.chaos.faults.fault import AnyFault
 from stagefright.chaos.flags import AT_REST, is_at_rest, merge, parse
 from stagefright.chaos.local import flag_name
 from stagefright.chaos.runtime import FUNCTION_VARIABLE, NAME_VARIABLES, STAGE_VARIABLE, parameter_name
-from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import UsageError
+from stagefright.stage import Stage, is_deployed
 from stagefright.targets.run import tag_list
 
 ROOT = "/stagefright/"
@@ -21,9 +22,6 @@ ROOT = "/stagefright/"
 
 FLAG = "flag"
 """The kind of a flag in the ledger."""
-
-APPCONFIG = "FAILURE_APPCONFIG_CONFIGURATION"
-"""With this variable failure-lambda reads AppConfig, and no parameter."""
 
 
 @dataclass
@@ -50,14 +48,14 @@ class Leases:
     On a deployed stage each stands in the ledger before it is written, and SIGTERM heals as SIGINT does.
     """
 
-    def __init__(self, stage: StageFace, *, owner: str, run: str, seed: int | str, lease_s: float) -> None:
+    def __init__(self, stage: Stage, *, owner: str, run: str, seed: int | str, lease_s: float) -> None:
         self._stage = stage
         self._owner = owner
         self._run = run
         self._seed = seed
         self._lease_s = lease_s
         self._held: dict[str, _Lease] = {}
-        self._deployed = stage if isinstance(stage, DeployedStageFace) else None
+        self._deployed = stage if is_deployed(stage) else None
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -132,7 +130,7 @@ class Leases:
         configuration = self._stage.client("lambda").get_function_configuration(FunctionName=physical_id)
         variables = configuration.get("Environment", {}).get("Variables", {})
         if self._deployed is not None:
-            _check_reader(logical_id, variables)
+            _check_reader(logical_id, configuration, self._deployed.settings.chaos_runtime)
         name = flag_name(self._stage.name, logical_id, variables)
         sharing = [other for other, lease in self._held.items() if lease.name == name]
         if sharing:
@@ -255,16 +253,33 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, UsageError)
 
 
-def _check_reader(logical_id: str, variables: Mapping[str, str]) -> None:
+def _check_reader(logical_id: str, configuration: Mapping[str, Any], setting: str | None) -> None:
     """Refuse a plan for a deployed function that would never look at its flag."""
-    if variables.get(APPCONFIG):
+    variables = configuration.get("Environment", {}).get("Variables", {})
+    if variables.get(APPCONFIG_VARIABLE):
         raise UsageError(
-            f"{logical_id} has the variable {APPCONFIG}, so failure-lambda reads its flag from AppConfig, which Stagefright does "
+            f"{logical_id} has the variable {APPCONFIG_VARIABLE}, so failure-lambda reads its flag from AppConfig, which Stagefright does "
             "not write. Take the variable away on this stage, so that the function reads a parameter."
         )
     if parameter_name(variables) is None:
         raise UsageError(
             f"{logical_id} reads no flag: its environment has neither {' nor '.join(NAME_VARIABLES)}, nor both {STAGE_VARIABLE} and "
-            f"{FUNCTION_VARIABLE}. It has: {', '.join(sorted(variables)) or 'no variables'}. Give it the layer (stagefright layer build) "
-            "or the decorator, and one of these variables; docs/faults.md shows how."
+            f"{FUNCTION_VARIABLE}. It has: {', '.join(sorted(variables)) or 'no variables'}. {_way_to_a_reader(configuration, setting)}"
         )
+
+
+def _way_to_a_reader(configuration: Mapping[str, Any], setting: str | None) -> str:
+    runtime = configuration.get("Runtime", "")
+    if configuration.get("PackageType") == "Image":
+        return "It is a container image: put the runtime into it (stagefright vendor) with the decorator; docs/faults.md shows how."
+    if not runtime.startswith("python"):
+        return (
+            f"Its runtime is {runtime}, and Stagefright's own is for Python: use failure-lambda, with FAILURE_INJECTION_PARAM "
+            "(docs/faults.md, In deployed functions)."
+        )
+    chosen = "" if setting is None else f', which is "{setting}" here'
+    return (
+        f'A stage that Stagefright deploys has the runtime in its functions with the setting chaos_runtime = "inject"{chosen}; one '
+        "that was deployed before has to be deployed anew, and what was left out, and why, was said when it was deployed. "
+        "Else give it the layer (stagefright layer build) or the decorator, and one of these variables; docs/faults.md shows how."
+    )

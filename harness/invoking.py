@@ -22,7 +22,7 @@ class Invocation:
     payload: Any
     """What the function returned, or its error payload, decoded."""
     error: str | None
-    """The `errorType` of a failed invocation, else None."""
+    """The `errorType` of a failed invocation, or what Lambda calls the failure (`Unhandled`) if it has none; None for one that did not fail."""
     error_message: str | None
     status: int
     request_id: str
@@ -55,7 +55,7 @@ def read_invocation(answer: Mapping[str, Any]) -> Invocation:
     log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
     return Invocation(
         payload=payload,
-        error=details.get("errorType") if failed else None,
+        error=details.get("errorType", answer["FunctionError"]) if failed else None,
         error_message=details.get("errorMessage"),
         status=answer["StatusCode"],
         request_id=answer["ResponseMetadata"]["RequestId"],

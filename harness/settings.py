@@ -27,13 +27,16 @@ ENVIRONMENT_PREFIX = "STAGEFRIGHT_"
 TARGETS = ("local", "docker", "aws")
 """Where a stage may live: in this process, in an emulator, in an account."""
 
+CHAOS_RUNTIMES = ("inject", "none")
+"""What the functions of a stage that we deploy are given to obey their flags: our runtime, or nothing."""
+
 PROBABILITIES = ("duplicate_probability", "reorder_probability")
 """What `at_least_once` sets: a number for all resources, or a table of logical id (or pattern) = number."""
 
 DEFAULT_STAGE = "local"
 """The stage of a run that names none."""
 
-NOT_SETTINGS = frozenset({"STAGE", "FUNCTION", "FLAG_PARAM", "FLAG_TTL"})
+NOT_SETTINGS = frozenset({"STAGE", "FUNCTION", "HANDLER", "FLAG_PARAM", "FLAG_TTL"})
 """Variables with our prefix that are no settings: the stage's name, and what the in-function runtime reads."""
 
 _STAGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -66,6 +69,12 @@ def _account(value: object) -> str:
 
 def _target(value: object) -> str:
     if value not in TARGETS:
+        raise _Refused
+    return str(value)
+
+
+def _chaos_runtime(value: object) -> str:
+    if value not in CHAOS_RUNTIMES:
         raise _Refused
     return str(value)
 
@@ -262,6 +271,7 @@ PATH = Kind("a path", _path)
 SPAN = Kind('a span of time such as "30s" or "5m"', _span)
 ACCOUNT = Kind("an account id: text of 12 digits", _account)
 TARGET = Kind(f"one of {', '.join(TARGETS)}", _target)
+CHAOS_RUNTIME = Kind(f"one of {', '.join(CHAOS_RUNTIMES)}", _chaos_runtime)
 SWITCH = Kind("true or false", _switch, _switch_from_text)
 SEED = Kind("a whole number", _seed, _seed_from_text)
 AMOUNT = Kind("a whole number above zero", _amount, _seed_from_text)
@@ -327,6 +337,8 @@ class Settings:
     """More names, besides the usual ones, under which the functions of a deployed stage log and hand on a correlation id."""
     chaos_lease: Span = _key(SPAN, "15m")  # noqa: RUF009 (it only makes a field)
     """How long a flag on a deployed stage is good for, if nobody heals it."""
+    chaos_runtime: str | None = _key(CHAOS_RUNTIME)
+    """Whether a stage that we deploy gets the in-function runtime into its functions; None: in an emulator, and not on AWS."""
     accounts: tuple[str, ...] = _key(TEXTS, ())
     """The accounts that a deployed stage may live in; none named: any."""
     strict_template: bool = _key(SWITCH, False)

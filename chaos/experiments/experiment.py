@@ -11,7 +11,8 @@ An experiment: a steady state, a method that hurts the system, and the verdicts 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,21 @@ from stagefright.chaos.experiments.report import Report
 from stagefright.chaos.experiments.step import Scene, Step
 from stagefright.chaos.plan import Plan
 from stagefright.chaos.stop import Condition, evidence_since, read_conditions
-from stagefright.errors import ExperimentError, UnknownResource
+from stagefright.errors import ExperimentError, UnknownResource, UnsupportedOperation
+from stagefright.stage import is_deployed
 from stagefright.wording import plural
 
 if TYPE_CHECKING:
     from stagefright.chaos.control import Chaos
     from stagefright.stage import Stage
+
+VERBS = {
+    "AWS::SNS::Topic": "sns",
+    "AWS::SQS::Queue": "sqs",
+    "AWS::Kinesis::Stream": "kinesis",
+    "AWS::Events::EventBus": "eventbridge",
+}
+"""How what the checks name is observed on a deployed stage, by its type; the logs of functions are, anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +59,9 @@ class Experiment:
     stop_when: Sequence[Condition] = ()
     description: str = ""
     nightly: bool = False
+    only_on: Sequence[str] = ()
+    """The targets on which it can hold, if not on all; pytest skips it elsewhere."""
+    only_on_reason: str = ""
 
     def __post_init__(self) -> None:
         for name in ("expect", "steady_state"):
@@ -96,6 +109,7 @@ class Experiment:
 
     def _perform(self, scene: Scene) -> None:
         report = scene.report
+        self._observe(scene.stage)
         self._steps(scene, "setup", self.setup)
         if report:
             self._steady_state(scene, "steady state before")
@@ -113,6 +127,28 @@ class Experiment:
             return
         self._judge(scene, "expected verdicts", self.expect, begin)
         self._steady_state(scene, "steady state after")
+
+    def _observe(self, stage: Stage) -> None:
+        """
+        On a deployed stage, let the journal have what the checks speak of, as a test would by listening.
+
+        A queue that its consumer works off cannot be looked into; what a check says of it then is that it is unknown.
+        """
+        if not is_deployed(stage):
+            return
+        for name in sorted({stage.name_of(name) for check in self._checks() for name in check.named()}):
+            verb = VERBS.get(stage.resources[name].type) if name in stage.resources else None
+            if verb is not None:
+                with suppress(UnsupportedOperation):
+                    stage.observe(name, verb)
+
+    def _checks(self) -> Iterator[Check]:
+        """All checks, those inside others too."""
+        waiting = [entry.check for entry in self._entries() if isinstance(entry, Expected)]
+        while waiting:
+            check = waiting.pop()
+            waiting += check.parts
+            yield check
 
     def _method(self, scene: Scene) -> None:
         """Take the method, under the eyes of the stop conditions."""

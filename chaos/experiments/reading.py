@@ -31,9 +31,21 @@ from stagefright.chaos.experiments.kinds import COUNT, JSON, NAME, NUMBER, NUMBE
 from stagefright.chaos.experiments.step import Step
 from stagefright.chaos.experiments.steps import STEP_TYPES, Inject
 from stagefright.errors import ExperimentError, UsageError, nearest
+from stagefright.settings import TARGETS
 from stagefright.wording import shorten
 
-KEYS = ("title", "description", "nightly", "setup", "steady_state", "method", "stop_when", "rollbacks", "expect")
+KEYS = (
+    "title",
+    "description",
+    "nightly",
+    "only_on",
+    "setup",
+    "steady_state",
+    "method",
+    "stop_when",
+    "rollbacks",
+    "expect",
+)
 """What an experiment has, in the order in which it is read."""
 
 FOREIGN = {
@@ -102,6 +114,7 @@ class _Reader:
             "title": self._text(found, "title"),
             "description": self._text(found, "description") or "",
             "nightly": self._switch(found, "nightly"),
+            **self._only_on(found.get("only_on")),
             **{name: self._list(found.get(name), (name,), self._step) for name in ("setup", "method", "rollbacks")},
             "steady_state": self._list(found.get("steady_state"), ("steady_state",), self._step_or_check),
             "stop_when": self._list(found.get("stop_when"), ("stop_when",), self._condition),
@@ -128,6 +141,21 @@ class _Reader:
         if not isinstance(value, bool):
             self._wrong((key,), f"it is true or false; received {shorten(value)}.")
         return value is True
+
+    def _only_on(self, value: Any) -> dict[str, Any]:
+        """`only_on: [local]`, or with the reason: `only_on: {targets: [local], reason: it takes hours}`."""
+        given = value if isinstance(value, dict) else {"targets": value}
+        for key in given:
+            if key not in ("targets", "reason"):
+                self._wrong(("only_on", key), f"only_on has no {key!r}. {nearest(key, ('targets', 'reason'))}")
+        targets = given.get("targets") if value is not None else []
+        if not isinstance(targets, list) or (value is not None and not targets):
+            self._wrong(("only_on",), f"it is a list of targets ({', '.join(TARGETS)}); received {shorten(value)}.")
+            targets = []
+        for target in targets:
+            if target not in TARGETS:
+                self._wrong(("only_on",), f"there is no target {shorten(target)}. {nearest(str(target), TARGETS)}")
+        return {"only_on": tuple(targets), "only_on_reason": self._text(given, "reason") or ""}
 
     def _list(self, value: Any, where: Where, read: Callable[[Any, Where], Any]) -> list[Any]:
         if value is None:

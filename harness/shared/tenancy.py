@@ -29,7 +29,11 @@ class Tenancy(Mapping[str, PostgresqlSchema]):
     @property
     def parameters(self) -> dict[str, str]:
         """What the template's parameters get from all of them."""
-        return {name: value for part in self._parts.values() for name, value in part.parameters.items()}
+        return self.parameters_from(None)
+
+    def parameters_from(self, machine: str | None) -> dict[str, str]:
+        """The same for functions that call this machine by that name."""
+        return {name: value for part in self._parts.values() for name, value in part.parameters_from(machine).items()}
 
     @property
     def hosts(self) -> tuple[str, ...]:

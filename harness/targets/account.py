@@ -29,6 +29,7 @@ class Account:
         endpoint_url: str | None = None,
         access_key: str = EMULATOR_KEY,
         inside_url: str | None = None,
+        machine_inside: str | None = None,
     ) -> None:
         if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
             raise UsageError(
@@ -39,6 +40,8 @@ class Account:
         self.endpoint_url = endpoint_url and endpoint_url.rstrip("/")
         self.inside_url = inside_url or self.endpoint_url or ""
         """Where an emulator answers the functions that run in it."""
+        self.machine_inside = machine_inside
+        """What this machine is called by functions for which loopback is not this machine; None where nobody knows of another name."""
         self._access_key = access_key
         self._clients: dict[str, Any] = {}
         self._session: Any = None

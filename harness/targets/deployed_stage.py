@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from stagefright.errors import (
     ConditionNeverHeld,
+    EmulatorError,
     OnlyLocal,
     StillMoving,
     UnknownResource,
@@ -46,6 +47,7 @@ from stagefright.targets.evidence.arrangement import Arranged
 from stagefright.targets.evidence.correlation import arrange
 from stagefright.targets.evidence.log_reader import LogReader
 from stagefright.targets.evidence.observed_journal import ObservedJournal
+from stagefright.targets.function_probe import is_no_answer, runs_functions
 from stagefright.targets.presence import Presence
 from stagefright.targets.run import Run
 from stagefright.targets.stack import Stack, StackResource
@@ -201,7 +203,27 @@ class DeployedStage:
             LogType="Tail",
             **given,
         )
-        return read_invocation(answer)
+        found = read_invocation(answer)
+        if self.account.is_emulator and is_no_answer(found):
+            raise EmulatorError(
+                f"The emulator at {self.account.endpoint_url} keeps {function}, and did not run it. It answered: {found.payload}\n"
+                "A moto server runs functions in Docker only. To see them run: --stage-target=local, or docker. "
+                "What the template says can be tested here all the same; stage.runs_functions tells where you are."
+            )
+        return found
+
+    @property
+    def runs_functions(self) -> bool:
+        """
+        Whether functions run here, as they do on AWS; an emulator may only keep them.
+
+        An emulator is asked once, by a function that is made there and deleted at once. On AWS nothing is made.
+        """
+        functions = self._functions()
+        if not functions or not self.account.is_emulator:
+            return True
+        role = self.account.client("lambda").get_function_configuration(FunctionName=self.ref(functions[0]))["Role"]
+        return runs_functions(self.account, name=f"stagefright-probe-{self.run.id}", role=role)
 
     def _function_name(self, asked: str) -> str:
         if any(asked in (one.physical_id, one.arn) for one in self.resources.values() if one.type in INVOCABLE_TYPES):

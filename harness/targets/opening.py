@@ -32,11 +32,12 @@ def account_of(
     endpoint_url: str | None = None,
     access_key: str = EMULATOR_KEY,
     inside_url: str | None = None,
+    machine_inside: str | None = None,
 ) -> Account:
     """
     The account that the settings lead to, and that lets us in; with an `endpoint_url`, the emulator that answers there.
 
-    `inside_url` is where it answers its own functions, if that is elsewhere.
+    `inside_url` is where it answers its own functions, if that is elsewhere, and `machine_inside` what they call this machine.
     """
     account = Account(
         region=region_of(settings),
@@ -44,6 +45,7 @@ def account_of(
         endpoint_url=endpoint_url or settings.endpoint_url,
         access_key=access_key,
         inside_url=inside_url,
+        machine_inside=machine_inside,
     )
     account.check(settings.accounts)
     return account
@@ -78,7 +80,9 @@ def open_deployed(
         undoing.callback(ledger.close)
         shared = move_in(name, settings, copy=copy, run=run, note=ledger.note, stays=True)
         undoing.callback(shared.give_up)
-        settings = replace(settings, parameters={**settings.parameters, **shared.parameters})
+        settings = replace(
+            settings, parameters={**settings.parameters, **shared.parameters_from(account.machine_inside)}
+        )
         deployer = deployer_of(name, settings, run=run, account=account, progress=progress, ledger=ledger)
         if deployer.deploy() == CREATED and not keep:
             undoing.callback(deployer.remove)

@@ -79,13 +79,26 @@ class _Preparation:
 
     def problems(self) -> Iterator[TemplateError]:
         sections = self.document.get("Globals", {})
+        for resource in self.document["Resources"].values():
+            resource.setdefault("Properties", {})
         for name, section in sections.items():
+            self._drop_overridden(f"AWS::Serverless::{name}", section)
             yield from self._rewrite(f"AWS::Serverless::{name}", section, f"Globals.{name}", True)
         for logical_id, resource in self.document["Resources"].items():
-            properties = resource.setdefault("Properties", {})
+            properties = resource["Properties"]
             if resource["Type"] == _FUNCTION and not _has_code(properties, sections.get("Function", {})):
                 properties["CodeUri"] = "."
             yield from self._rewrite(resource["Type"], properties, logical_id, self._is_created(resource))
+
+    def _drop_overridden(self, type_name: str, section: dict[str, Any]) -> None:
+        """Forget a path that no resource takes, each having its own: `sam build` leaves it as it led from beside the sources."""
+        name = SAM_PROPERTIES.get(type_name)
+        if name is None or not isinstance(section.get(name), str):
+            return
+        own = _CODE if type_name == _FUNCTION else (name,)
+        properties = [one["Properties"] for one in self.document["Resources"].values() if one["Type"] == type_name]
+        if all(any(key in given for key in own) for given in properties):
+            del section[name]
 
     def _is_created(self, resource: Mapping[str, Any]) -> bool:
         condition = resource.get("Condition")

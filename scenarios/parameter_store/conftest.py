@@ -1,15 +1,19 @@
-"""What the tests of the parameter store share: a signing key, ways to greet, to look at the logs, and to break SSM."""
+"""What the tests of the parameter store share: a signing key, ways to greet, to change the words, and to look at the logs."""
 
 from __future__ import annotations
 
 import json
-import time
+import uuid
 
 import pytest
-from botocore.client import BaseClient
-from botocore.exceptions import ClientError, ReadTimeoutError
 
 SECRET = "correct-horse-battery-staple"
+
+
+@pytest.fixture(autouse=True)
+def began_ms(stage):
+    """When the test began: logs in an account go further back."""
+    return stage.clock.now_ms()
 
 
 @pytest.fixture
@@ -20,11 +24,18 @@ def secret(stage, data):
 
 
 @pytest.fixture
+def ttl_s(stage):
+    """How long the function uses a value before it asks again."""
+    configuration = stage.client("lambda").get_function_configuration(FunctionName=stage.ref("GreetingFunction"))
+    return float(configuration["Environment"]["Variables"]["CONFIG_TTL_S"])
+
+
+@pytest.fixture
 def greet(stage, secret):
-    """Greet amy through the front door."""
+    """Greet amy through the front door; gives the words."""
 
     def greet():
-        return stage.http.get(stage.outputs["GreetingUrl"] + "/amy").json()["greeting"]
+        return stage.http.get(stage.outputs["GreetingUrl"] + "/amy").json()["greeting"].removesuffix(", amy")
 
     return greet
 
@@ -40,61 +51,43 @@ def set_text(stage, data):
 
 
 @pytest.fixture
-def logs(stage):
-    """Every line that the function wrote, as text."""
+def just_loaded(stage, greet, set_text):
+    """
+    A text that the function has loaded this moment, and keeps for a whole span from now on.
+
+    It is this test's own: an environment in an account keeps what another test has set for a while.
+    """
+    text = f"Hello {uuid.uuid4().hex[:8]}"
+    set_text(text)
+    stage.wait_until(lambda: greet() == text, within="60s")
+    return text
+
+
+@pytest.fixture
+def logs(stage, began_ms):
+    """Every line that the function has written since the test began, as text."""
 
     def logs():
-        reply = stage.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{stage.ref('GreetingFunction')}")
+        client = stage.client("logs")
+        group = f"/aws/lambda/{stage.ref('GreetingFunction')}"
+        try:
+            reply = client.filter_log_events(logGroupName=group, startTime=began_ms)
+        except client.exceptions.ResourceNotFoundException:  # Lambda makes the group with the first line
+            return []
         return [event["message"] for event in reply["events"]]
 
     return logs
 
 
 @pytest.fixture
-def stale_lines(logs):
-    """The `config_stale` lines, parsed."""
+def stale_lines(stage, logs):
+    """The `config_stale` lines, parsed; waits until there are some, since an account has them a little later."""
 
-    def stale_lines():
+    def found():
         return [json.loads(line) for line in logs() if '"config_stale"' in line]
 
+    def stale_lines(at_least=1):
+        stage.wait_until(lambda: len(found()) >= at_least, within="30s")
+        return found()
+
     return stale_lines
-
-
-class BrokenSsm:
-    """SSM as its client sees it on a bad day. It fails the SDK call, which is shared by test and functions."""
-
-    def __init__(self, monkeypatch):
-        self._monkeypatch = monkeypatch
-        self._call = BaseClient._make_api_call
-
-    def down(self):
-        """SSM refuses."""
-        self._break(
-            lambda _: ClientError({"Error": {"Code": "InternalServerError", "Message": "down"}}, "GetParameters")
-        )
-
-    def slow(self):
-        """SSM answers later than the client waits."""
-        self._break(self._time_out)
-
-    def heal(self):
-        """SSM answers again."""
-        self._monkeypatch.setattr(BaseClient, "_make_api_call", self._call)
-
-    def _time_out(self, client):
-        time.sleep(client.meta.config.read_timeout * client.meta.config.retries["total_max_attempts"])
-        return ReadTimeoutError(endpoint_url=client.meta.endpoint_url)
-
-    def _break(self, error):
-        def call(client, operation, parameters):
-            if operation == "GetParameters":
-                raise error(client)
-            return self._call(client, operation, parameters)
-
-        self._monkeypatch.setattr(BaseClient, "_make_api_call", call)
-
-
-@pytest.fixture
-def ssm(monkeypatch):
-    """SSM, to be broken and healed."""
-    return BrokenSsm(monkeypatch)

@@ -20,7 +20,10 @@ import pytest
 from stagefright.chaos import Failure, Latency
 from stagefright.chaos.checks import conserved, dead_lettered, idempotent, no_retry_storm, recovered_after_heal, retried
 
-pytestmark = pytest.mark.only_on("local", reason="visibility timeouts and retention take minutes to days")
+pytestmark = pytest.mark.only_on(
+    "local",
+    reason="visibility timeouts and retention take minutes to days, and nobody can look into the queues meanwhile",
+)
 
 
 class TestDeadLetters:

@@ -31,8 +31,12 @@ def programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """A server in an empty folder while the block lasts; gives the URL of its superuser."""
+def running(folder: Path, *, also_at: str | None = None) -> Iterator[str]:
+    """
+    A server in an empty folder while the block lasts; gives the URL of its superuser.
+
+    It listens on loopback, and at another address of this machine, if one is given, to those of the same network.
+    """
     binaries = programs()
     assert binaries is not None, "PostgreSQL is not installed (Debian: apt-get install postgresql)"
     data, log = folder / "data", folder / "log"
@@ -45,8 +49,16 @@ def running(folder: Path) -> Iterator[str]:
     subprocess.run(
         _as_nobody_special([binaries / "initdb", "-D", data, *flags]), check=True, capture_output=True, cwd=folder
     )
+    if also_at:
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet scram-sha-256\n")
     port = _free_port()
-    settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off"}
+    settings = {
+        "listen_addresses": ",".join(filter(None, ["127.0.0.1", also_at])),
+        "port": port,
+        "unix_socket_directories": folder,
+        "fsync": "off",
+    }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with log.open("wb") as output:
         command = _as_nobody_special([binaries / "postgres", "-D", data, *options])

@@ -81,6 +81,16 @@ def put_records(stage):
 
 
 @pytest.fixture
+def put_post(put_records, post):
+    """Write a post of amy's to the stream: `put_post(text="hello")`. Gives its number there."""
+
+    def put_post(**changes):
+        return put_records({**post, **changes})[0]
+
+    return put_post
+
+
+@pytest.fixture
 def feed(stage):
     """The texts in a user's feed, oldest first."""
 

@@ -9,23 +9,28 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import socket
-import subprocess
-import sys
 import textwrap
-import time
 
 import boto3
+import botocore.loaders
 import pytest
-import requests
 
 from stagefright.settings import load_settings
 from stagefright.targets import opening
 from stagefright.targets.account import Account as Way
 from stagefright.targets.run import Run
 from tests.deployed import ministack as ministack_server
+from tests.deployed import moto_server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _models_are_read_once():
+    """Most of what a client costs is to read what botocore knows of its service; sessions share it here, as they do on a local stage."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
+        yield
 
 
 class Account:
@@ -62,34 +67,14 @@ class Account:
         return {parameter["Name"]: parameter["Value"] for page in pages for parameter in page["Parameters"]}
 
     def reset(self):
-        requests.post(f"{self.endpoint_url}/moto-api/reset", timeout=60)
+        moto_server.reset(self.endpoint_url)
 
 
 @pytest.fixture(scope="session")
 def server():
     """One moto server for all tests here."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    account = Account(f"http://127.0.0.1:{port}")
-    try:
-        wait_for(account)
-        yield account
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_for(account):
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        try:
-            return account.reset()
-        except requests.RequestException:
-            time.sleep(0.1)
-    raise AssertionError("the moto server did not come up")
+    with moto_server.running() as url:
+        yield Account(url)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import pytest
 from stagefright.chaos import Chaos, ColdStart, Experiment, Failure, Latency, Noop, merge, parse, termination
 from stagefright.chaos import stop as stop_conditions
 from stagefright.chaos.checks import conserved, fallback_used, recovered_after_heal, retried
-from stagefright.chaos.experiments import Inject, Invoke, Settle, Wait
+from stagefright.chaos.experiments import Expected, Inject, Invoke, Publish, Settle, Wait
 from stagefright.chaos.flags import AT_REST
 from stagefright.chaos.layer import SITE, contents
 from stagefright.errors import (
@@ -475,6 +475,23 @@ class TestExperiments:
 
         assert report_
         assert conserved("Worker")(stage.journal).unknown
+
+    def test_what_its_checks_name_is_observed(self, system):
+        """Nobody listens in an experiment of YAML, so it listens itself: the topic that a check speaks of."""
+        system.topic("Feed")
+        system.queue("Orders")
+        system.obedient("Worker")
+        system.subscribe("Feed", "Orders")
+        system.mapping("Orders", "Worker")
+        report_ = Experiment(
+            title="Nothing is lost while it is slow",
+            method=[
+                Inject({"Worker": Latency(delay_ms=50)}, [Publish("Feed", {"author": "amy"}), Wait("4s"), Settle()])
+            ],
+            expect=[conserved("Feed"), Expected(conserved("Orders"), "unknown")],
+        ).run(system.open(quiet="2s").stage)
+
+        assert report_, str(report_)
 
 
 VICTIM = """

@@ -8,19 +8,16 @@ API, and takes the answers. The flags lie in a moto server.
 from __future__ import annotations
 
 import io
-import json
-import queue
 import subprocess
 import sys
-import threading
-import time
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from stagefright.chaos import Failure, Latency, merge
-from stagefright.chaos.layer import SITE, WRAPPER_NAME, build, contents
+from stagefright.chaos import Failure, Latency
+from stagefright.chaos.carried import WRAPPER_NAME
+from stagefright.chaos.layer import SITE, build, contents
+from tests.deployed.lambda_service import Function, LambdaService, flag, strikes, without_details
 
 pytest.importorskip("awslambdaric", reason="AWS's runtime client is built for Linux only")
 
@@ -44,64 +41,6 @@ greeter = Greeter()
 """
 
 
-INVOCATION = {
-    "Content-Type": "application/json",
-    "Lambda-Runtime-Aws-Request-Id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
-    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:worker",
-    "Lambda-Runtime-Trace-Id": "Root=1-65523a5e-0a1b2c3d4e5f60718293a4b5;Sampled=0",
-}
-
-
-class LambdaService:
-    """The Runtime API, as far as a runtime needs it."""
-
-    def __init__(self):
-        self.invocations = queue.Queue()
-        self.answers = queue.Queue()
-        service = self
-
-        class Api(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                event = service.invocations.get()
-                if event is None:
-                    self.close_connection = True
-                    return
-                self.reply(200, event, INVOCATION)
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self.reply(202, {}, {})
-                service.answers.put((self.path.rpartition("/")[2], json.loads(body)))
-
-            def reply(self, status, body, headers):
-                text = json.dumps(body).encode()
-                self.send_response(status)
-                more = {"Lambda-Runtime-Deadline-Ms": str(int((time.time() + 30) * 1000))}
-                for name, value in {**headers, **more, "Content-Length": str(len(text))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None  # a runtime that is killed leaves broken pipes
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.server.server_port}"
-
-    def close(self):
-        self.invocations.put(None)
-        self.server.shutdown()
-        self.server.server_close()
-
-
 @pytest.fixture
 def service():
     found = LambdaService()
@@ -120,67 +59,14 @@ def opt(tmp_path_factory):
     return home
 
 
-class Function:
-    """A function whose runtime is started for a few invocations."""
-
-    def __init__(self, task_root, variables, service, opt):
-        self.task_root = task_root
-        self.variables = variables
-        self.service = service
-        self.wrapper = [str(opt / WRAPPER_NAME)]
-        self.log = ""
-        self.took_s = []
-
-    def write(self, name="app", text=HANDLER):
-        file = self.task_root / f"{name}.py"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text)
-
-    def run(self, handler, *events, between=lambda: None, **variables):
-        """Start the runtime, hand out the events one by one; gives the kinds and bodies of the answers."""
-        command = [*self.wrapper, sys.executable, "-m", "awslambdaric", handler]
-        environment = {
-            **self.variables,
-            "_HANDLER": handler,
-            "AWS_LAMBDA_RUNTIME_API": self.service.address,
-            "AWS_LAMBDA_FUNCTION_NAME": "worker",
-            "LAMBDA_TASK_ROOT": str(self.task_root),
-            **variables,
-        }
-        process = subprocess.Popen(
-            command, cwd=self.task_root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        answers = []
-        try:
-            for event in events:
-                begun = time.monotonic()
-                self.service.invocations.put(event)
-                answers.append(self.service.answers.get(timeout=120))
-                self.took_s.append(time.monotonic() - begun)
-                between()
-        finally:
-            process.kill()
-            self.log = process.communicate()[0]
-        return answers
-
-
 @pytest.fixture
 def function(tmp_path, account, service, opt):
     """A Python function with the layer; its flag, if any, is in the account."""
     (tmp_path / "task").mkdir()
     variables = {**account.variables, "STAGEFRIGHT_STAGE": "my-feature", "STAGEFRIGHT_FUNCTION": "Worker"}
-    found = Function(tmp_path / "task", variables, service, opt)
-    found.write()
+    found = Function(tmp_path / "task", variables, service, [str(opt / WRAPPER_NAME)])
+    found.write("app", HANDLER)
     return found
-
-
-def flag(*faults, lease_s=60):
-    return merge(faults, owner="amy", run="run-1", expires=time.time() + lease_s)
-
-
-def strikes(log):
-    lines = [json.loads(line) for line in log.splitlines() if '"source": "stagefright"' in line]
-    return [line["mode"] for line in lines if line["action"] == "inject"]
 
 
 class TestStrikes:
@@ -236,7 +122,7 @@ class TestStrikes:
     @pytest.mark.parametrize("handler", ["lib/tasks.handler", "lib.tasks.handler"])
     def test_a_handler_in_a_package(self, function, account, handler):
         """Lambda takes slashes and dots alike."""
-        function.write("lib/tasks")
+        function.write("lib/tasks", HANDLER)
         account.put(FLAG, flag(Failure("down")))
 
         [(kind, body)] = function.run(handler, {})
@@ -256,7 +142,8 @@ class TestStrikes:
     def test_a_decorated_handler_is_struck_once(self, function, account):
         """A function that carries the decorator as well is not hurt twice."""
         function.write(
-            text="from stagefright.chaos.runtime import inject_faults\n@inject_faults\ndef handler(event, context): return 1"
+            "app",
+            "from stagefright.chaos.runtime import inject_faults\n@inject_faults\ndef handler(event, context): return 1",
         )
         account.put(FLAG, flag(Latency(delay_ms=1)))
 
@@ -298,7 +185,7 @@ class TestInnocence:
     )
     def test_a_function_that_cannot_start_fails_as_it_always_did(self, function, handler, code):
         """The same answer with the layer as without; only a stack trace may have a line more."""
-        function.write(text=code)
+        function.write("app", code)
 
         (with_layer, _), (without, _) = self.both(function, handler, {})
 
@@ -307,7 +194,7 @@ class TestInnocence:
 
     def test_without_a_name_no_flag_is_asked_for(self, function):
         """A function with the layer and no variable of ours does not even import boto3."""
-        function.write(text="import sys\ndef handler(event, context): return 'boto3' in sys.modules")
+        function.write("app", "import sys\ndef handler(event, context): return 'boto3' in sys.modules")
 
         assert function.run("app.handler", {}, STAGEFRIGHT_STAGE="", STAGEFRIGHT_FUNCTION="") == [("response", False)]
 
@@ -349,7 +236,7 @@ class TestInnocence:
         other = tmp_path / "other"
         other.mkdir()
         (other / "sitecustomize.py").write_text("MARK = 'another layer'")
-        function.write(text="import sitecustomize\ndef handler(event, context): return sitecustomize.MARK")
+        function.write("app", "import sitecustomize\ndef handler(event, context): return sitecustomize.MARK")
 
         assert function.run("app.handler", {}, PYTHONPATH=str(other)) == [("response", "another layer")]
 
@@ -389,7 +276,3 @@ class TestTheZip:
         """Lambda refuses a wrapper that has not the right."""
         with zipfile.ZipFile(io.BytesIO(build())) as layer:
             assert layer.getinfo(WRAPPER_NAME).external_attr >> 16 == 0o100755
-
-
-def without_details(answers):
-    return [(kind, {**body, "requestId": None, "stackTrace": None}) for kind, body in answers]

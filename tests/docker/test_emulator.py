@@ -66,6 +66,7 @@ class TestLife:
             assert ["127.0.0.1"] == [binding["HostIp"] for binding in container.ports["4566/tcp"]]
             assert started.endpoint_url == f"http://127.0.0.1:{container.ports['4566/tcp'][0]['HostPort']}"
             assert "000000000000" == account_of(started).id
+            assert ["host.docker.internal:host-gateway"] == container.attrs["HostConfig"]["ExtraHosts"]
             assert not [entry for entry in container.attrs["Config"]["Env"] if entry.startswith("AWS_")]
         finally:
             started.close()

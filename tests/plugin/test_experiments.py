@@ -102,6 +102,20 @@ def test_nightly(experiments):
     experiments.runpytest_subprocess("-m", "nightly").assert_outcomes(passed=1)
 
 
+def test_only_on(experiments):
+    """An experiment can be for some targets; elsewhere it is skipped with its reason."""
+    write(
+        experiments,
+        "kept",
+        "only_on: {targets: [aws], reason: IAM is enforced there}\n" + EXPERIMENT.format(at="[0, 60, 180]"),
+    )
+    write(experiments, "here", "only_on: [local]\n" + EXPERIMENT.format(at="[0, 60, 180]"))
+
+    result = experiments.runpytest_subprocess("-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * only on aws; this stage's target is local: IAM is enforced there"])
+
+
 def test_fixtures_of_the_project_hold_for_experiments(experiments):
     """An autouse fixture of the user's conftest is around them as around any test."""
     experiments.makeconftest(

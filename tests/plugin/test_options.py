@@ -121,16 +121,16 @@ def test_a_worker_stands_up_the_stages_of_its_own_tests(project):
     make_projects(project, one=stack, two=stack)
     project.makeconftest(
         """
-        import stagefright.stage
+        import stagefright.opening
 
         opened = []
-        open_stage = stagefright.stage.open_stage
+        open_stage = stagefright.opening.open_stage
 
         def counting(*args, **kwargs):
             opened.append(kwargs["settings"].directory.name)
             return open_stage(*args, **kwargs)
 
-        stagefright.stage.open_stage = counting
+        stagefright.opening.open_stage = counting
 
         def pytest_runtest_teardown(item):
             assert opened == [item.path.parent.name]
@@ -210,6 +210,20 @@ class TestMarks:
 
         lines = project.runpytest("-rs").stdout
         lines.fnmatch_lines(["SKIPPED * only on aws; this stage's target is local: IAM is enforced there"])
+
+    def test_an_emulator_in_the_place_of_aws_is_not_aws(self, project, monkeypatch):
+        """A test of what AWS alone does is skipped there, and one for the target `docker` is not."""
+        project.makepyfile(
+            "import pytest\n@pytest.mark.only_on('aws')\ndef test_it(stage): pass\n"
+            "@pytest.mark.only_on('docker')\ndef test_other(): pass"
+        )
+        monkeypatch.setenv("STAGEFRIGHT_ENDPOINT_URL", "http://127.0.0.1:9")
+        result = project.runpytest("-rs", "--stage-target=aws")
+
+        result.assert_outcomes(skipped=1, passed=1)
+        result.stdout.fnmatch_lines(
+            ["SKIPPED * only on aws; this stage's target is aws, with an emulator in its place"]
+        )
 
     def test_what_this_target_can_do_runs(self, project):
         """`only_on('local')` is no reason to skip here."""

@@ -12,7 +12,7 @@ from stagefright.errors import SettingsError, SharedResourceError
 from stagefright.ledger.kinds import Fate, kind_named
 from stagefright.ledger.reading import Entry
 from stagefright.settings import load_settings
-from stagefright.shared import postgresql
+from stagefright.shared import postgresql_server
 from stagefright.shared.tenancy import move_in, move_out
 from stagefright.targets.run import Run
 
@@ -52,6 +52,25 @@ class TestLife:
         assert ask("SELECT count(*) FROM orders", url=two.url) == [[0]]
         with pytest.raises(Exception, match="permission denied for schema shop_one"):
             ask("SELECT * FROM shop_one.orders", url=two.url)
+
+    def test_functions_that_call_this_machine_otherwise_are_told_so(self, part):
+        """In a container loopback is the container; the test itself goes on as before."""
+        schema = part(parameters={"Url": "{url}", "Host": "{host}"}, create=False)
+        told = schema.parameters_from("host.docker.internal")
+
+        assert told["Host"] == "host.docker.internal"
+        assert told["Url"] == schema.url.replace("127.0.0.1", "host.docker.internal")
+        assert schema.parameters_from(None) == {"Url": schema.url, "Host": "127.0.0.1"}
+
+    def test_a_server_elsewhere_is_called_as_it_is(self, part):
+        """Its name is the same from everywhere."""
+        schema = part(url="postgresql://admin@db.example.com/orders", parameters={"Host": "{host}"}, create=False)
+
+        assert schema.parameters_from("host.docker.internal") == {"Host": "db.example.com"}
+
+    def test_an_address_of_ipv6_stands_in_brackets(self, part):
+        """As in every URL."""
+        assert "@[::1]:5432/" in part(url="postgresql://admin@[::1]/orders", create=False).url
 
     def test_copies_of_one_stage_are_apart(self, part, ask):
         """Workers of pytest-xdist each have the stage for themselves."""
@@ -143,7 +162,7 @@ class TestLife:
     def test_a_user_without_a_schema_is_never_left(self, part, ask, sql, monkeypatch):
         """Both go at once, so a process that is killed while it drops them does not block its stage for good."""
         mine = part("one", sql=sql)
-        native = postgresql.run_sql
+        native = postgresql_server.run_sql
 
         def dies(resource, connection, statement, *rest):
             if statement.startswith("DROP ROLE"):
@@ -151,7 +170,7 @@ class TestLife:
                 raise KeyboardInterrupt
             return native(resource, connection, statement, *rest)
 
-        monkeypatch.setattr(postgresql, "run_sql", dies)
+        monkeypatch.setattr(postgresql_server, "run_sql", dies)
         with pytest.raises(KeyboardInterrupt):
             mine._drop()
         monkeypatch.undo()

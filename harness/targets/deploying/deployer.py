@@ -15,7 +15,8 @@ from stagefright.targets.account import Account
 from stagefright.targets.deploying.change_sets import ChangeSet, Order, change_sets_of, new_token, run_behind
 from stagefright.targets.deploying.code_bucket import CodeBucket
 from stagefright.targets.deploying.commands import command_line, run_command
-from stagefright.targets.deploying.expansion import Expansion
+from stagefright.targets.deploying.expansion import Expansion, StaticScope
+from stagefright.targets.deploying.injection import INJECT, NONE, Injection, function_runtime, lines_of
 from stagefright.targets.deploying.packaging import Packaging, as_it_is, stack_parameters
 from stagefright.targets.deploying.parts import Part
 from stagefright.targets.deploying.removal import abandon_stack, remove_stack
@@ -120,7 +121,10 @@ class Deployer:
         known = frozenset(one["ParameterKey"] for one in there.get("Parameters", ()))
         given = self.part.parameters(self.settings.parameters)
         parameters = stack_parameters(source.template, given, known_before=known, file=source.file)
-        template = Packaging(self.account, self._bucket, self._transform()).request(source)
+        injection = self._injection()
+        template = Packaging(self.account, self._bucket, self._transform(), injection).request(source)
+        for line in lines_of(injection) if injection else ():
+            self.progress(line)
         tags = self.run.tags(self.name) if is_new else self._renewed(tags_of(there))
         return Order(
             self.stack,
@@ -137,13 +141,17 @@ class Deployer:
     def _transform(self) -> Any:
         if not self.account.is_emulator:
             return as_it_is
-        return Expansion(
-            self.account.id,
-            self.account.region,
-            self.stack,
-            self.part.parameters(self.settings.parameters),
-            inside_url=self.account.inside_url,
-        )
+        return Expansion(self._scope(), inside_url=self.account.inside_url)
+
+    def _scope(self) -> StaticScope:
+        parameters = self.part.parameters(self.settings.parameters)
+        return StaticScope(self.account.id, self.account.region, self.stack, parameters)
+
+    def _injection(self) -> Injection | None:
+        """What puts the chaos runtime into the functions, if that is wished; in an emulator it is unless refused."""
+        if (self.settings.chaos_runtime or (INJECT if self.account.is_emulator else NONE)) != INJECT:
+            return None
+        return Injection(function_runtime(), self.name, self.stack, self._scope(), is_emulator=self.account.is_emulator)
 
     def _renewed(self, tags: Mapping[str, str]) -> dict[str, str]:
         """

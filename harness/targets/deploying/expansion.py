@@ -17,33 +17,16 @@ from stagefright.templates.shape import LANGUAGE_EXTENSIONS, SAM, transforms
 
 
 @dataclass(frozen=True)
-class Expansion:
-    """Expands the templates of one stack."""
+class StaticScope:
+    """What a template's values can see before it is deployed."""
 
     account: str
     region: str
     stack_name: str
     parameters: Mapping[str, str]
-    inside_url: str
-    """Where the emulator answers its own functions."""
 
-    def __call__(self, document: dict[str, Any], file: Path) -> dict[str, Any]:
-        """The template in plain CloudFormation."""
-        return with_own_urls(written_out(self._expanded(document, file)), self.inside_url)
-
-    def _expanded(self, document: dict[str, Any], file: Path) -> dict[str, Any]:
-        wanted = transforms(document)
-        if SAM not in wanted:
-            return document
-        scope = self._scope(document, file)
-        if LANGUAGE_EXTENSIONS in wanted:
-            document, scope = _without_loops(document, scope)
-        expanded = translate(document, scope, file.parent)
-        left = [name for name in wanted if name != SAM]
-        expanded.pop("Transform", None)
-        return {"Transform": left, **expanded} if left else expanded
-
-    def _scope(self, document: Mapping[str, Any], file: Path) -> Scope:
+    def __call__(self, document: Mapping[str, Any], file: Path) -> Scope:
+        """That of one template of the stack."""
         declared = document.get("Parameters", {})
         # Those of a nested stack come from the stack above; what is not known here stays a reference.
         known = {name: one for name, one in declared.items() if name in self.parameters or "Default" in one}
@@ -58,6 +41,31 @@ class Expansion:
             resources=dict.fromkeys(document.get("Resources", {})),
             language_extensions=LANGUAGE_EXTENSIONS in transforms(dict(document)),
         )
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Expands the templates of one stack."""
+
+    scope: StaticScope
+    inside_url: str
+    """Where the emulator answers its own functions."""
+
+    def __call__(self, document: dict[str, Any], file: Path) -> dict[str, Any]:
+        """The template in plain CloudFormation."""
+        return with_own_urls(written_out(self._expanded(document, file)), self.inside_url)
+
+    def _expanded(self, document: dict[str, Any], file: Path) -> dict[str, Any]:
+        wanted = transforms(document)
+        if SAM not in wanted:
+            return document
+        scope = self.scope(document, file)
+        if LANGUAGE_EXTENSIONS in wanted:
+            document, scope = _without_loops(document, scope)
+        expanded = translate(document, scope, file.parent)
+        left = [name for name in wanted if name != SAM]
+        expanded.pop("Transform", None)
+        return {"Transform": left, **expanded} if left else expanded
 
 
 def _without_loops(document: dict[str, Any], scope: Scope) -> tuple[dict[str, Any], Scope]:

@@ -17,6 +17,7 @@ from stagefright.errors import TemplateError
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.bootstrap import without_bootstrap
 from stagefright.targets.deploying.code_bucket import CodeBucket
+from stagefright.targets.deploying.injection import InjectedStack, Injection
 from stagefright.targets.deploying.zipping import digest_of, is_zip, zip_bytes
 from stagefright.templates import Artifact, StackSource
 from stagefright.templates.artifacts import TEMPLATE, ZIP, replaced
@@ -38,6 +39,8 @@ class Packaging:
     account: Account
     bucket: CodeBucket
     transform: Transform
+    injection: Injection | None = None
+    """What is put into functions on the way."""
 
     def request(self, source: StackSource) -> dict[str, str]:
         """The part of a request to CloudFormation that says what the template is; all that it names is in the bucket then."""
@@ -46,10 +49,13 @@ class Packaging:
             return {"TemplateBody": text}
         return {"TemplateURL": self._template_url(text)}
 
-    def _text(self, source: StackSource) -> str:
-        values = {artifact: self._value(artifact, source) for artifact in source.artifacts}
-        document = self.transform(replaced(without_bootstrap(source.template), values), source.file)
-        text = written(document)
+    def _text(self, source: StackSource, nested: str = "") -> str:
+        injected = self.injection.of(source, nested) if self.injection else None
+        values = {artifact: self._value(artifact, source, nested, injected) for artifact in source.artifacts}
+        document = replaced(without_bootstrap(source.template), values)
+        if injected is not None:
+            document = injected.into(document, self._put_inline)
+        text = written(self.transform(document, source.file))
         if len(text.encode()) > TEMPLATE_MAX:
             raise TemplateError(
                 f"the template has {len(text.encode()):,} bytes once it is packaged; CloudFormation takes {TEMPLATE_MAX:,}. "
@@ -58,17 +64,27 @@ class Packaging:
             )
         return text
 
-    def _value(self, artifact: Artifact, source: StackSource) -> Any:
-        key = self._key(artifact, source)
+    def _value(self, artifact: Artifact, source: StackSource, nested: str, injected: InjectedStack | None) -> Any:
+        if injected is not None and injected.packs(artifact):
+            key = self._put_code(*injected.package(artifact.path))
+        else:
+            key = self._key(artifact, source, nested)
         return artifact.located(self.bucket.name, key, self.account.region)
 
-    def _key(self, artifact: Artifact, source: StackSource) -> str:
+    def _key(self, artifact: Artifact, source: StackSource, nested: str) -> str:
         path = artifact.path
         if artifact.packaging == TEMPLATE and artifact.logical_id in source.nested:
-            return self._put_template(self._text(source.nested[artifact.logical_id]))
+            inside = f"{nested}{artifact.logical_id}."
+            return self._put_template(self._text(source.nested[artifact.logical_id], inside))
         if artifact.packaging == ZIP and not is_zip(path):
-            return self._put(f"code/{digest_of(path)}.zip", lambda: zip_bytes(path))
+            return self._put_code(digest_of(path), lambda: zip_bytes(path))
         return self._put(f"files/{digest_of(path)}{path.suffix}", path.read_bytes)
+
+    def _put_code(self, digest: str, content: Callable[[], bytes]) -> str:
+        return self._put(f"code/{digest}.zip", content)
+
+    def _put_inline(self, digest: str, content: Callable[[], bytes]) -> dict[str, str]:
+        return {"Bucket": self.bucket.name, "Key": self._put_code(digest, content)}
 
     def _put(self, key: str, content: Callable[[], bytes]) -> str:
         self.bucket.put(key, content)

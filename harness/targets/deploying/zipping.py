@@ -11,8 +11,9 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 LEFT_OUT = frozenset(
     {
@@ -74,13 +75,43 @@ def _add(total: hashlib._Hash, file: Path) -> None:
             total.update(block)
 
 
-def zip_bytes(path: Path) -> bytes:
-    """A directory, or a single file, as a zip file."""
+def zip_bytes(path: Path | None, more: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """A directory, a single file, or what a zip file holds, as a zip file; with more files in it, by their names."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
-        for name, file in files_of(path) if path.is_dir() else [(path.name, path)]:
-            package.writestr(_entry(name, file), file.read_bytes(), zipfile.ZIP_DEFLATED)
+        for entry, content in _contents(path, is_repacked=bool(more)):
+            package.writestr(entry, content, zipfile.ZIP_DEFLATED)
+        for name, content in sorted(more.items()):
+            package.writestr(_entry(name, _FILE), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def _contents(path: Path | None, *, is_repacked: bool) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
+    if path is None:
+        return
+    if is_repacked and is_zip(path):
+        yield from _entries_of(path)
+        return
+    for name, file in files_of(path) if path.is_dir() else [(path.name, path)]:
+        yield _entry(name, _mode(file)), file.read_bytes()
+
+
+def _entries_of(package: Path) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
+    """What is in a package, with the rights that it gives, and without its times."""
+    with zipfile.ZipFile(package) as archive:
+        for one in archive.infolist():
+            # The upper half are Unix's rights; a package that was made elsewhere has none.
+            yield _entry(one.filename, one.external_attr >> 16 or _FILE), archive.read(one)
+
+
+def names_in(path: Path) -> set[str]:
+    """The names of the files and directories that a package has at its top."""
+    if path.is_dir():
+        return {entry.name for entry in path.iterdir()}
+    if not is_zip(path):
+        return {path.name}
+    with zipfile.ZipFile(path) as archive:
+        return {name.partition("/")[0] for name in archive.namelist()}
 
 
 def is_zip(path: Path) -> bool:
@@ -88,10 +119,10 @@ def is_zip(path: Path) -> bool:
     return path.is_file() and zipfile.is_zipfile(path)
 
 
-def _entry(name: str, file: Path) -> zipfile.ZipInfo:
+def _entry(name: str, mode: int) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, BEGINNING)
     entry.create_system = _UNIX
-    entry.external_attr = _mode(file) << 16
+    entry.external_attr = mode << 16
     return entry
 
 

@@ -44,6 +44,9 @@ PROBE_TIMEOUT_S = 2.0
 LOG_LINES = 20
 """How much of a container's log an error shows."""
 
+MACHINE_INSIDE = "host.docker.internal"
+"""What this machine is called in a container of ours, as in those of Docker Desktop."""
+
 HEALTH_PATHS = ("/_ministack/health", "/_localstack/health")
 
 KIND = "container"
@@ -62,6 +65,8 @@ class Emulator:
         inside_url: str | None = None,
     ) -> None:
         self.endpoint_url = endpoint_url
+        self.machine_inside = MACHINE_INSIDE if container else None
+        """What the functions that run in it call this machine, if we know."""
         self.inside_url = inside_url or endpoint_url
         """Where it answers the functions that run in it."""
         self.container = container
@@ -185,6 +190,7 @@ def _options(engine: Engine, image: str, port: int, labels: dict[str, str]) -> d
         "labels": labels,
         "detach": True,
         "ports": {f"{port}/tcp": ("127.0.0.1", None) if is_here else None},
+        "extra_hosts": {MACHINE_INSIDE: "host-gateway"},
     }
     if is_localstack(image):
         # LocalStack runs each function in a container beside its own.

@@ -55,7 +55,11 @@ def deploy_into(
     """The stage in an emulator that runs: a worker's own copy, in the worker's account. Raises `TargetError`."""
     key = access_key_of(worker)
     account = opening.account_of(
-        settings, endpoint_url=emulator.endpoint_url, access_key=key, inside_url=emulator.inside_url
+        settings,
+        endpoint_url=emulator.endpoint_url,
+        access_key=key,
+        inside_url=emulator.inside_url,
+        machine_inside=emulator.machine_inside,
     )
     check_accounts(account, worker)
     return opening.open_deployed(

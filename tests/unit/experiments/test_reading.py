@@ -25,6 +25,7 @@ GOOD = """\
 title: A dead feed table loses no post
 description: words
 nightly: true
+only_on: {targets: [local, aws], reason: it takes hours}
 setup:
   - put_item: {table: Table, item: {id: a, when: 2026-01-01}}
 steady_state:
@@ -68,6 +69,8 @@ def test_yaml_says_what_python_says():
         title="A dead feed table loses no post",
         description="words",
         nightly=True,
+        only_on=("local", "aws"),
+        only_on_reason="it takes hours",
         setup=[parse_experiment(GOOD).setup[0]],
         steady_state=[Request("/x", answers={"status": 200}), conserved("Feed")],
         method=[
@@ -110,7 +113,7 @@ def test_what_python_says_with_a_method_stands_beside_the_fault():
         (
             "- publish:",
             "- publsh:",
-            "line 14, method[0].steps[0].publsh: there is no step 'publsh'. Did you mean publish?",
+            "line 15, method[0].steps[0].publsh: there is no step 'publsh'. Did you mean publish?",
         ),
         (
             "topic: Feed",
@@ -118,7 +121,7 @@ def test_what_python_says_with_a_method_stands_beside_the_fault():
             "method[0].steps[0].publish.topc: publish has no setting 'topc'. Did you mean topic?",
         ),
         ("topic: Feed,", "", "publish needs topic: a logical id."),
-        ("Failure:", "Falure:", "line 11, method[0].chaos.Worker: there is no fault 'Falure'. Did you mean Failure?"),
+        ("Failure:", "Falure:", "line 12, method[0].chaos.Worker: there is no fault 'Falure'. Did you mean Failure?"),
         ("delay_ms: 400", "delay: 400", "'delay' is not a setting of Latency"),
         ("delay_ms: 400", "delay_ms: -1", "delay_ms is -1; it should be a number from 0 to 900000"),
         ("- retried: {function: Worker, at", "- retired: {function: Worker, at", "Did you mean retried?"),
@@ -132,6 +135,10 @@ def test_what_python_says_with_a_method_stands_beside_the_fault():
         ("Failure: table", "with_probability: 2, Failure: table", "with_probability takes probability; received 2"),
         ("Failure: table", "at_mots: 2, Failure: table", "a fault is its name with its settings"),
         ("wait: 30s", "wait: 30 parsecs", "wait.span: span is a span of time"),
+        ("[local, aws]", "[local, asw]", 'line 4, only_on: there is no target "asw". Did you mean aws?'),
+        ("[local, aws]", "local", "only_on: it is a list of targets (local, docker, aws)"),
+        ("{targets: [local, aws], reason: it takes hours}", "[]", "only_on: it is a list of targets"),
+        ("reason: it", "raeson: it", "only_on has no 'raeson'. Did you mean reason?"),
         ("nightly: true", "nightly: perhaps", "line 3, nightly: it is true or false"),
         ("rollbacks:\n  - wait: 1", "rollbacks:\n  wait: 1", "rollbacks: it is a list"),
         ("      - settle\n", "      - settle\n      - settle: {now: 1}\n", "settle has no setting 'now'"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stagefright.targets.deploying.bootstrap import without_bootstrap
-from stagefright.targets.deploying.expansion import Expansion
+from stagefright.targets.deploying.expansion import Expansion, StaticScope
 from stagefright.targets.deploying.http_api_bodies import written_out
 from stagefright.templates import read_project
 
@@ -19,7 +19,8 @@ def expanded(tmp_path, text, **parameters):
     for resource in document["Resources"].values():
         if isinstance(resource, dict) and resource["Type"].startswith("AWS::Serverless::"):
             resource.setdefault("Properties", {})["CodeUri"] = "s3://bucket/key.zip"
-    return Expansion("123456789012", "eu-west-1", "shop-t", parameters, "http://127.0.0.1:4566")(document, file)
+    scope = StaticScope("123456789012", "eu-west-1", "shop-t", parameters)
+    return Expansion(scope, "http://127.0.0.1:4566")(document, file)
 
 
 def test_plain_cloudformation_stays_as_it_is(tmp_path):

@@ -188,6 +188,36 @@ Resources:
     assert two["Environment"] == {"Variables": {"A": 1, "B": 2}}
 
 
+def test_a_global_path_that_nobody_uses_may_lead_nowhere(load, tmp_path):
+    """`sam build` gives each function its own directory, and leaves `Globals` as they stood beside the sources."""
+    template = load(
+        f"{HEAD}"
+        """
+Globals: {Function: {Runtime: python3.12, Handler: a.b, CodeUri: src}}
+Resources:
+  One: {Type: AWS::Serverless::Function, Properties: {CodeUri: One}}
+  Two: {Type: AWS::Serverless::Function, Properties: {InlineCode: "def b(event, context): return 1"}}
+""",
+        files=["One/a.py"],
+    )
+    assert template.resources["One"].properties["Code"] == {"LocalPath": str(tmp_path / "One")}
+
+
+def test_a_global_path_that_somebody_uses_must_be_there(load):
+    """One function without a path of its own is enough."""
+    with pytest.raises(TemplateError, match=r"Globals\.Function\]: CodeUri names src, which does not exist"):
+        load(
+            f"{HEAD}"
+            """
+Globals: {Function: {Runtime: python3.12, Handler: a.b, CodeUri: src}}
+Resources:
+  One: {Type: AWS::Serverless::Function, Properties: {CodeUri: One}}
+  Two: {Type: AWS::Serverless::Function}
+""",
+            files=["One/a.py"],
+        )
+
+
 def test_missing_code_is_named_for_all_functions_at_once(load):
     """The error has each logical id and path; a function whose condition does not hold may lack its code."""
     with pytest.raises(TemplateError) as raised:

@@ -1,0 +1,63 @@
+"""What stands in for AWS may keep functions and run none; a stage there says so."""
+
+from __future__ import annotations
+
+import pytest
+
+import stagefright
+from stagefright.errors import EmulatorError
+
+TEMPLATE = """
+    Transform: AWS::Serverless-2016-10-31
+    Resources:
+      Greet:
+        Type: AWS::Serverless::Function
+        Properties:
+          Runtime: python3.12
+          Handler: index.handler
+          InlineCode: "def handler(event, context): return 'hello'"
+"""
+
+
+def names(stage):
+    return [one["FunctionName"] for one in stage.client("lambda").list_functions()["Functions"]]
+
+
+def test_a_moto_server_without_docker_keeps_functions_only(moto_system):
+    """Asking leaves nothing behind, and an invocation is refused with what the server said and where functions run."""
+    moto_system.write("template.yaml", TEMPLATE)
+    stage = moto_system.open()
+
+    assert not stage.runs_functions
+    assert names(stage) == [stage.ref("Greet")]
+    with pytest.raises(
+        EmulatorError,
+        match=r"keeps Greet, and did not run it. It answered: error running docker(.|\n)*local, or docker",
+    ):
+        stage.invoke("Greet")
+
+
+def test_an_emulator_that_runs_functions(ministack_system):
+    """The same question, with the other answer."""
+    ministack_system.write("template.yaml", TEMPLATE)
+    stage = ministack_system.open()
+
+    assert stage.runs_functions
+    assert stage.ref("Greet") in names(stage)
+    assert not [name for name in names(stage) if name.startswith("stagefright-probe")]
+
+
+def test_a_stage_without_functions_lacks_nothing(moto_system):
+    """There is none whose work could be missed, so nobody is asked."""
+    moto_system.write("template.yaml", "Resources: {Orders: {Type: AWS::SQS::Queue}}")
+    stage = moto_system.open()
+
+    assert stage.runs_functions
+    assert names(stage) == []
+
+
+def test_a_local_stage_runs_functions(tmp_path):
+    """As AWS does; so a test may ask any stage."""
+    (tmp_path / "template.yaml").write_text("Resources: {Orders: {Type: AWS::SQS::Queue}}")
+    with stagefright.open_stage("one", directory=tmp_path) as stage:
+        assert stage.runs_functions
