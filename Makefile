@@ -38,7 +38,7 @@ typed:
 
 test: setup environments
 	$(BIN)/pytest tests -n auto --rulebook=check
-	$(BIN)/pytest scenarios --stage=my-feature -n auto --dist=worksteal
+	$(BIN)/pytest scenarios --stage=my-feature -n auto
 
 conformance: setup environments
 	$(BIN)/pytest tests -n auto -m rule --rulebook=write --quiet

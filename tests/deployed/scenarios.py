@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 QUIET = "3s"
 """Everything runs on this machine, so three seconds without a movement are long, even while another function starts."""
 
-WORKERS = ["-n", "2", "--dist=worksteal"]
+WORKERS = ["-n", "2"]
 """In a container each worker has an account of its own; one works while the other waits until it is quiet."""
 
 
