@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup check test conformance fix scenarios scenarios-docker scenarios-aws scenarios-moto demo bench typed
+.PHONY: setup check test conformance environments fix scenarios scenarios-docker scenarios-aws scenarios-moto demo bench typed
 
 setup: $(VENV)/.installed
 
@@ -36,11 +36,11 @@ typed:
 	@rm -rf build/typed && mkdir -p build/typed/stagefright
 	@ln -s $(CURDIR)/harness/* $(CURDIR)/chaos $(CURDIR)/fixtures build/typed/stagefright/
 
-test: setup build/awscli/bin/aws build/ministack/bin/ministack
+test: setup environments
 	$(BIN)/pytest tests -n auto --rulebook=check
-	$(BIN)/pytest scenarios --stage=my-feature
+	$(BIN)/pytest scenarios --stage=my-feature -n auto
 
-conformance: setup build/awscli/bin/aws build/ministack/bin/ministack
+conformance: setup environments
 	$(BIN)/pytest tests -n auto -m rule --rulebook=write --quiet
 
 fix: setup
@@ -71,6 +71,9 @@ demo: setup
 bench: setup
 	@$(MAKE) --no-print-directory build/ministack/bin/ministack || echo "MiniStack could not be installed."
 	$(BIN)/python -m benchmarks
+
+# Programs that tests run live in environments of their own.
+environments: build/awscli/bin/aws build/ministack/bin/ministack
 
 # The AWS CLI, against which the endpoint is tested, lives in an environment of its own: it pins its botocore.
 build/awscli/bin/aws:

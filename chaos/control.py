@@ -20,12 +20,11 @@ from stagefright.chaos.leases import Leases
 from stagefright.chaos.local import attach
 from stagefright.chaos.plan import Mark, Plan
 from stagefright.chaos.safety import Safety
-from stagefright.chaos.stage_face import DeployedStageFace, LocalStageFace, StageFace
 from stagefright.chaos.stop import Condition, Watch, read_conditions
 from stagefright.delivery.at_least_once import DEFAULT_BUS
 from stagefright.errors import ChaosStopped, HarnessError, UnknownResource, UsageError, nearest
-from stagefright.naming import name_of
 from stagefright.spans import parse_span
+from stagefright.stage import Stage, is_deployed, is_local
 
 LOCAL_LEASE_S = 10 * 366 * 86_400.0
 """
@@ -58,7 +57,7 @@ class Chaos:
 
     def __init__(
         self,
-        stage: StageFace,
+        stage: Stage,
         *,
         owner: str | None = None,
         run: str | None = None,
@@ -67,7 +66,7 @@ class Chaos:
         safety: Safety | None = None,
         rehearse: Callable[[Sequence[Plan]], NoReturn] | None = None,
     ) -> None:
-        attached = attach(stage) if isinstance(stage, LocalStageFace) else 1
+        attached = attach(stage) if is_local(stage) else 1
         self._stage = stage
         lessee = _lessee(stage)
         self._leases = Leases(
@@ -98,14 +97,14 @@ class Chaos:
 
     def inject(self, plan: Plan, *, stop_when: Condition | Iterable[Condition] | None = None) -> Injection:
         """The block in which a plan holds."""
-        named = plan.renamed(lambda name: name_of(self._stage, name))
+        named = plan.renamed(self._stage.name_of)
         return Injection(self, self._stage, named, read_conditions(stop_when))
 
     @contextmanager
     def watching(self, conditions: Sequence[Condition]) -> Iterator[None]:
         """Inside, everything is healed as soon as one of the conditions comes true, and `look` raises."""
         watch = Watch(conditions, self._stage, self.heal)
-        watchers = self._stage.watchers if isinstance(self._stage, DeployedStageFace) else []
+        watchers = self._stage.watchers if is_deployed(self._stage) else []
         watch.begin()
         self._watches.append(watch)
         watchers.append(self.look)
@@ -218,7 +217,7 @@ class _Mark:
 class Injection:
     """A block in which a plan holds; it can be entered again after it was left, and inside others."""
 
-    def __init__(self, chaos: Chaos, stage: StageFace, plan: Plan, stop_when: Sequence[Condition] = ()) -> None:
+    def __init__(self, chaos: Chaos, stage: Stage, plan: Plan, stop_when: Sequence[Condition] = ()) -> None:
         self.plan = plan
         self._chaos = chaos
         self._stage = stage
@@ -255,7 +254,7 @@ class Injection:
             gate.prove()
 
 
-def check(plan: Plan, stage: StageFace) -> None:
+def check(plan: Plan, stage: Stage) -> None:
     """Refuse a plan that names what the stage does not have, or pairs a fault with what it cannot strike."""
     resources = {DEFAULT_BUS: _DefaultBus(), **stage.resources}
     unknown = [name for name in plan.faults if name not in resources]
@@ -271,7 +270,7 @@ def check(plan: Plan, stage: StageFace) -> None:
     problems += [
         f"{fault!r} cannot strike {name}: only a local stage has what it strikes, and stage {stage.name} is deployed."
         for name, fault in plan
-        if any(part.is_local for part in fault.parts()) and not isinstance(stage, LocalStageFace)
+        if any(part.is_local for part in fault.parts()) and stage.is_deployed
     ]
     if problems:
         raise UsageError("\n".join(problems))
@@ -283,6 +282,7 @@ class _DefaultBus:
 
     type: str = BUS
     physical_id: str = DEFAULT_BUS
+    arn: str | None = None
 
 
 def _flagged(plan: Plan) -> list[str]:
@@ -290,9 +290,9 @@ def _flagged(plan: Plan) -> list[str]:
     return list(dict.fromkeys(name for name, fault in plan if not is_delivery(fault)))
 
 
-def _lessee(stage: StageFace) -> tuple[str, str, float]:
+def _lessee(stage: Stage) -> tuple[str, str, float]:
     """Whose flags they are by default, of which run, and for how long."""
-    if isinstance(stage, DeployedStageFace):
+    if is_deployed(stage):
         return stage.run.owner, stage.run.id, parse_span(stage.settings.chaos_lease)
     return "stagefright", "local", LOCAL_LEASE_S
 

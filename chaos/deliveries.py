@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from stagefright.chaos.faults.delivery import (
     TABLES,
@@ -25,34 +25,16 @@ from stagefright.chaos.faults.fault import AnyFault, Harm, turn_of
 from stagefright.chaos.faults.points import Memory
 from stagefright.delivery.at_least_once import Decision, HandOver, Planned
 from stagefright.delivery.interference import Acceptance, Admission, Gathering, Interference, Throttle
+from stagefright.stage import is_local
 
 if TYPE_CHECKING:
     from stagefright.chaos.plan import Plan
-    from stagefright.chaos.stage_face import Resource
     from stagefright.journal import Journal, Record
+    from stagefright.stage import Resource, Stage
 
 
 CONTENTS = ("body", "message", "data")
 """Where the journal has what a sender wrote, as text."""
-
-
-@runtime_checkable
-class DeliveringStage(Protocol):
-    """A stage that hands events over itself: a local one."""
-
-    @property
-    def interference(self) -> Interference:
-        """Where faults reach in."""
-        ...
-
-    @property
-    def journal(self) -> Journal:
-        """The evidence of what happened."""
-        ...
-
-    def has_stream(self, table: str) -> bool:
-        """Whether the changes of a table, given by its logical id, can be observed."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -74,18 +56,18 @@ def is_delivery(fault: AnyFault) -> bool:
     return any(isinstance(part, DeliveryFault) for part in fault.parts())
 
 
-def problems_of(plan: Plan, stage: object, resources: Mapping[str, Resource]) -> list[str]:
+def problems_of(plan: Plan, stage: Stage, resources: Mapping[str, Resource]) -> list[str]:
     """Why faults of deliveries in a plan cannot strike, one sentence each."""
     planned = [(name, fault) for name, fault in plan if is_delivery(fault)]
     return [problem for name, fault in planned for problem in _problems(name, fault, stage, resources[name])]
 
 
-def _problems(name: str, fault: AnyFault, stage: object, resource: Resource) -> Iterable[str]:
+def _problems(name: str, fault: AnyFault, stage: Stage, resource: Resource) -> Iterable[str]:
     parts = fault.parts()
     if not all(isinstance(part, DeliveryFault) for part in parts):
         yield f"{name}={fault!r} mixes faults of deliveries with others, which strike elsewhere: list them side by side."
         return
-    if resource.type in TABLES and isinstance(stage, DeliveringStage) and not stage.has_stream(name):
+    if resource.type in TABLES and is_local(stage) and not stage.has_stream(name):
         yield f"{fault!r} cannot strike {name}: the table has no stream. Give it a StreamSpecification."
     for part in parts:
         reason = part.misfit(resource.type, resource.physical_id) if isinstance(part, DeliveryFault) else None
@@ -117,7 +99,7 @@ def never_delivered(name: str, fault: AnyFault, records: Iterable[Record]) -> st
 class Deliveries:
     """The faults that hold for the deliveries of a stage; `seed` keys their draws."""
 
-    def __init__(self, stage: object, *, seed: int | str) -> None:
+    def __init__(self, stage: Stage, *, seed: int | str) -> None:
         self._stage = stage
         self._seed = seed
         self._memory = Memory()
@@ -126,7 +108,7 @@ class Deliveries:
     def hold(self, active: Iterable[ActiveFault]) -> None:
         """Let these faults strike, and no others; with none the stage is left alone."""
         self._active = sorted(active, key=lambda one: (turn_of(one.fault), one.slot))
-        if isinstance(self._stage, DeliveringStage):
+        if is_local(self._stage):
             self._hook(self._stage.interference)
 
     def _hook(self, interference: Interference) -> None:
@@ -252,7 +234,6 @@ class Deliveries:
 
     @property
     def _journal(self) -> Journal:
-        assert isinstance(self._stage, DeliveringStage)
         return self._stage.journal
 
     def _event(self, record: int | None) -> Mapping[str, Any]:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 from stagefright.chaos.deliveries import is_delivery, never_delivered
 from stagefright.chaos.faults.fault import FUNCTIONS, AnyFault, Reader, mode_of
 from stagefright.chaos.plan import Plan
-from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import FaultNeverFired
 from stagefright.journal import Record
+from stagefright.stage import Stage, is_deployed
 from stagefright.targets.evidence.injections import FAILURE_LAMBDA, OURS, complaint
 from stagefright.wording import plural
+
+if TYPE_CHECKING:
+    from stagefright.targets.deployed_stage import DeployedStage
 
 PROOF_WITHIN_S = 60.0
 """How long the gate of a deployed stage waits for the log lines of strikes at most; CloudWatch has most of them within ten seconds."""
@@ -29,7 +33,7 @@ SKEW_S = 1.0
 class Gate:
     """What one block must prove."""
 
-    def __init__(self, stage: StageFace, plan: Plan) -> None:
+    def __init__(self, stage: Stage, plan: Plan) -> None:
         self._stage = stage
         self._plan = plan
         self._begin = len(stage.journal)
@@ -37,7 +41,7 @@ class Gate:
 
     def arm(self) -> None:
         """See to it that the strikes will be seen."""
-        if not isinstance(self._stage, DeployedStageFace):
+        if not self._stage.is_deployed:
             return
         self._since = time.time() - SKEW_S
         for name in self._plan.faults:
@@ -46,7 +50,7 @@ class Gate:
 
     def prove(self) -> None:
         """Raise `FaultNeverFired` unless each planned fault struck; on a deployed stage, after having waited for the evidence."""
-        if isinstance(self._stage, DeployedStageFace):
+        if is_deployed(self._stage):
             patience = _Patience(self._stage, self._plan)
             self._stage.run_until(lambda: patience.is_over(self._records()), PROOF_WITHIN_S)
         prove(self._plan, self._records())
@@ -65,7 +69,7 @@ class _Patience:
     although the test set something in motion, it may still be on its way, and the whole span is waited.
     """
 
-    def __init__(self, stage: DeployedStageFace, plan: Plan) -> None:
+    def __init__(self, stage: DeployedStage, plan: Plan) -> None:
         self._stage = stage
         self._plan = plan
         self._known = len(stage.journal)

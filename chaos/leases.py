@@ -13,8 +13,8 @@ from stagefright.chaos.faults.fault import AnyFault
 from stagefright.chaos.flags import AT_REST, is_at_rest, merge, parse
 from stagefright.chaos.local import flag_name
 from stagefright.chaos.runtime import FUNCTION_VARIABLE, NAME_VARIABLES, STAGE_VARIABLE, parameter_name
-from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import UsageError
+from stagefright.stage import Stage, is_deployed
 from stagefright.targets.run import tag_list
 
 ROOT = "/stagefright/"
@@ -48,14 +48,14 @@ class Leases:
     On a deployed stage each stands in the ledger before it is written, and SIGTERM heals as SIGINT does.
     """
 
-    def __init__(self, stage: StageFace, *, owner: str, run: str, seed: int | str, lease_s: float) -> None:
+    def __init__(self, stage: Stage, *, owner: str, run: str, seed: int | str, lease_s: float) -> None:
         self._stage = stage
         self._owner = owner
         self._run = run
         self._seed = seed
         self._lease_s = lease_s
         self._held: dict[str, _Lease] = {}
-        self._deployed = stage if isinstance(stage, DeployedStageFace) else None
+        self._deployed = stage if is_deployed(stage) else None
 
     @property
     def held(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stagefright.chaos.faults.fault import AnyFault, Harm, points_of
 from stagefright.chaos.faults.points import Arrival, Memory
@@ -20,12 +20,14 @@ from stagefright.chaos.runtime import (
     parameter_name,
     wrap,
 )
-from stagefright.chaos.stage_face import LocalStageFace, Retire
 from stagefright.chaos.strikes import Strikes
 from stagefright.tasks import current_actor
 
+if TYPE_CHECKING:
+    from stagefright.local_stage import LocalStage
 
-def attach(stage: LocalStageFace) -> int:
+
+def attach(stage: LocalStage) -> int:
     """
     Let every function of the stage obey its flag until the stage's next reset; each strike is a `fault` record.
 
@@ -46,7 +48,9 @@ def attach(stage: LocalStageFace) -> int:
             storage_mb=stage.ephemeral_storage_mb(logical_id),
         )
 
-    def arrive(name: str, variables: Mapping[str, str], event: bytes, request_id: str, retire: Retire) -> None:
+    def arrive(
+        name: str, variables: Mapping[str, str], event: bytes, request_id: str, retire: Callable[[], None]
+    ) -> None:
         text = _read(stage, flag_name(stage.name, name, variables))
         flag = None if text is None else parse(text)
         if flag is not None and flag.is_on and Arrival in points_of(flag.faults):
@@ -58,7 +62,7 @@ def attach(stage: LocalStageFace) -> int:
     return stage.instrument(obey)
 
 
-def _arrival(flag: Flag, memory: Memory, event: Any, request_id: str, retire: Retire) -> Arrival:
+def _arrival(flag: Flag, memory: Memory, event: Any, request_id: str, retire: Callable[[], None]) -> Arrival:
     return Arrival(
         seed=flag.seed,
         memory=memory,
@@ -88,14 +92,14 @@ def flag_name(stage_name: str, logical_id: str, environment: Mapping[str, str]) 
     return name
 
 
-def _journal_strikes_of(stage: LocalStageFace, logical_id: str) -> StrikeListener:
+def _journal_strikes_of(stage: LocalStage, logical_id: str) -> StrikeListener:
     def on_strike(fault: AnyFault, harm: Harm) -> None:
         stage.journal.write("fault", logical_id, fault=fault.kind, settings=fault.settings(), harm=harm)
 
     return on_strike
 
 
-def _read(stage: LocalStageFace, name: str) -> str | None:
+def _read(stage: LocalStage, name: str) -> str | None:
     # Almost no invocation has a flag, and the first call to the emulated SSM costs the better part of a second.
     if not stage.has_parameter(name):
         return None

@@ -6,8 +6,8 @@ The part of Stagefright that runs inside a function: it reads the function's fla
     @inject_faults
     def handler(event, context): ...
 
-It needs boto3 and the standard library. `runtime.py`, `strikes.py`, `flags.py`, `faults/` and the package's `__init__.py`
-are all that a function or a layer has to carry. The flag is read from the SSM parameter that `parameter_name` finds, at every
+It needs boto3 and the standard library. A function or a layer carries this file and what it imports in the course of things:
+`strikes.py`, `flags.py`, `faults/`, the package's `__init__.py` and `stagefright/late_imports.py`. The flag is read from the SSM parameter that `parameter_name` finds, at every
 invocation unless `STAGEFRIGHT_FLAG_TTL` says for how many seconds a reading may be kept: a test that sets a flag wants
 it felt by the very next invocation, and only a busy function has reason to save the read.
 

@@ -5,28 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
 from stagefright.chaos.faults.fault import FUNCTIONS
 from stagefright.chaos.plan import Plan
-from stagefright.chaos.stage_face import DeployedStageFace, Resource, StageFace
 from stagefright.errors import ChaosRefused
 from stagefright.protection import protecting
-
-
-@runtime_checkable
-class Guarded(Protocol):
-    """A stage whose settings limit what may be done to it."""
-
-    @property
-    def settings(self) -> Any:
-        """The settings of the stage."""
-        ...
-
-    @property
-    def target(self) -> str:
-        """Where it lives."""
-        ...
+from stagefright.stage import Resource, Stage, is_deployed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +28,12 @@ class Safety:
     blast_radius: float = 1.0
 
     @classmethod
-    def of(cls, stage: StageFace) -> Safety:
+    def of(cls, stage: Stage) -> Safety:
         """The limits that a stage's settings draw."""
-        deployed = stage if isinstance(stage, DeployedStageFace) else None
-        if not isinstance(stage, Guarded):
-            return cls()
         settings = stage.settings
         account, is_made_up = settings.account, stage.target == "local"
-        if deployed is not None:
-            account, is_made_up = deployed.account.id, deployed.account.is_emulator
+        if is_deployed(stage):
+            account, is_made_up = stage.account.id, stage.account.is_emulator
         return cls(
             protected=settings.protected,
             # The account of a local stage or an emulator is made up, so there is no harm in one that is not on the list.
@@ -61,7 +42,7 @@ class Safety:
             blast_radius=settings.blast_radius,
         )
 
-    def check(self, plan: Plan, active: Iterable[Plan], stage: StageFace) -> None:
+    def check(self, plan: Plan, active: Iterable[Plan], stage: Stage) -> None:
         """Raise `ChaosRefused` if a plan must not begin on a stage that suffers the active ones already."""
         for what, name in (("stage", stage.name), ("account", self.account)):
             pattern = protecting(name, self.protected)
@@ -74,7 +55,7 @@ class Safety:
             )
         self._check_blast_radius(plan, active, stage)
 
-    def _check_blast_radius(self, plan: Plan, active: Iterable[Plan], stage: StageFace) -> None:
+    def _check_blast_radius(self, plan: Plan, active: Iterable[Plan], stage: Stage) -> None:
         functions = _functions(stage.resources)
         hurt = {name for one in (*active, plan) for name in one.faults if name in functions}
         allowed = math.floor(self.blast_radius * len(functions) + 1e-9)

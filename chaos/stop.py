@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from stagefright.chaos.checks.verdict import Check, Verdict
-from stagefright.chaos.stage_face import DeployedStageFace, StageFace
 from stagefright.errors import ChaosRefused, UnknownResource, UsageError
 from stagefright.journal import Record
+from stagefright.stage import Stage, is_deployed
 from stagefright.wording import name_of_condition
 
 Condition = str | Check | Callable[[], object]
@@ -50,12 +50,11 @@ def read_conditions(given: Condition | Iterable[Condition] | None) -> tuple[Cond
 class Watch:
     """Looks out for conditions while faults hold. `heal` is called, at once, by whoever sees that one has come true."""
 
-    def __init__(self, conditions: Sequence[Condition], stage: StageFace, heal: Callable[[], None]) -> None:
+    def __init__(self, conditions: Sequence[Condition], stage: Stage, heal: Callable[[], None]) -> None:
         self._stage = stage
         self._heal = heal
         self._judged = [one for one in conditions if not isinstance(one, str)]
-        deployed = isinstance(stage, DeployedStageFace)
-        self._alarms = Alarms([one for one in conditions if isinstance(one, str)], stage) if deployed else None
+        self._alarms = Alarms([one for one in conditions if isinstance(one, str)], stage) if stage.is_deployed else None
         self._begin = len(stage.journal)
         self._reason: str | None = None
         self._lock = threading.Lock()
@@ -117,16 +116,15 @@ class Watch:
                 self._heal()
 
 
-def evidence_since(stage: StageFace, begin: int) -> list[Record]:
+def evidence_since(stage: Stage, begin: int) -> list[Record]:
     """What a check may judge: the records since number `begin` of the journal, in the order of their causes."""
-    journal: Any = stage.journal
-    return journal.arranged(begin) if hasattr(journal, "arranged") else list(journal.since(begin))
+    return stage.journal.arranged(begin) if is_deployed(stage) else list(stage.journal.since(begin))
 
 
 class Alarms:
     """CloudWatch alarms of a stage, or of its account."""
 
-    def __init__(self, given: Sequence[str], stage: StageFace) -> None:
+    def __init__(self, given: Sequence[str], stage: Stage) -> None:
         self._stage = stage
         self.names = [_alarm_name(one, stage) for one in given]
 
@@ -151,7 +149,7 @@ class Alarms:
         return {alarm["AlarmName"]: alarm for alarm in alarms}
 
 
-def _alarm_name(given: str, stage: StageFace) -> str:
+def _alarm_name(given: str, stage: Stage) -> str:
     """
     An alarm's name; a logical id comes first, then an ARN, then the name itself.
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from stagefright.chaos.faults.fault import AnyFault, Harm, mode_of, points_of
-from stagefright.chaos.faults.points import Answer, FaultPoint, FunctionPoint, Outcome, Response
+from stagefright.chaos.faults.points import Answer, FaultPoint, FunctionPoint, Outcome, Response, in_turn
 from stagefright.chaos.flags import Flag
 from stagefright.chaos.runtime import StrikeListener, log
 
@@ -76,18 +77,10 @@ class Strikes:
 
     def _outcome(self, point: FaultPoint) -> Outcome:
         """Ask every fault until one ends the matter."""
-        outcome: Outcome = None
-        for fault, slot in self._faults:
-            found = self._strike(fault, point.at(*slot))
-            if found is None:
-                continue
-            outcome, following = found, point.following(found)
-            if following is None:
-                break
-            point = following
-        return outcome
+        return in_turn(point, (partial(self._strike, fault, slot) for fault, slot in self._faults))
 
-    def _strike(self, fault: AnyFault, point: FaultPoint) -> Outcome:
+    def _strike(self, fault: AnyFault, slot: tuple[int, ...], where: FaultPoint) -> Outcome:
+        point = where.at(*slot)
         token = _striking.set(True)
         try:
             return self._struck_by(fault, point) if fault.concerns(point) else None

@@ -10,18 +10,22 @@ In tests, use the pytest fixtures `stage`, `data`, `listen`, `chaos`, `clock` an
 
 from __future__ import annotations
 
+import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from stagefright.stage import Stage, open_stage
+    from stagefright.local_stage import LocalStage
+    from stagefright.opening import open_stage
+    from stagefright.stage import Stage
 
-__all__ = ["Stage", "open_stage"]
+__all__ = ["LocalStage", "Stage", "open_stage"]
+
+_HOMES = {"LocalStage": "local_stage", "Stage": "stage", "open_stage": "opening"}
+"""The module of each name."""
 
 
 def __getattr__(name: str) -> typing.Any:
     # Loaded when first used: the pytest plugin is imported in every run, used or not, and boto3 alone costs 200 ms.
-    if name in __all__:
-        from stagefright import stage
-
-        return getattr(stage, name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"stagefright.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'stagefright' has no attribute {name!r}")

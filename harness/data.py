@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from stagefright.cognito_user import NewUser
 from stagefright.errors import StagefrightError, UsageError
@@ -24,50 +24,11 @@ from stagefright.ledger.ledger import Line, Unwritten
 from stagefright.ledger.undo import objects, parameters, secrets
 from stagefright.ledger.undo.answers import found, is_refusal
 from stagefright.ledger.values import fingerprint
-from stagefright.naming import name_of
 from stagefright.targets.run import tag_list
 from stagefright.wording import plural
 
-
-class Resource(Protocol):
-    """A deployed resource, as far as test data is concerned."""
-
-    @property
-    def physical_id(self) -> str:
-        """The name that AWS knows it by."""
-        ...
-
-    @property
-    def type(self) -> str:
-        """Its type, such as `AWS::S3::Bucket`."""
-        ...
-
-
-class Store(Protocol):
-    """A stage, as far as test data is concerned."""
-
-    @property
-    def resources(self) -> Mapping[str, Resource]:
-        """Its resources, by logical id."""
-        ...
-
-    @property
-    def is_here(self) -> bool:
-        """Whether it can be reached; false once it was closed or left."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The stage's name."""
-        ...
-
-    def ref(self, logical_id: str) -> str:
-        """The physical id of a resource."""
-        ...
-
-    def client(self, service: str) -> Any:
-        """A boto3 client."""
-        ...
+if TYPE_CHECKING:
+    from stagefright.stage import Stage
 
 
 class Data:
@@ -78,7 +39,7 @@ class Data:
         data.object("Uploads", "cat.jpg", b"...")
     """
 
-    def __init__(self, stage: Store) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._undo: list[tuple[str, Line | Unwritten]] = []
         self._keys: dict[str, dict[str, str]] = {}
@@ -286,14 +247,14 @@ class Data:
     def _check_type(self, name: str, act: str, *types: str) -> None:
         """Refuse a resource of the template that is none of these; AWS would only say that there is no queue of that name."""
         known = self._stage.resources
-        resource = known.get(name_of(self._stage, name))
+        resource = known.get(self._stage.name_of(name))
         if resource is None or resource.type in types:
             return
         fitting = ", ".join(one for one, resource in known.items() if resource.type in types) or "none"
         raise UsageError(f"{name} is an {resource.type}, and {act} an {types[0]}. The stage has: {fitting}.")
 
     def _physical(self, name: str) -> str:
-        meant = name_of(self._stage, name)
+        meant = self._stage.name_of(name)
         return self._stage.ref(meant) if meant in self._stage.resources else name
 
     def _refuse_slip(self, name: str, kind: str) -> None:

@@ -11,20 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stagefright.errors import ExpectationFailed, UnknownResource, UsageError, nearest
 from stagefright.event import ENVELOPE, PAYLOADS, Event, is_event
-from stagefright.journal import Journal, Record
+from stagefright.journal import Record
 from stagefright.matching import Expectation, check_roots
 from stagefright.misses import Surroundings, no_event, unexpected_events
-from stagefright.naming import name_of
-from stagefright.settings import Settings
 from stagefright.spans import Span, parse_span
 
-__all__ = ["Event", "Listen", "Listener"]
+if TYPE_CHECKING:
+    from stagefright.stage import Stage
 
-T = TypeVar("T")
+__all__ = ["Event", "Listen", "Listener"]
 
 WITHIN: Span = "5m"
 """How long `expect` waits unless told: beyond the three minutes of AWS's ladder for asynchronous invocations."""
@@ -74,74 +73,6 @@ LOGS = Kind("logs", ("AWS::Lambda::Function",), ("line",))
 KINDS = (SNS, SQS, KINESIS, DYNAMODB, EVENTBRIDGE, S3, LOGS)
 
 
-class Resource(Protocol):
-    """A deployed resource, as far as a listener is concerned."""
-
-    @property
-    def type(self) -> str:
-        """AWS's resource type."""
-        ...
-
-    @property
-    def physical_id(self) -> str:
-        """The name that AWS knows it by."""
-        ...
-
-    @property
-    def arn(self) -> str | None:
-        """Its ARN, if it has one."""
-        ...
-
-
-class Timepiece(Protocol):
-    """A stage's clock, as far as a listener is concerned."""
-
-    def now(self) -> float:
-        """Seconds since 1970."""
-        ...
-
-
-class Observed(Protocol):
-    """A stage, as far as a listener is concerned."""
-
-    @property
-    def is_deployed(self) -> bool:
-        """Whether its time is real, so that waiting proves nothing of what may still come."""
-        ...
-
-    @property
-    def journal(self) -> Journal:
-        """What happened."""
-        ...
-
-    @property
-    def clock(self) -> Timepiece:
-        """The stage's time."""
-        ...
-
-    @property
-    def resources(self) -> Mapping[str, Resource]:
-        """Its resources, by logical id."""
-        ...
-
-    @property
-    def settings(self) -> Settings:
-        """Its settings, which name the account and the region."""
-        ...
-
-    def has_stream(self, table: str) -> bool:
-        """Whether the changes of a table, given by its logical id, can be observed."""
-        ...
-
-    def observe(self, resource: str, verb: str, pattern: Mapping[str, Any] | None = None) -> None:
-        """Let the journal have the events of a resource from now on, as `listen.<verb>` with that pattern sees them."""
-        ...
-
-    def run_until(self, condition: Callable[[], T], within_s: float) -> T:
-        """Let time pass until the condition is true, nothing is due (or moves), or the span is over; its last value."""
-        ...
-
-
 class Listen:
     """
     Arms listeners on a stage: `batches = listen.sns("FeedTopic")`.
@@ -149,7 +80,7 @@ class Listen:
     Resources are named by logical id; a physical name or an ARN does too.
     """
 
-    def __init__(self, stage: Observed) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
     def __repr__(self) -> str:
@@ -218,7 +149,7 @@ class Listen:
             if name in (logical_id, resource.physical_id, resource.arn):
                 return logical_id
         kind = asked.types[0]
-        meant = name_of(self._stage, name)
+        meant = self._stage.name_of(name)
         if meant in fitting:
             return meant
         other = self._stage.resources.get(meant)
@@ -239,7 +170,7 @@ class Listener:
 
     def __init__(
         self,
-        stage: Observed,
+        stage: Stage,
         resource: str,
         kind: Kind,
         *,

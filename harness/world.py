@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from stagefright.assumptions import Assumptions
 from stagefright.aws_api import door, moto_hooks, moto_state, sessions
-from stagefright.aws_api.errors import ApiError
+from stagefright.aws_api.account_contents import AccountContents
 from stagefright.aws_api.invoke import Invoke
 from stagefright.aws_api.table_lifetimes import TableLifetimes
 from stagefright.aws_api.table_pasts import TablePasts
@@ -38,6 +38,7 @@ from stagefright.functions.log import LogSink
 from stagefright.functions.output import RuntimeLogHandler
 from stagefright.hosts import may_reach
 from stagefright.journal import Journal
+from stagefright.outside import Outside
 from stagefright.services.apis.endpoints import EndpointService
 from stagefright.services.archives import ArchiveService
 from stagefright.services.buckets import BucketService, is_bucket_host
@@ -53,7 +54,7 @@ from stagefright.services.scheduler import SchedulerService
 from stagefright.services.streams import StreamService
 from stagefright.services.topics import TopicService
 from stagefright.tasks import Actor, Kernel
-from stagefright.virtual import close_doors, entropy, open_doors, timepieces
+from stagefright.virtual import close_doors, entropy, open_doors
 
 if TYPE_CHECKING:
     from stagefright.endpoint.endpoint import Endpoint
@@ -72,18 +73,6 @@ class _Deployed:
     moto: moto_state.State
     services: dict[str, Any]
     names: dict[str, str]
-
-
-@dataclass(slots=True)
-class _Outside:
-    """What a world displaced when it was stepped into."""
-
-    moto: moto_state.State
-    random: Any
-    is_mocked: bool
-    """Whether moto's own mock was active."""
-    restore_zone: Callable[[], None] = lambda: None
-    restore_names: Callable[[], None] = lambda: None
 
 
 class World:
@@ -121,11 +110,12 @@ class World:
         self._deployed: _Deployed | None = None
         self._clients: dict[str, Any] = {}
         self._session: Any = None
-        self._outside = _Outside([], random.getstate(), is_mocked=False)
+        self._outside: Outside | None = None
         self._opened_within: World | None = None
         self._root = Actor(self.kernel, "the deployment")
         self._log_handler = RuntimeLogHandler()
         self._file_names = entropy.FileNames(self.chance)
+        self._contents = AccountContents(self)
         self._endpoint: Endpoint | None = None
         self._make_services()
         self._connect_http()
@@ -212,13 +202,7 @@ class World:
         if _Presence.here is not None:
             _Presence.here.step_aside()
         _Presence.here = self
-        self._outside = _Outside(
-            moto_state.current(),
-            random.getstate(),
-            is_mocked=moto_state.pause_mock(),
-            restore_zone=timepieces.be_in_utc(),
-            restore_names=entropy.name_files_by(self._file_names),
-        )
+        self._outside = Outside(self._file_names)
         moto_state.take_over(self._moto)
         logging.getLogger().addHandler(self._log_handler)
         self.kernel.hold(self._root)
@@ -232,11 +216,8 @@ class World:
         self._root.release_current_thread()
         logging.getLogger().removeHandler(self._log_handler)
         self._moto = moto_state.current()
-        moto_state.take_over(self._outside.moto)
-        moto_state.resume_mock(was_active=self._outside.is_mocked)
-        random.setstate(self._outside.random)
-        self._outside.restore_zone()
-        self._outside.restore_names()
+        if self._outside is not None:
+            self._outside.restore()
 
     # -- HTTP --------------------------------------------------------------------------------------------------------
 
@@ -400,57 +381,23 @@ class World:
 
     def read_s3(self, bucket: str, key: str, version: str | None) -> bytes:
         """The bytes of an object, for code that lies in a bucket."""
-        from botocore.exceptions import ClientError
-
-        where = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
-        try:
-            return bytes(self.internal_client("s3").get_object(**where)["Body"].read())
-        except ClientError as refusal:
-            error = refusal.response["Error"]
-            raise ApiError(error["Code"], error["Message"]) from refusal
+        return self._contents.read_object(bucket, key, version)
 
     def write_s3(self, bucket: str, key: str, body: bytes) -> None:
         """Write an object, as Lambda does for a destination."""
-        from botocore.exceptions import ClientError
-
-        try:
-            self.internal_client("s3").put_object(Bucket=bucket, Key=key, Body=body)
-        except ClientError as refusal:
-            error = refusal.response["Error"]
-            raise ApiError(error["Code"], error["Message"]) from refusal
+        self._contents.write_object(bucket, key, body)
 
     def has_stream(self, arn: str) -> bool:
         """Whether there is a Kinesis stream, or a table's stream, of this ARN."""
-        # A table stream's label is an instant, so the last part of its ARN has colons of its own.
-        _, _, service, _, _, resource = arn.split(":", 5)
-        name = resource.split("/")[1]
-        if service == "kinesis":
-            from moto.kinesis.models import kinesis_backends
-
-            stream = kinesis_backends[self.account][self.region].streams.get(name)
-            consumers = [] if stream is None else [consumer.consumer_arn for consumer in stream.consumers]
-            return stream is not None and ("/consumer/" not in resource or arn in consumers)
-        from moto.dynamodb.models import dynamodb_backends
-
-        table = dynamodb_backends[self.account][self.region].tables.get(name)
-        return table is not None and table.latest_stream_label == arn.rpartition("/")[2]
+        return self._contents.has_stream(arn)
 
     def is_streaming(self, table: str) -> bool:
-        """Whether the table of this name has a stream just now; asking leaves no trace in the journal."""
-        from moto.dynamodb.models import dynamodb_backends
-
-        found = dynamodb_backends[self.account][self.region].tables.get(table)
-        return found is not None and bool((found.stream_specification or {}).get("StreamEnabled"))
+        """Whether the table of this name has a stream just now."""
+        return self._contents.is_streaming(table)
 
     def has_parameter(self, name: str) -> bool:
-        """Whether an SSM parameter exists; the emulated SSM is slow to load, so it is not asked before somebody used it."""
-        import sys
-
-        if "moto.ssm.models" not in sys.modules:
-            return False
-        from moto.ssm.models import ssm_backends
-
-        return name in dict.keys(ssm_backends[self.account][self.region]._parameters)
+        """Whether an SSM parameter exists."""
+        return self._contents.has_parameter(name)
 
     def logs_put(self, group: str, message: str, stream: str = "stagefright") -> None:
         """Write a line into a log group, as a rule's target does."""

@@ -11,6 +11,7 @@ both comes docs/semantics.md:
 from __future__ import annotations
 
 import ast
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -78,6 +79,34 @@ def read_chapters() -> list[Chapter]:
             chapter.rules.append(Rule(**entry))
         chapters.append(chapter)
     return sorted(chapters, key=lambda chapter: chapter.number)
+
+
+@pytest.fixture(scope="session")
+def nursery():
+    """Where processes of our own are forked from, when their imports are not what a test is about."""
+    from tests.forks import Nursery
+
+    with Nursery() as found:
+        yield found
+
+
+@pytest.fixture
+def pytester(pytester, nursery, monkeypatch):
+    """pytest's own, whose subprocesses have most imports behind them."""
+
+    def popen(command, stdout, stderr, **_):
+        path = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
+        env = {**os.environ, "PYTHONPATH": path}
+        return nursery.popen(command, cwd=Path.cwd(), env=env, stdout=stdout, stderr=stderr)
+
+    monkeypatch.setattr(pytester, "popen", popen)
+    return pytester
+
+
+@pytest.fixture
+def cold_start(pytester, monkeypatch):
+    """In tests that have this, a subprocess of pytester's is Python started anew."""
+    monkeypatch.delattr(pytester, "popen")
 
 
 # -- options and hooks -------------------------------------------------------------------------------------------------

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import urllib.request
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.contest import Cannot, report, samples, timed, wait_for
 from benchmarks.deploying import REGION, batches, create_stack, message, plain_template, upload_code
+from tests.deployed import ministack
+from tests.servers import NotUp
 
-PYTHON = Path(__file__).parents[2] / "build" / "ministack" / "bin" / "python"
 LARGE = 1000
 """As many messages as it works off in reasonable time."""
 
@@ -36,11 +32,12 @@ class MiniStack:
     def open(self) -> None:
         import boto3
 
+        if not ministack.PROGRAM.exists():
+            raise Cannot("not installed")
         self.template = plain_template()
-        self.home = tempfile.TemporaryDirectory(prefix="ministack-")
-        self.server, self.url = _start(self.home.name)
+        self.server = contextlib.ExitStack()
         try:
-            wait_for(self._is_up)
+            self.url = self._start()
             keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
             names = ("cloudformation", "dynamodb", "lambda", "s3", "sqs")
             self.clients: dict[str, Any] = {name: boto3.client(name, endpoint_url=self.url, **keys) for name in names}
@@ -49,16 +46,15 @@ class MiniStack:
             self.close()
             raise
 
+    def _start(self) -> str:
+        try:
+            return self.server.enter_context(ministack.running())
+        except NotUp:
+            raise Cannot("would not start") from None
+
     def close(self) -> None:
-        """End the server and the workers it started: they share a process group of their own."""
-        if self.server.poll() is None:
-            os.killpg(self.server.pid, signal.SIGTERM)
-            try:
-                self.server.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.server.pid, signal.SIGKILL)
-                self.server.wait()
-        self.home.cleanup()
+        """End the server and the workers that it started."""
+        self.server.close()
 
     def async_failure(self) -> Sequence[float]:
         self._wire_dead_letters()
@@ -97,15 +93,6 @@ class MiniStack:
     def reset(self) -> Sequence[float]:
         """It can only forget everything; the stack must be made again."""
         return samples(5, lambda _: (self._wipe(), self._deploy()))
-
-    def _is_up(self) -> bool:
-        if self.server.poll() is not None:
-            raise Cannot("would not start")
-        try:
-            with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
 
     def _deploy(self) -> None:
         upload_code(self.clients["s3"])
@@ -152,28 +139,6 @@ class MiniStack:
             self.clients["dynamodb"].get_paginator("scan").paginate(TableName=self.ids["ItemsTable"], Select="COUNT")
         )
         return sum(page["Count"] for page in pages)
-
-
-def _start(home: str) -> tuple[subprocess.Popen[bytes], str]:
-    if not PYTHON.exists():
-        raise Cannot("not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {
-        "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1",
-        "LOG_LEVEL": "ERROR",
-        "TMPDIR": home,
-        "DOCKER_HOST": f"unix://{home}/no-docker.sock",
-        "HOME": home,
-        "PATH": os.environ["PATH"],
-    }
-    with (Path(home) / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [PYTHON, "-m", "ministack"], env=settings, stdout=log, stderr=log, start_new_session=True, cwd=home
-        )
-    return server, f"http://127.0.0.1:{port}"
 
 
 if __name__ == "__main__":

@@ -171,6 +171,7 @@ class _Conserved(Check):
             if record.detail.get("source") == self.source and self._is_asked(record.resource):
                 # A queue, stream or bus that took the event over has it now.
                 was_taken_over = any(child.kind == "event" for child in history.children(record))
+                was_taken_over |= bool(record.detail.get("taken_over"))
                 for event in record.detail["ids"]:
                     fates.at(record.resource, event).deliver(record, was_taken_over)
 

@@ -21,10 +21,9 @@ from stagefright.chaos.experiments.expected import Expected
 from stagefright.chaos.experiments.report import Report
 from stagefright.chaos.experiments.step import Scene, Step
 from stagefright.chaos.plan import Plan
-from stagefright.chaos.stage_face import DeployedStageFace
 from stagefright.chaos.stop import Condition, evidence_since, read_conditions
 from stagefright.errors import ExperimentError, UnknownResource, UnsupportedOperation
-from stagefright.naming import name_of
+from stagefright.stage import is_deployed
 from stagefright.wording import plural
 
 if TYPE_CHECKING:
@@ -135,9 +134,9 @@ class Experiment:
 
         A queue that its consumer works off cannot be looked into; what a check says of it then is that it is unknown.
         """
-        if not isinstance(stage, DeployedStageFace):
+        if not is_deployed(stage):
             return
-        for name in sorted({name_of(stage, name) for check in self._checks() for name in check.named()}):
+        for name in sorted({stage.name_of(name) for check in self._checks() for name in check.named()}):
             verb = VERBS.get(stage.resources[name].type) if name in stage.resources else None
             if verb is not None:
                 with suppress(UnsupportedOperation):

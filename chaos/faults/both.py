@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stagefright.chaos.faults.fault import Harm, Reader
-from stagefright.chaos.faults.points import FaultPoint, Outcome
+from stagefright.chaos.faults.points import FaultPoint, Outcome, in_turn
 from stagefright.chaos.faults.several import Several
 
 
@@ -46,16 +47,11 @@ class Both(Several):
 
     def strike(self, point: FaultPoint, harm: Harm) -> Outcome:
         """Strike with each until one ends the matter."""
-        outcome: Outcome = None
-        for n, fault in enumerate(self.faults):
-            found = None if harm["harms"][n] is None else fault.strike(point.inside(n), harm["harms"][n])
-            if found is None:
-                continue
-            outcome, following = found, point.following(found)
-            if following is None:
-                break
-            point = following
-        return outcome
+        harms = enumerate(harm["harms"])
+        return in_turn(point, (partial(self._strike_with, n, its) for n, its in harms if its is not None))
+
+    def _strike_with(self, n: int, harm: Harm, point: FaultPoint) -> Outcome:
+        return self.faults[n].strike(point.inside(n), harm)
 
     def heal(self, point: FaultPoint, harm: Harm) -> None:
         """Heal each, the last one first."""

@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from typing import Any, Self
 
 from stagefright.chaos.faults.points import FunctionPoint, Outcome, Reach
+from stagefright.chaos.faults.replacements import Replacements
 from stagefright.late_imports import LateImports
 
 
@@ -52,11 +53,11 @@ class Connection(FunctionPoint):
             imports.stop()
             _reaches.remove(reach)
             if not _reaches:
-                _unhook()
+                _replacements.take_back()
 
 
 _reaches: list[Reach] = []
-_originals: dict[tuple[Any, str], tuple[Any, Any]] = {}
+_replacements = Replacements()
 _asked: ContextVar[bool] = ContextVar("stagefright_asked", default=False)
 """Whether this thread's look-up belongs to a connection that was asked about already."""
 
@@ -138,16 +139,4 @@ def _hooks() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
 def _hook() -> None:
     """Replace what is there and not replaced yet."""
     for target, name, wrapper in _hooks():
-        if (target, name) in _originals:
-            continue
-        original = getattr(target, name)
-        replaced = wrapper(original)
-        _originals[target, name] = (original, replaced)
-        setattr(target, name, replaced)
-
-
-def _unhook() -> None:
-    for (target, name), (original, replaced) in _originals.items():
-        if getattr(target, name) is replaced:  # somebody who replaced it meanwhile still passes through ours
-            setattr(target, name, original)
-    _originals.clear()
+        _replacements.put(target, name, wrapper)

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stagefright.chaos.faults.replacements import Replacements
+
 Key = tuple[int, int]
 """A file: its device and its inode."""
 
@@ -46,7 +48,7 @@ class DiskLimit:
 
 
 _limits: list[DiskLimit] = []
-_originals: dict[tuple[Any, str], Any] = {}
+_replacements = Replacements()
 
 
 def impose(limit: DiskLimit) -> None:
@@ -63,7 +65,7 @@ def lift(is_inside: Callable[[], bool]) -> None:
             _limits.remove(limit)
             break
     if not _limits:
-        _unhook()
+        _replacements.take_back()
 
 
 def _limit() -> DiskLimit | None:
@@ -175,18 +177,7 @@ _HOOKS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
 
 def _hook() -> None:
     for target, name, wrapper in _HOOKS:
-        original = getattr(target, name, None)
-        if original is not None:
-            replaced = wrapper(original)
-            _originals[target, name] = (original, replaced)
-            setattr(target, name, replaced)
-
-
-def _unhook() -> None:
-    for (target, name), (original, replaced) in _originals.items():
-        if getattr(target, name) is replaced:  # somebody who replaced it meanwhile still passes through ours
-            setattr(target, name, original)
-    _originals.clear()
+        _replacements.put(target, name, wrapper)
 
 
 def _is_temporary(file: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from stagefright.chaos.faults.fault import Harm
 from stagefright.chaos.faults.http_exchange import HttpRequest
 from stagefright.chaos.faults.http_fault import HttpFault
-from stagefright.chaos.faults.latency import delay_problems
+from stagefright.chaos.faults.latency import delay_problems, delay_range_ms
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,12 +38,7 @@ class HttpLatency(HttpFault):
 
     def decide(self, point: HttpRequest) -> Harm:
         """Draw the delay."""
-        low, high = (
-            (self.delay_ms, self.delay_ms) if self.delay_ms is not None else (self.min_delay_ms, self.max_delay_ms)
-        )
-        assert low is not None
-        assert high is not None
-        return {"latency_ms": point.draw(low, high)}
+        return {"latency_ms": point.draw(*delay_range_ms(self.delay_ms, self.min_delay_ms, self.max_delay_ms))}
 
     def strike(self, point: HttpRequest, harm: Harm) -> None:
         """Make the response late."""

@@ -45,11 +45,7 @@ class Latency(Fault[Invocation]):
     @property
     def range_ms(self) -> tuple[float, float]:
         """The bounds of the delay; they are the same for a fixed one."""
-        if self.delay_ms is not None:
-            return self.delay_ms, self.delay_ms
-        assert self.min_delay_ms is not None
-        assert self.max_delay_ms is not None
-        return self.min_delay_ms, self.max_delay_ms
+        return delay_range_ms(self.delay_ms, self.min_delay_ms, self.max_delay_ms)
 
     def translations(self) -> dict[Reader, dict[str, Any]]:
         """chaos-lambda knows a fixed delay of whole milliseconds only, and ignores any other."""
@@ -72,6 +68,17 @@ class Latency(Fault[Invocation]):
 
     def heal(self, point: Invocation, harm: Harm) -> None:
         """Nothing lasts."""
+
+
+def delay_range_ms(
+    delay_ms: float | None, min_delay_ms: float | None, max_delay_ms: float | None
+) -> tuple[float, float]:
+    """The bounds of a delay whose settings have no problems; they are the same for a fixed one."""
+    if delay_ms is not None:
+        return delay_ms, delay_ms
+    assert min_delay_ms is not None
+    assert max_delay_ms is not None
+    return min_delay_ms, max_delay_ms
 
 
 def delay_problems(settings: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self, dataclass_transform
 
@@ -220,3 +220,17 @@ class Response(FunctionPoint):
     def following(self, outcome: Answer | Exception) -> Self | None:
         """The next fault sees what this one made of the response."""
         return self.but(response=outcome.value) if isinstance(outcome, Answer) else None
+
+
+def in_turn(point: FaultPoint, strikes: Iterable[Callable[[FaultPoint], Outcome]]) -> Outcome:
+    """Let faults strike one after the other until one ends the matter; each finds what the one before made of the point."""
+    outcome: Outcome = None
+    for strike in strikes:
+        found = strike(point)
+        if found is None:
+            continue
+        outcome, following = found, point.following(found)
+        if following is None:
+            break
+        point = following
+    return outcome

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from stagefright.chaos.faults.fault import Harm
-from stagefright.chaos.faults.latency import delay_problems
+from stagefright.chaos.faults.latency import delay_problems, delay_range_ms
 from stagefright.chaos.faults.sdk_call import SdkCall
 from stagefright.chaos.faults.sdk_fault import SdkFault
 
@@ -39,12 +39,7 @@ class SdkLatency(SdkFault):
 
     def decide(self, point: SdkCall) -> Harm:
         """Draw the delay."""
-        low, high = (
-            (self.delay_ms, self.delay_ms) if self.delay_ms is not None else (self.min_delay_ms, self.max_delay_ms)
-        )
-        assert low is not None
-        assert high is not None
-        return {"latency_ms": point.draw(low, high)}
+        return {"latency_ms": point.draw(*delay_range_ms(self.delay_ms, self.min_delay_ms, self.max_delay_ms))}
 
     def strike(self, point: SdkCall, harm: Harm) -> Exception | None:
         """Sleep, unless the client's patience ends before."""

@@ -1,7 +1,7 @@
 """
 The door through which every SDK call enters the world.
 
-It is the only place that knows botocore's internals. These methods are replaced, on their classes, so that clients made at any time and
+With `answers.py` and `moto_requests.py` it is the only place that knows botocore's internals. These methods are replaced, on their classes, so that clients made at any time and
 anywhere are reached:
 
     BaseClient._make_request   a call to an operation of ours is answered here, without signing or sending
@@ -13,19 +13,18 @@ anywhere are reached:
 from __future__ import annotations
 
 import inspect
-import io
-import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from stagefright.aws_api import moto_hooks, moto_state
+from stagefright.aws_api.answers import Answer, is_retryable, refused, success
 from stagefright.aws_api.errors import ApiError
-from stagefright.errors import NotInWorld, UnsupportedOperation
+from stagefright.aws_api.moto_requests import ask_moto
+from stagefright.aws_api.sdk_call import Call, MotoCall, Tally
+from stagefright.errors import NotInWorld
 from stagefright.functions import lineage
 from stagefright.functions.variables import ACCESS_KEY_ID
-from stagefright.services.queues import ERROR_SHAPES
-from stagefright.tasks import Kernel, current_actor, expect_errors
+from stagefright.tasks import current_actor, expect_errors
 from stagefright.virtual.patching import Patches
 
 if TYPE_CHECKING:
@@ -39,47 +38,6 @@ OURS_KEY = "stagefright"
 
 TEST = "test"
 """The caller's name in `call` records when the test itself calls."""
-
-
-class _Tally:
-    """How often AWS did what an SDK call asks for: botocore may try again what took effect, when it was not told."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-class _Call(NamedTuple):
-    """An SDK call to an operation of ours."""
-
-    world: World
-    operation: Callable[[Mapping[str, Any]], Any]
-    params: Mapping[str, Any]
-    record: int
-    service: str
-    name: str
-    url: str
-    read_timeout_s: float | None
-    tally: _Tally
-
-
-class _MotoCall(NamedTuple):
-    """An SDK call to an operation that moto plays."""
-
-    world: World
-    service: str
-    name: str
-    params: Mapping[str, Any]
-    record: int | None
-    tally: _Tally
-
-
-class _HttpStatus(NamedTuple):
-    """All that botocore, its retries included, reads of an HTTP response that is parsed already."""
-
-    status_code: int
-    headers: Mapping[str, str] = {}
-    content: bytes = b""
-    raw: Any = None
 
 
 _users = 0
@@ -175,17 +133,17 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
             "call", caller, service=service, operation=name, retry_mode=mode, attempts=1, **trace
         )
         params = request["context"].pop(OURS_KEY, {})
-        operation, tally = world.operation(service, name), _Tally()
+        operation, tally = world.operation(service, name), Tally()
         try:
             if operation is None:
-                moto_call = _MotoCall(world, service, name, params, record.n, tally)
+                moto_call = MotoCall(world, service, name, params, record.n, tally)
                 answer = _through_moto(moto_call, original, client, operation_model, request, context)
             else:
                 url, patience_s = client.meta.endpoint_url, client.meta.config.read_timeout
-                call = _Call(world, operation, params, record.n, service, name, url, patience_s, tally)
+                call = Call(world, operation, params, record.n, service, name, url, patience_s, tally)
                 answer = _ours(call, original, client, operation_model, request, context)
         except ApiError as refusal:
-            answer = _refusal(world, service, record.n, refusal)
+            answer = refused(world, service, record.n, refusal)
         except _botocore_error() as error:
             world.journal.amend(record, error=type(error).__name__)
             raise
@@ -206,7 +164,7 @@ def _botocore_error() -> type[Exception]:
     return error
 
 
-def _note_attempts(world: World, record: Record, request: Any, tally: _Tally) -> None:
+def _note_attempts(world: World, record: Record, request: Any, tally: Tally) -> None:
     """How often botocore tried, so that a change of its retries shows; and how often it took effect, if the answer does not tell."""
     attempts = request["context"].get("retries", {}).get("attempt", 1)
     if attempts > 1:
@@ -229,26 +187,24 @@ def _errand(
     params = request["context"].pop(OURS_KEY, {})
     try:
         name = operation_model.name
-        call = _MotoCall(
-            world, operation_model.service_model.service_name, name, params, world.kernel.cause(), _Tally()
-        )
+        call = MotoCall(world, operation_model.service_model.service_name, name, params, world.kernel.cause(), Tally())
         return _through_moto(call, original, client, operation_model, request, context)
     finally:
         actor.call = outer
 
 
 def _ours(
-    call: _Call, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any
+    call: Call, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any
 ) -> Any:
     if _is_hooked():
         # Somebody wants to see, or to hurt, what botocore sends: the call takes its whole way there.
         request["context"][OURS_KEY] = [call, None]
         return original(client, operation_model, request, context)
     try:
-        return _success(call, _run(call))
+        return success(call, _run(call))
     except (ApiError, _ReadTimeout) as trouble:
-        if isinstance(trouble, ApiError) and not _is_retryable(trouble):
-            return _refusal(call.world, call.service, call.record, trouble)
+        if isinstance(trouble, ApiError) and not is_retryable(trouble):
+            return refused(call.world, call.service, call.record, trouble)
         # Through botocore's own loop: the first answer is the trouble that we have, later ones are asked for anew.
         request["context"][OURS_KEY] = [call, trouble]
         return original(client, operation_model, request, context)
@@ -263,7 +219,7 @@ def _is_hooked() -> bool:
 
 
 def _through_moto(
-    call: _MotoCall, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any
+    call: MotoCall, original: Callable[..., Any], client: Any, operation_model: Any, request: Any, context: Any
 ) -> Any:
     actor = current_actor()
     assert actor is not None
@@ -272,7 +228,7 @@ def _through_moto(
     return original(client, operation_model, request, context)
 
 
-def _noticing(call: _MotoCall, send: Callable[[], Any]) -> Any:
+def _noticing(call: MotoCall, send: Callable[[], Any]) -> Any:
     """
     Send one attempt to moto, and notice what it did there.
 
@@ -290,7 +246,7 @@ def _noticing(call: _MotoCall, send: Callable[[], Any]) -> Any:
 def _instead_of_sending(original: Callable[..., Any]) -> Callable[..., Any]:
     def do_get_response(endpoint: Any, request: Any, operation_model: Any, context: Any) -> Any:
         retried = context.get(OURS_KEY)
-        if isinstance(retried, _MotoCall):
+        if isinstance(retried, MotoCall):
             return _noticing(retried, lambda: original(endpoint, request, operation_model, context))
         if not isinstance(retried, list):
             return original(endpoint, request, operation_model, context)
@@ -302,18 +258,18 @@ def _instead_of_sending(original: Callable[..., Any]) -> Callable[..., Any]:
             return (error.answer, None) if isinstance(error, _Answered) else (answer, error)
         if isinstance(trouble, _ReadTimeout):
             return None, _as_botocore_has_it(trouble, call)
-        return _refusal(call.world, call.service, call.record, trouble), None
+        return refused(call.world, call.service, call.record, trouble), None
 
     do_get_response.botocores_own = original  # type: ignore[attr-defined]
     return do_get_response
 
 
-def _in_place_of_sending(call: _Call) -> Exception:
+def _in_place_of_sending(call: Call) -> Exception:
     """Our service's answer, which is parsed already, as the only thing that botocore hands on untouched: an error."""
     try:
-        return _Answered(_success(call, _run(call)))
+        return _Answered(success(call, _run(call)))
     except ApiError as refusal:
-        return _Answered(_refusal(call.world, call.service, call.record, refusal))
+        return _Answered(refused(call.world, call.service, call.record, refusal))
     except _ReadTimeout as timeout:
         return _as_botocore_has_it(timeout, call)
 
@@ -335,57 +291,13 @@ def _into_moto(original: Callable[..., Any]) -> Callable[..., Any]:
     return send
 
 
-def ask_moto(endpoint: Any, request: Any) -> tuple[int, Any, bytes]:
-    """moto's answer to a request that botocore has prepared in a thread of the world: status, headers and body."""
-    from moto.core.models import botocore_stubber
-
-    actor = current_actor()
-    assert actor is not None
-    _leave_the_endpoint(actor.kernel, endpoint, request)
-    request.url = ACCOUNT_HOST.sub(lambda host: ACCOUNT_HOSTS[host[1]], request.url)
-    moto_hooks.tell_account(actor.kernel.world, request.headers)
-    with actor.kernel.blame(actor.call):
-        answer = botocore_stubber.process_request(request)
-    if answer is None:
-        raise NotInWorld(
-            f"{actor.name} sent an SDK call to {request.url}, which is not an AWS endpoint that the stage answers for. "
-            "Leave endpoint_url unset in tests, or set it to stage.endpoint_url; the stage answers for AWS's own endpoints."
-        )
-    status, headers, body = answer
-    if status == 404 and body == "Not yet implemented":
-        raise UnsupportedOperation(f"The local stage does not answer for {request.url} ({request.method}).")
-    return status, headers, body if isinstance(body, bytes) else body.encode()
-
-
-def _leave_the_endpoint(kernel: Kernel, endpoint: Any, request: Any) -> None:
-    """A client that was made for the stage's own endpoint goes straight in, as all clients of this process do."""
-    if kernel.endpoint_port is None:
-        return
-    url = urlsplit(request.url)
-    local = LOOPBACK.fullmatch(url.hostname or "")
-    if url.port == kernel.endpoint_port and local:
-        scope = SCOPE.search(str(request.headers.get("Authorization", "")))
-        region = scope[1] if scope else kernel.world.region
-        host = f"{local['bucket'] or ''}{endpoint._endpoint_prefix}.{region}.amazonaws.com"
-        request.url = url._replace(scheme="https", netloc=host).geturl()
-
-
-ACCOUNT_HOST = re.compile(r"(?<=^https://)\d{12}\.(ddb|streams-ddb)(?=\.)")
-"""Where botocore sends a call that names a table or its stream by an ARN: to the account's own host, which moto does not know."""
-ACCOUNT_HOSTS = {"ddb": "dynamodb", "streams-ddb": "streams.dynamodb"}
-
-LOOPBACK = re.compile(r"127\.0\.0\.1|(?P<bucket>.+\.)?localhost")
-SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/")
-"""Where a signature names its region."""
-
-
 # -- answers ---------------------------------------------------------------------------------------------------------
 
 
 class _Answered(Exception):
     """Carries an answer through botocore's sending."""
 
-    def __init__(self, answer: tuple[_HttpStatus, dict[str, Any]]) -> None:
+    def __init__(self, answer: Answer) -> None:
         super().__init__("answered")
         self.answer = answer
 
@@ -394,14 +306,14 @@ class _ReadTimeout(Exception):
     """The caller's SDK waits no longer; what it asked for goes on all the same."""
 
 
-def _as_botocore_has_it(_timeout: _ReadTimeout, call: _Call) -> Exception:
+def _as_botocore_has_it(_timeout: _ReadTimeout, call: Call) -> Exception:
     from botocore.exceptions import ReadTimeoutError
 
     call.world.journal.amend(call.world.journal[call.record], error="ReadTimeoutError")
     return ReadTimeoutError(endpoint_url=call.url, error=f"no answer within {call.read_timeout_s:g} s")
 
 
-def _run(call: _Call) -> Any:
+def _run(call: Call) -> Any:
     try:
         with call.world.kernel.blame(call.record):
             answer = call.operation(call.params)
@@ -413,7 +325,7 @@ def _run(call: _Call) -> Any:
     return answer
 
 
-def _patiently(call: _Call, coroutine: Any) -> Any:
+def _patiently(call: Call, coroutine: Any) -> Any:
     """Wait for an answer in virtual time, for as long as the client's `read_timeout` says."""
     kernel = call.world.kernel
     task = kernel.spawn(coroutine, name=f"{call.service}.{call.name}", cause=call.record)
@@ -422,40 +334,3 @@ def _patiently(call: _Call, coroutine: Any) -> Any:
     if not kernel.wait(kernel.first(task, deadline=kernel.now() + call.read_timeout_s), name=task.name):
         raise _ReadTimeout
     return task.result()
-
-
-def _success(call: _Call, answer: Mapping[str, Any] | None) -> tuple[_HttpStatus, dict[str, Any]]:
-    parsed = dict(answer or {})
-    status = parsed.get("StatusCode", 200) if call.name == "Invoke" else 200
-    if call.name == "Invoke":
-        from botocore.response import StreamingBody
-
-        payload = parsed["Payload"]
-        parsed["Payload"] = StreamingBody(io.BytesIO(payload), len(payload))
-    parsed["ResponseMetadata"] = _metadata(call.world, call.record, status)
-    if call.name == "Invoke":
-        # Lambda's request id is the invocation's.
-        parsed["ResponseMetadata"]["RequestId"] = parsed.pop("RequestId", parsed["ResponseMetadata"]["RequestId"])
-    return _HttpStatus(status), parsed
-
-
-def _refusal(world: World, service: str, record: int, refusal: ApiError) -> tuple[_HttpStatus, dict[str, Any]]:
-    error = {"Message": refusal.message, "Code": refusal.code}
-    if service == "sqs" and refusal.code in ERROR_SHAPES:
-        # botocore finds the exception's class by it (`client.exceptions.QueueDoesNotExist`).
-        error["QueryErrorCode"] = ERROR_SHAPES[refusal.code]
-    parsed = {"Error": error, **refusal.fields, "ResponseMetadata": _metadata(world, record, refusal.status)}
-    return _HttpStatus(refusal.status), parsed
-
-
-def _metadata(world: World, record: int, status: int) -> dict[str, Any]:
-    request_id = world.chance.uuid("request", record)
-    return {"RequestId": request_id, "HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0}
-
-
-def _is_retryable(refusal: ApiError) -> bool:
-    return refusal.status == 429 or refusal.status >= 500 or refusal.code in RETRYABLE_CODES
-
-
-RETRYABLE_CODES = frozenset({"Throttling", "ThrottlingException", "OverLimit", "RequestThrottled"})
-"""Refusals with another status that botocore retries."""

@@ -35,7 +35,7 @@ def stale_answer(world: World, endpoint: Any, request: Any, tables: Iterable[str
 
 
 def _answer(endpoint: Any, request: Any) -> bytes | None:
-    from stagefright.aws_api.door import ask_moto
+    from stagefright.aws_api.moto_requests import ask_moto
 
     copied = copy.copy(request)
     copied.headers = copy.copy(request.headers)

@@ -1,1 +1,1 @@
-"""."""
+"""Who hands what to whom: deliveries, retries and dead letters."""

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.patterns import compile_mapping_filter
-from stagefright.services.event_source_mappings import describe_filters
+from stagefright.services.event_source_mapping import describe_filters
 
 if TYPE_CHECKING:
     from stagefright.functions.outcome import Outcome
-    from stagefright.services.event_source_mappings import EventSourceMapping
+    from stagefright.services.event_source_mapping import EventSourceMapping
     from stagefright.world import World
 
 Record = Mapping[str, Any]

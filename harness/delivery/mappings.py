@@ -12,7 +12,7 @@ from stagefright.delivery.stream_mapping import StreamPoller
 from stagefright.delivery.stream_progress import Progress
 
 if TYPE_CHECKING:
-    from stagefright.services.event_source_mappings import EventSourceMapping
+    from stagefright.services.event_source_mapping import EventSourceMapping
     from stagefright.services.pipe import Pipe
     from stagefright.world import World
 

@@ -23,7 +23,7 @@ from stagefright.tasks import Signal, Task
 if TYPE_CHECKING:
     from stagefright.delivery.consumer import Consumer
     from stagefright.functions.outcome import Outcome
-    from stagefright.services.event_source_mappings import EventSourceMapping
+    from stagefright.services.event_source_mapping import EventSourceMapping
     from stagefright.services.queue import Queue
     from stagefright.services.queue_message import ReceivedMessage
     from stagefright.world import World

@@ -17,7 +17,7 @@ from stagefright.services.lambda_limits import FOREVER
 if TYPE_CHECKING:
     from stagefright.delivery.stream_mapping import StreamPoller
     from stagefright.functions.outcome import Outcome
-    from stagefright.services.event_source_mappings import EventSourceMapping
+    from stagefright.services.event_source_mapping import EventSourceMapping
     from stagefright.services.streams import Shard, StreamRecord
     from stagefright.world import World
 

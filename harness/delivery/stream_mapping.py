@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stagefright.delivery.consumer import Consumer
     from stagefright.delivery.interference import SourceKind
     from stagefright.delivery.stream_progress import Progress, ShardProgress
-    from stagefright.services.event_source_mappings import EventSourceMapping
+    from stagefright.services.event_source_mapping import EventSourceMapping
     from stagefright.services.streams import Shard, StreamRecord
     from stagefright.world import World
 

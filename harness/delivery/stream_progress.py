@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stagefright.delivery.stream_window import Window
 
 if TYPE_CHECKING:
-    from stagefright.services.event_source_mappings import EventSourceMapping
+    from stagefright.services.event_source_mapping import EventSourceMapping
     from stagefright.services.streams import Shard, StreamRecord, StreamService
 
 

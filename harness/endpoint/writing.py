@@ -16,7 +16,7 @@ from stagefright.aws_api.errors import ApiError
 from stagefright.endpoint.message import Answer, Headers, Request, as_base64
 from stagefright.endpoint.naming import Asked, service_model, spoken
 from stagefright.endpoint.sqs_names import XML_NAMESPACE, element, entry_names
-from stagefright.services.queues import ERROR_SHAPES
+from stagefright.services.queue_errors import ERROR_SHAPES
 
 SQS_PREFIX = "com.amazonaws.sqs#"
 

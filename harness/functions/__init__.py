@@ -1,1 +1,1 @@
-"""."""
+"""How the code of functions runs: environments, modules, output and concurrency."""

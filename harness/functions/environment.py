@@ -8,8 +8,6 @@ start finds module globals and thread-locals as the last invocation left them.
 from __future__ import annotations
 
 import asyncio
-import codecs
-import os
 import socket
 import threading
 import weakref
@@ -18,11 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from stagefright.functions import output
-from stagefright.functions.log import EVENT_BYTES_MAX, split_line
-from stagefright.functions.logging_space import LoggingSpace
+from stagefright.functions.appearance import Appearance
 from stagefright.functions.modules import ModuleSpace
-from stagefright.functions.process_state import ProcessState
+from stagefright.functions.printed_lines import PrintedLines
 from stagefright.tasks import Actor, Future, Kernel, ThreadEnds
 from stagefright.virtual.event_loops import end_loops, quieten_loops
 
@@ -55,8 +51,6 @@ class Environment:
         self.name = name
         self.environ = dict(environ)
         self.modules = ModuleSpace(roots, sources)
-        self._loggers = LoggingSpace(self.modules.owns, level=log.settings.get("ApplicationLogLevel"))
-        self._process = ProcessState()
         self.shown_as = shown_as
         """What error payloads call the folders that the code lies in."""
         self.task_root = str(roots[0])
@@ -82,15 +76,11 @@ class Environment:
         """Event loops that its code made."""
         self.sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         """Real connections that its code opened: to allowed hosts, and to this machine."""
-        self._partial_line: list[str] = []
-        self._partial_length = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._printed = PrintedLines(self._write)
         self._kernel = kernel
-        self._streams: tuple[Any, Any] | None = None
-        self._cwd = self.task_root
-        self._outer_cwd: str | None = None
-        self._shown = False
-        """Whether the process looks like this environment just now."""
+        self._appearance = Appearance(
+            self.modules, self.task_root, log_level=log.settings.get("ApplicationLogLevel"), fail=kernel.fail
+        )
         self._job: Job | None = None
         self._next: Future[None] = Future()
         self.actor = Actor(kernel, name, owner=self)
@@ -171,104 +161,36 @@ class Environment:
 
     def resumed(self) -> None:
         """Code of this environment goes on: show it its own modules, directory and output."""
-        if not self._shown:
-            self._shown = True
-            self._each(
-                self.modules.enter, self._loggers.enter, self._process.enter, self._swap_streams, self._enter_directory
-            )
+        self._appearance.show()
 
     def suspended(self) -> None:
         """Code of this environment waits or has ended: show the test's world again."""
-        if self._shown:
-            self._shown = False
-            self._each(
-                self._leave_directory,
-                self._restore_streams,
-                self._process.leave,
-                self._loggers.leave,
-                self.modules.leave,
-            )
-
-    def _each(self, *steps: Callable[[], None]) -> None:
-        """Take all the steps, also when one of them fails: a world that is half a function's is of no use to anybody."""
-        for step in steps:
-            try:
-                step()
-            except Exception as error:  # noqa: BLE001 - it is raised in the test
-                self._kernel.fail(error)
-
-    def _swap_streams(self) -> None:
-        self._streams = output.swap_streams()
-
-    def _restore_streams(self) -> None:
-        if self._streams is not None:
-            output.restore_streams(self._streams)
-
-    def _enter_directory(self) -> None:
-        self._outer_cwd = _present_directory()
-        if not _change_directory(self._cwd):
-            _change_directory(self.task_root)
-
-    def _leave_directory(self) -> None:
-        self._cwd = _present_directory() or self.task_root
-        if self._outer_cwd is not None:
-            _change_directory(self._outer_cwd)
+        self._appearance.hide()
 
     # -- output ------------------------------------------------------------------------------------------------------
 
     def print(self, text: str) -> None:
         """Take what the code prints; whole lines go to the function's log."""
-        if self.actor.abandoned:
-            return
-        *lines, rest = text.split("\n")
-        for line in lines:
-            self._write_line(line)
-        if rest:
-            self._partial_line.append(rest)
-            self._partial_length += len(rest)
-            if self._partial_length > EVENT_BYTES_MAX:
-                *full, rest = split_line("".join(self._partial_line))
-                for event in full:
-                    self.log.write(event, cause=self.actor.cause)
-                self._partial_line, self._partial_length = [rest], len(rest)
+        if not self.actor.abandoned:
+            self._printed.print(text)
 
     def print_bytes(self, data: bytes) -> None:
-        """Take bytes that the code writes; a character may come in pieces."""
-        self.print(self._decoder.decode(data))
-
-    def _write_line(self, end: str) -> None:
-        line = "".join(self._partial_line) + end
-        self._partial_line, self._partial_length = [], 0
-        self.log.write(line, cause=self.actor.cause)
+        """Take bytes that the code writes."""
+        self.print(self._printed.text_of(data))
 
     def log_record(self, text: str) -> None:
         """Take what `logging` emits: one event of the function's log, of as many lines as it has."""
         if not self.actor.abandoned:
-            self.log.write(text, cause=self.actor.cause)
+            self._write(text)
 
     def flush(self) -> None:
         """Write a line that was not ended."""
-        if self._partial_line:
-            self._write_line("")
+        self._printed.flush()
+
+    def _write(self, event: str) -> None:
+        self.log.write(event, cause=self.actor.cause)
 
     def split_handler(self, handler: str) -> tuple[str, str] | None:
         """Module and function of a handler setting such as `app/orders.handler`, or None if it has no dot."""
         module, dot, function = handler.rpartition(".")
         return (module.replace("/", "."), function) if dot else None
-
-
-def _present_directory() -> str | None:
-    """The working directory; None if somebody has deleted it."""
-    try:
-        return os.getcwd()  # noqa: PTH109 - twice per wait, and Path.cwd() costs ten times as much
-    except FileNotFoundError:
-        return None
-
-
-def _change_directory(path: str) -> bool:
-    """Whether there is such a directory any more, to be in."""
-    try:
-        os.chdir(path)
-    except OSError:
-        return False
-    return True

@@ -16,7 +16,7 @@ from stagefright.services.function import LATEST, Function, FunctionVersion, Lay
 from stagefright.services.function_names import FunctionName, not_found, parse
 
 if TYPE_CHECKING:
-    from stagefright.services.event_source_mappings import EventSourceMapping
+    from stagefright.services.event_source_mapping import EventSourceMapping
 
 Parameters = Mapping[str, Any]
 """An operation's parameters, as boto3 takes them."""

@@ -13,7 +13,8 @@ from typing import Any
 from stagefright.aws_api.errors import ApiError
 from stagefright.functions.code import Code
 from stagefright.services import lambda_limits as limits
-from stagefright.services.event_source_mappings import EventSourceMapping, EventSourceMappings
+from stagefright.services.event_source_mapping import EventSourceMapping
+from stagefright.services.event_source_mappings import EventSourceMappings
 from stagefright.services.function import LATEST, EventInvokeConfig, Function, FunctionVersion, Resolved
 from stagefright.services.function_concurrency import FunctionConcurrency
 from stagefright.services.function_names import conflict, not_found, refused

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stagefright.aws_api.errors import ApiError
 from stagefright.patterns import InvalidPattern, compile_pipe_filter
 from stagefright.services import lambda_limits as limits
-from stagefright.services.event_source_mappings import EventSourceMapping, Source
+from stagefright.services.event_source_mapping import EventSourceMapping, Source
 
 if TYPE_CHECKING:
     from stagefright.assumptions import Assumptions

@@ -1,37 +1,32 @@
 """
 One SQS queue: its messages and the rules by which they appear, hide, come back, move and vanish.
 
-A message is visible, delayed or in flight. Time never acts on its own here: each operation first brings the queue up
-to date (`_bring_up_to_date`), so that what is due by now has happened. What must come soon is told by
-`next_visible_at`, and what just happened by `on_available`, so that consumers can sleep in between.
-
-Every operation costs the same at any depth: messages are found by number in a dict, and the heaps that order them by
-time hold numbers that may be stale. Stale ones are skipped when met, and swept when they outnumber the messages.
+Time never acts on its own here: each operation first brings the queue up to date (`_bring_up_to_date`), so that what is
+due by now has happened. What must come soon is told by `next_visible_at`, and what just happened by `on_available`, so that
+consumers can sleep in between.
 """
 
 from __future__ import annotations
 
 import copy
-import heapq
 import json
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from stagefright.assumptions import Assumptions
 from stagefright.chance import Chance
 from stagefright.clock import Clock
-from stagefright.delivery.at_least_once import ONCE, AtLeastOnce, Effect, HandOver
+from stagefright.delivery.at_least_once import AtLeastOnce
 from stagefright.delivery.interference import Interference
 from stagefright.functions.lineage import header_behind
 from stagefright.journal import CURRENT, Journal
 from stagefright.services import queue_limits as limits
+from stagefright.services.queue_contents import Depth, QueueContents
+from stagefright.services.queue_interval import DeduplicationInterval
 from stagefright.services.queue_message import (
     DELAYED,
-    GONE,
     IN_FLIGHT,
     VISIBLE,
     Message,
@@ -43,7 +38,7 @@ from stagefright.services.queue_message import (
     md5_of_text,
     milliseconds,
 )
-from stagefright.services.queue_order import GroupOrder, Order, SentOrder
+from stagefright.services.queue_mishaps import Mishaps
 from stagefright.services.queue_receipts import (
     Receipts,
     beyond_twelve_hours,
@@ -62,9 +57,6 @@ FIRST_SEQUENCE_NUMBER = 18_850_000_000_000_000_000
 SEQUENCE_STEP = 256
 """Sequence numbers have 20 digits and grow; on AWS they also leave gaps, so nobody may count with them."""
 
-HEAP_SLACK = 64
-"""How many stale heap entries are never worth a sweep."""
-
 
 class QueueWorld(Protocol):
     """What a queue needs of its world."""
@@ -82,19 +74,6 @@ class QueueWorld(Protocol):
         """The logical id of a resource if a template gave one, else its physical name."""
 
 
-class Depth(NamedTuple):
-    """How many messages a queue holds, by state."""
-
-    visible: int
-    in_flight: int
-    delayed: int
-
-    @property
-    def total(self) -> int:
-        """All messages that are not deleted."""
-        return self.visible + self.in_flight + self.delayed
-
-
 @dataclass(frozen=True)
 class QueueState:
     """A copy of all that a queue knows; opaque to everyone but the queue."""
@@ -105,8 +84,8 @@ class QueueState:
     purged_at: float | None
     next_order: int
     messages: tuple[Message, ...]
-    sent: tuple[tuple[Any, tuple[float, SentMessage]], ...]
-    attempts: tuple[tuple[str, tuple[float, tuple[ReceivedMessage, ...]]], ...]
+    sent: tuple[tuple[Hashable, tuple[float, SentMessage]], ...]
+    attempts: tuple[tuple[Hashable, tuple[float, tuple[ReceivedMessage, ...]]], ...]
     on_available: tuple[Callable[[], None], ...]
 
 
@@ -145,16 +124,11 @@ class Queue:
         self._born = milliseconds(self.created_at)
         self._receipts = Receipts(world.chance.hex(24, "sqs-receipts", self.arn, self._born))
         self._sender_id = "AIDA" + world.chance.hex(17, "sqs-sender", world.account).upper()
-        self._messages: dict[int, Message] = {}
-        self._counts = [0, 0, 0, 0]
-        self._hidden: list[tuple[float, int]] = []
-        self._by_age: list[tuple[float, int]] = []
-        self._order: Order = GroupOrder() if self.fifo else SentOrder(self._messages)
-        self._passable: dict[int, None] = {}
-        """The order numbers of messages that later ones may overtake and have not yet, ascending."""
+        self._messages = QueueContents(fifo=self.fifo)
+        self._mishaps = Mishaps(world, self.arn, self._messages, fifo=self.fifo)
         self._next_order = 0
-        self._sent: OrderedDict[Any, tuple[float, SentMessage]] = OrderedDict()
-        self._attempts: OrderedDict[str, tuple[float, tuple[ReceivedMessage, ...]]] = OrderedDict()
+        self._sent: DeduplicationInterval[SentMessage] = DeduplicationInterval()
+        self._attempts: DeduplicationInterval[tuple[ReceivedMessage, ...]] = DeduplicationInterval()
         self._settings: dict[str, str] = {}
         self._adopt(attributes)
 
@@ -191,11 +165,9 @@ class Queue:
         self.max_receive_count = int(policy.get("maxReceiveCount", limits.MAX_RECEIVE_COUNT_DEFAULT))
 
     def _delay_again(self) -> None:
-        for message in self._messages.values():
+        for message in self._messages:
             if message.receive_count == 0:
-                self._set_state(message, DELAYED)
-                message.visible_at = message.sent_at + self.delay_s
-                heapq.heappush(self._hidden, (message.visible_at, message.order))
+                self._messages.hide(message, message.sent_at + self.delay_s, state=DELAYED)
         self._bring_up_to_date()
         self._notify()
 
@@ -224,7 +196,8 @@ class Queue:
             refuse_without_group(group_id)
             dedup_id = deduplication_id(dedup_id, body, by_content=self.content_based_deduplication)
         refuse_foreign_parameters(fifo=self.fifo, dedup_id=dedup_id, delay_s=delay_s)
-        first = self._sent_before(group_id, dedup_id) if self.fifo else None
+        key = self._deduplication_key(group_id, dedup_id)
+        first = self._sent.find(key, self._now()) if self.fifo else None
         if first is not None:
             return self._ignore_duplicate(first, cause)
         message = self._new_message(
@@ -238,8 +211,7 @@ class Queue:
         )
         sent = self._accept(message, cause)
         if self.fifo:
-            key = self._deduplication_key(group_id, dedup_id)
-            self._sent[key] = message.sent_at + limits.DEDUPLICATION_S, sent
+            self._sent.keep(key, sent, message.sent_at)
         return sent
 
     def _trace_header(self, system_attributes: Mapping[str, Mapping[str, Any]] | None, cause: int | None) -> str | None:
@@ -277,8 +249,8 @@ class Queue:
     def _accept(self, message: Message, cause: int | None) -> SentMessage:
         """Take a message in, or lose it if that was decided; its sender learns the same."""
         message.record = accepted = self._journal("event", cause, **envelope(message))
-        if self._world.at_least_once.is_exact or self._survives(message):
-            self._admit(message)
+        if self._mishaps.survives(message):
+            self._messages.admit(message)
             self._notify()
         interference, name = self._world.interference, self._world.name_of(self.arn)
         interference.accepted("queue", name, {"id": message.id}, accepted, partial(self._follow, message))
@@ -292,33 +264,6 @@ class Queue:
         dedup_id = f"{message.id}-{cause}" if self.fifo else None
         self.send(body, attributes=message.attributes, group_id=message.group_id, dedup_id=dedup_id, cause=cause)
 
-    def _survives(self, message: Message) -> bool:
-        """Let chance, or a fault, decide how often and when the message will come."""
-        message.decision = decision = self._world.at_least_once.decide(self._hand_over_of(message))
-        if decision is ONCE:
-            return True
-        if not decision.delays_s:
-            self._note("drop", message)
-            return False
-        message.copies_left = len(decision.delays_s) - 1
-        message.rank += decision.places
-        if decision.places:
-            self._passable[message.order] = None
-        if decision.delays_s[0]:
-            message.visible_at += decision.delays_s[0]
-            message.state = DELAYED
-            self._note("delay" if decision.planned else decision.late, message, delay_s=decision.delays_s[0])
-        return True
-
-    def _hand_over_of(self, message: Message) -> HandOver:
-        name = self._world.name_of(self.arn)
-        return HandOver("queue", name, message.id, name, message.group_id if self.fifo else None, message.record)
-
-    def _note(self, effect: Effect, message: Message, **harm: Any) -> None:
-        """Write down what was done to a message; what becomes of it now follows from that."""
-        hand_over, decision = self._hand_over_of(message), message.decision
-        message.record = self._world.at_least_once.note(effect, hand_over, decision, message.record, **harm)
-
     def _new_id(self, number: int) -> str:
         return self._world.chance.uuid("sqs", self.name, self._born, number)
 
@@ -329,22 +274,7 @@ class Queue:
     def _sequence_number(self, number: int) -> str | None:
         return f"{FIRST_SEQUENCE_NUMBER + number * SEQUENCE_STEP:020d}" if self.fifo else None
 
-    def _admit(self, message: Message) -> None:
-        self._messages[message.order] = message
-        self._counts[message.state] += 1
-        heapq.heappush(self._by_age, (message.sent_at, message.order))
-        self._order.arrived(message)
-        if message.state == VISIBLE:
-            self._order.surfaced(message)
-        else:
-            heapq.heappush(self._hidden, (message.visible_at, message.order))
-
-    def _sent_before(self, group_id: str | None, dedup_id: str | None) -> SentMessage | None:
-        _expire(self._sent, self._now() + limits.CLOCK_TOLERANCE_S)
-        known = self._sent.get(self._deduplication_key(group_id, dedup_id))
-        return known[1] if known else None
-
-    def _deduplication_key(self, group_id: str | None, dedup_id: str | None) -> Any:
+    def _deduplication_key(self, group_id: str | None, dedup_id: str | None) -> Hashable:
         return (group_id, dedup_id) if self._deduplicates_per_group else dedup_id
 
     # Receiving
@@ -364,17 +294,16 @@ class Queue:
             return again
         received = self._hand_out_up_to(min(max_messages, self.in_flight_room()), timeout)
         if attempt_id is not None and received:
-            self._attempts[attempt_id] = self._now() + limits.DEDUPLICATION_S, tuple(received)
-            self._attempts.move_to_end(attempt_id)
+            self._attempts.keep(attempt_id, tuple(received), self._now())
         return received
 
     def in_flight_room(self) -> int:
         """How many more messages may be in flight; a receive hands out no more than that."""
-        return limits.IN_FLIGHT_MAX - self._counts[IN_FLIGHT]
+        return limits.IN_FLIGHT_MAX - self._messages.in_flight
 
     def _hand_out_up_to(self, room: int, timeout_s: float) -> list[ReceivedMessage]:
         received: list[ReceivedMessage] = []
-        candidates = self._order.candidates()
+        candidates = self._messages.candidates()
         while len(received) < room and (message := next(candidates, None)) is not None:
             if not self._dead_lettered(message):
                 received.append(self._hand_out(message, timeout_s))
@@ -384,14 +313,13 @@ class Queue:
         return received
 
     def _hand_out(self, message: Message, timeout_s: float) -> ReceivedMessage:
-        if self._passable:
-            self._note_overtaken(message)
+        self._mishaps.note_overtaken(message)
         now = self._now()
         message.receive_count += 1
         message.received_at = now
         if message.receive_count == 1:
             message.first_received_at = now
-        self._hide(message, now + timeout_s)
+        self._messages.hide(message, now + timeout_s)
         return ReceivedMessage(
             message.id,
             self._receipts.handle(message),
@@ -406,22 +334,12 @@ class Queue:
             message.record,
         )
 
-    def _note_overtaken(self, received: Message) -> None:
-        """Write down which older messages this one has passed."""
-        for order in list(takewhile(lambda order: order <= received.order, self._passable)):
-            del self._passable[order]
-            passed = self._messages.get(order)
-            if passed is not None and passed is not received and passed.state == VISIBLE:
-                self._note("reorder", passed, overtaken_by=received.id)
-
     def _received_before(self, attempt_id: str, timeout_s: float) -> list[ReceivedMessage]:
-        _expire(self._attempts, self._now() + limits.CLOCK_TOLERANCE_S)
-        _, earlier = self._attempts.get(attempt_id, (0.0, ()))
         found = []
-        for received in earlier:
+        for received in self._attempts.find(attempt_id, self._now()) or ():
             message, newest = self._resolve(received.receipt_handle)
             if message is not None and newest and message.state == IN_FLIGHT:
-                self._hide(message, self._now() + timeout_s)
+                self._messages.hide(message, self._now() + timeout_s)
                 found.append(received)
         return found
 
@@ -440,26 +358,12 @@ class Queue:
             return
         if self.fifo and not (newest and message.state == IN_FLIGHT):
             raise handle_expired(receipt_handle)
-        if not newest or self._comes_again(message):
+        if not newest or self._mishaps.comes_again(message, is_spent=self._is_spent(message)):
             return
         was_full = self.in_flight_room() <= 0
-        self._remove(message)
+        self._messages.remove(message)
         if self.fifo or was_full:
             self._notify()
-
-    def _comes_again(self, message: Message) -> bool:
-        """
-        Whether a copy of a deleted message survived, which is received once more when its visibility timeout is over.
-
-        A copy that would only be dead-lettered is none: nobody would receive it twice.
-        """
-        if not message.copies_left or message.state != IN_FLIGHT:
-            return False
-        if self.dead_letter_arn is not None and message.receive_count >= self.max_receive_count:
-            return False
-        message.copies_left -= 1
-        self._note("duplicate", message, due=message.visible_at)
-        return True
 
     def change_visibility(self, receipt_handle: str, seconds: int) -> None:
         """Hide a received message for `seconds` from now, or show it at once (0); only for this receive."""
@@ -475,7 +379,7 @@ class Queue:
         if until > message.received_at + limits.VISIBILITY_S_MAX + limits.CLOCK_TOLERANCE_S:
             raise beyond_twelve_hours(seconds)
         sooner = until < message.visible_at
-        self._hide(message, until)
+        self._messages.hide(message, until)
         self._surface_due()
         if sooner:
             self._notify()
@@ -491,21 +395,24 @@ class Queue:
     def _resolve(self, receipt_handle: str) -> tuple[Message | None, bool]:
         """The message of a handle, if it still exists, and whether the handle is that of its newest receive."""
         order, receive_count = self._receipts.parse(receipt_handle)
-        message = self._messages.get(order)
+        message = self._messages.find(order)
         return message, message is not None and message.receive_count == receive_count
 
     # Redrive
 
     def _dead_lettered(self, message: Message) -> bool:
         """Move the message away if one more receive would be too many; it stays if there is nowhere to go."""
-        if self.dead_letter_arn is None or message.receive_count < self.max_receive_count:
-            return False
-        target = self._find(self.dead_letter_arn)
+        arn = self.dead_letter_arn if self._is_spent(message) else None
+        target = None if arn is None else self._find(arn)
         if target is None:
             return False
-        self._remove(message)
+        self._messages.remove(message)
         target.take_dead_letter(message, source=self)
         return True
+
+    def _is_spent(self, message: Message) -> bool:
+        """Whether one more receive would be more than the redrive policy allows."""
+        return self.dead_letter_arn is not None and message.receive_count >= self.max_receive_count
 
     def take_dead_letter(self, dead: Message, *, source: Queue) -> None:
         """
@@ -529,36 +436,29 @@ class Queue:
         message.record = self._journal(
             "dead_letter", dead.record, source=self._world.name_of(source.arn), condition="maxReceiveCount", **detail
         )
-        self._admit(message)
+        self._messages.admit(message)
         self._notify()
 
     def oldest_receivable(self) -> Message | None:
         """The message that a receive would hand out first; it stays where it is, uncounted."""
         self._bring_up_to_date()
-        candidates = self._order.candidates()
-        message = next(candidates, None)
-        candidates.close()
-        if message is not None:
-            self._order.surfaced(message)
-        return message
+        return self._messages.first()
 
     def take_away(self, message: Message) -> None:
         """Remove a message that a message move task has sent elsewhere."""
-        self._remove(message)
+        self._messages.remove(message)
         self._notify()
 
     # Time
 
     def next_visible_at(self) -> float | None:
         """When the next delayed or received message becomes visible (epoch seconds), or None if there is none."""
-        while self._hidden and not self._is_hidden_until(*self._hidden[0]):
-            heapq.heappop(self._hidden)
-        return self._hidden[0][0] if self._hidden else None
+        return self._messages.next_visible_at()
 
     def depth(self) -> Depth:
         """The numbers of messages at this moment."""
         self._bring_up_to_date()
-        return Depth(self._counts[VISIBLE], self._counts[IN_FLIGHT], self._counts[DELAYED])
+        return self._messages.depth
 
     def _now(self) -> float:
         return self._world.clock.now()
@@ -570,55 +470,11 @@ class Queue:
 
     def _drop_expired(self) -> None:
         horizon = self._now() + limits.CLOCK_TOLERANCE_S - self.retention_s
-        while self._by_age and self._by_age[0][0] <= horizon:
-            _, order = heapq.heappop(self._by_age)
-            message = self._messages.get(order)
-            if message is not None:
-                self._remove(message)
-                self._journal("dropped", message.record, reason="retention", ids=[message.id])
+        for message in self._messages.take_expired(horizon):
+            self._journal("dropped", message.record, reason="retention", ids=[message.id])
 
     def _surface_due(self) -> None:
-        due = self._now() + limits.CLOCK_TOLERANCE_S
-        hidden = self._hidden
-        while hidden and hidden[0][0] <= due:
-            until, order = heapq.heappop(hidden)
-            if self._is_hidden_until(until, order):
-                message = self._messages[order]
-                self._set_state(message, VISIBLE)
-                self._order.surfaced(message)
-
-    def _is_hidden_until(self, until: float, order: int) -> bool:
-        message = self._messages.get(order)
-        return message is not None and message.state != VISIBLE and message.visible_at == until
-
-    # Keeping the books
-
-    def _hide(self, message: Message, until: float) -> None:
-        self._set_state(message, IN_FLIGHT)
-        message.visible_at = until
-        heapq.heappush(self._hidden, (until, message.order))
-        if len(self._hidden) > 2 * len(self._messages) + HEAP_SLACK:
-            self._sweep()
-
-    def _remove(self, message: Message) -> None:
-        del self._messages[message.order]
-        self._set_state(message, GONE)
-        self._order.removed(message)
-        if not self._messages:
-            self._hidden.clear()
-            self._by_age.clear()
-        elif len(self._by_age) > 2 * len(self._messages) + HEAP_SLACK:
-            self._sweep()
-
-    def _sweep(self) -> None:
-        self._hidden = sorted({entry for entry in self._hidden if self._is_hidden_until(*entry)})
-        self._by_age = [entry for entry in self._by_age if entry[1] in self._messages]
-        heapq.heapify(self._by_age)
-
-    def _set_state(self, message: Message, state: int) -> None:
-        self._counts[message.state] -= 1
-        message.state = state
-        self._counts[state] += 1
+        self._messages.surface(self._now() + limits.CLOCK_TOLERANCE_S)
 
     def _notify(self) -> None:
         for callback in tuple(self.on_available):
@@ -643,18 +499,14 @@ class Queue:
         self._notify()
 
     def _drop_all(self, reason: str) -> None:
-        ids = [message.id for message in self._messages.values()]
+        ids = [message.id for message in self._messages]
         if ids:
             self._journal("dropped", CURRENT, reason=reason, ids=ids)
         self._forget_messages()
 
     def _forget_messages(self) -> None:
         self._messages.clear()
-        self._order.clear()
-        self._passable.clear()
-        self._hidden.clear()
-        self._by_age.clear()
-        self._counts = [0, 0, 0, 0]
+        self._mishaps.clear()
 
     def snapshot(self) -> QueueState:
         """A copy of the state that later changes do not touch."""
@@ -664,9 +516,9 @@ class Queue:
             modified_at=self.modified_at,
             purged_at=self.purged_at,
             next_order=self._next_order,
-            messages=tuple(copy.copy(message) for message in self._messages.values()),
-            sent=tuple(self._sent.items()),
-            attempts=tuple(self._attempts.items()),
+            messages=tuple(copy.copy(message) for message in self._messages),
+            sent=self._sent.snapshot(),
+            attempts=self._attempts.snapshot(),
             on_available=tuple(self.on_available),
         )
 
@@ -678,15 +530,9 @@ class Queue:
         self.tags = dict(state.tags)
         self.modified_at, self.purged_at, self.deleted = state.modified_at, state.purged_at, False
         self._next_order = state.next_order
-        self._sent = OrderedDict(state.sent)
-        self._attempts = OrderedDict(state.attempts)
+        self._sent.restore(state.sent)
+        self._attempts.restore(state.attempts)
         self.on_available[:] = state.on_available
         self._forget_messages()
         for message in state.messages:
-            self._admit(copy.copy(message))
-
-
-def _expire(entries: OrderedDict[Any, tuple[float, Any]], due: float) -> None:
-    """Drop entries whose time is over; they are in order of time, because all live equally long."""
-    while entries and next(iter(entries.values()))[0] <= due:
-        entries.popitem(last=False)
+            self._messages.admit(copy.copy(message))

@@ -7,73 +7,30 @@ as in AWS's own.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from stagefright.aws_api.errors import ApiError
 from stagefright.services import queue_limits as limits
+from stagefright.services import queue_policy as policy
 from stagefright.services import queue_rules as rules
 from stagefright.services import queue_settings as settings
 from stagefright.services.queue import Queue, QueueState, QueueWorld
-from stagefright.services.queue_message import (
-    MessageAttributes,
-    ReceivedMessage,
-    SentMessage,
-    md5_of_message_attributes,
+from stagefright.services.queue_answers import (
+    Params,
+    Response,
+    described,
+    each,
+    page,
+    present,
+    received_response,
+    sent_response,
 )
+from stagefright.services.queue_errors import PREFIX, no_such_queue
+from stagefright.services.queue_message import ReceivedMessage, SentMessage
 from stagefright.services.queue_moves import MoveKernel, MoveTask, MoveTasks
 from stagefright.tasks import Future, Signal
-
-Params = Mapping[str, Any]
-"""The parameters of an operation, as given to boto3."""
-
-Response = dict[str, Any]
-"""What boto3 returns, without `ResponseMetadata`."""
-
-_PREFIX: Final = "AWS.SimpleQueueService."
-
-ERROR_SHAPES: Final = {
-    f"{_PREFIX}NonExistentQueue": "QueueDoesNotExist",
-    "QueueAlreadyExists": "QueueNameExists",
-    "InvalidParameterValue": "InvalidParameterValueException",
-    "MissingParameter": "MissingRequiredParameterException",
-    **{
-        _PREFIX + shape: shape
-        for shape in (
-            "BatchEntryIdsNotDistinct",
-            "BatchRequestTooLong",
-            "EmptyBatchRequest",
-            "InvalidBatchEntryId",
-            "MessageNotInflight",
-            "PurgeQueueInProgress",
-            "QueueDeletedRecently",
-            "TooManyEntriesInBatchRequest",
-            "UnsupportedOperation",
-        )
-    },
-    **{
-        shape: shape
-        for shape in (
-            "InvalidAttributeName",
-            "InvalidAttributeValue",
-            "InvalidMessageContents",
-            "OverLimit",
-            "ReceiptHandleIsInvalid",
-            "ResourceNotFoundException",
-        )
-    },
-}
-"""
-Error code to error shape.
-
-SQS speaks JSON but keeps the codes of its old query protocol: `e.response["Error"]["Code"]` is the code, while
-`client.exceptions.<shape>` and `e.response["Error"]["QueryErrorCode"]` go by the shape. The shapes of
-`InvalidParameterValue` and `MissingParameter` are sent by AWS but are not in botocore's model.
-"""
 
 
 class QueueKernel(MoveKernel, Protocol):
@@ -161,23 +118,23 @@ class QueueService:
         """The URL of a queue of this account."""
         queue = self._queues.get(params["QueueName"])
         if queue is None or params.get("QueueOwnerAWSAccountId", self._world.account) != self._world.account:
-            raise _no_such_queue()
+            raise no_such_queue()
         return {"QueueUrl": queue.url}
 
     def list_queues(self, params: Params) -> Response:
         """The URLs of queues by prefix, page by page if `MaxResults` is given."""
         prefix = params.get("QueueNamePrefix", "")
         names = [name for name in sorted(self._queues) if name.startswith(prefix)]
-        page, token = _page(names, params)
-        return _present(QueueUrls=[self._queues[name].url for name in page], NextToken=token)
+        shown, token = page(names, params)
+        return present(QueueUrls=[self._queues[name].url for name in shown], NextToken=token)
 
     def list_dead_letter_source_queues(self, params: Params) -> Response:
         """The URLs of the queues whose redrive policy names this queue."""
         target = self._queue(params)
         names = [queue.name for queue in self.all() if queue.dead_letter_arn == target.arn]
-        page, token = _page(names, params)
-        urls = [self._queues[name].url for name in page]
-        return {"queueUrls": urls, **_present(NextToken=token)}
+        shown, token = page(names, params)
+        urls = [self._queues[name].url for name in shown]
+        return {"queueUrls": urls, **present(NextToken=token)}
 
     def get_queue_attributes(self, params: Params) -> Response:
         """The attributes asked for, those that are set."""
@@ -186,9 +143,9 @@ class QueueService:
         for name in asked:
             if name not in ("All", *settings.SETTABLE, *settings.READ_ONLY):
                 raise ApiError("InvalidAttributeName", f"Unknown Attribute {name}.")
-        known = _described(queue) if asked else {}
+        known = described(queue) if asked else {}
         wanted = known if "All" in asked else {name: known[name] for name in asked if name in known}
-        return _present(Attributes=wanted)
+        return present(Attributes=wanted)
 
     def set_queue_attributes(self, params: Params) -> Response:
         """Change attributes, at once (AWS takes up to a minute, and 15 for the retention period)."""
@@ -203,7 +160,7 @@ class QueueService:
         now = self._world.clock.now()
         if queue.purged_at is not None and now < queue.purged_at + limits.PURGE_INTERVAL_S - limits.CLOCK_TOLERANCE_S:
             raise ApiError(
-                f"{_PREFIX}PurgeQueueInProgress",
+                f"{PREFIX}PurgeQueueInProgress",
                 f"Only one PurgeQueue operation on {queue.name} is allowed every {limits.PURGE_INTERVAL_S} seconds.",
                 status=403,
             )
@@ -226,31 +183,16 @@ class QueueService:
 
     def list_queue_tags(self, params: Params) -> Response:
         """All tags."""
-        return _present(Tags=dict(self._queue(params).tags))
+        return present(Tags=dict(self._queue(params).tags))
 
     def add_permission(self, params: Params) -> Response:
         """Add a statement to the queue's policy. The policy is kept, not enforced."""
-        queue, label = self._queue(params), params["Label"]
-        if len(params["Actions"]) > limits.POLICY_ACTIONS_MAX:
-            raise ApiError(
-                "OverLimit",
-                f"{len(params['Actions'])} Actions were found, maximum allowed is {limits.POLICY_ACTIONS_MAX}.",
-            )
-        policy = _policy_of(queue)
-        if any(statement.get("Sid") == label for statement in policy["Statement"]):
-            raise rules.invalid_value("Label", label, "Already exists.")
-        policy["Statement"].append(_statement(queue, label, params["AWSAccountIds"], params["Actions"]))
-        queue.configure({"Policy": json.dumps(policy)})
+        policy.add_statement(self._queue(params), params["Label"], params["AWSAccountIds"], params["Actions"])
         return {}
 
     def remove_permission(self, params: Params) -> Response:
         """Take a statement out of the queue's policy."""
-        queue, label = self._queue(params), params["Label"]
-        policy = _policy_of(queue)
-        kept = [statement for statement in policy["Statement"] if statement.get("Sid") != label]
-        if len(kept) == len(policy["Statement"]):
-            raise rules.invalid_value("Label", label, "can't find label.")
-        queue.configure({"Policy": json.dumps({**policy, "Statement": kept}) if kept else ""})
+        policy.remove_statement(self._queue(params), params["Label"])
         return {}
 
     # Messages
@@ -258,7 +200,7 @@ class QueueService:
     def send_message(self, params: Params) -> Response:
         """Send one message."""
         sent = self._send(self._queue(params), params)
-        return _sent_response(sent, params)
+        return sent_response(sent, params)
 
     def send_message_batch(self, params: Params) -> Response:
         """Send up to ten messages, each of which may be refused on its own."""
@@ -269,7 +211,7 @@ class QueueService:
         )
         if queue.fifo:
             _refuse_incomplete_fifo_batch(queue, entries)
-        return _each(entries, lambda entry: _sent_response(self._send(queue, entry), entry))
+        return each(entries, lambda entry: sent_response(self._send(queue, entry), entry))
 
     async def receive_message(self, params: Params) -> Response:
         """Receive up to ten messages; if there are none, wait for the first one as long as asked."""
@@ -285,7 +227,7 @@ class QueueService:
             received = await self._receive_later(queue, params, wait_s)
         elif not received and not queue.fifo and queue.in_flight_room() <= 0:
             raise ApiError("OverLimit", "The maximum number of in flight messages is reached.")
-        return _present(Messages=[_received_response(message, params) for message in received])
+        return present(Messages=[received_response(message, params) for message in received])
 
     def delete_message(self, params: Params) -> Response:
         """Delete a received message."""
@@ -296,7 +238,7 @@ class QueueService:
         """Delete up to ten received messages."""
         queue, entries = self._queue(params), params["Entries"]
         rules.check_batch_entry_ids(_ids(entries), entry_type="DeleteMessageBatchRequestEntry")
-        return _each(entries, lambda entry: queue.delete(entry["ReceiptHandle"]))
+        return each(entries, lambda entry: queue.delete(entry["ReceiptHandle"]))
 
     def change_message_visibility(self, params: Params) -> Response:
         """Hide a received message for longer or shorter than its queue says."""
@@ -307,7 +249,7 @@ class QueueService:
         """Change the visibility timeout of up to ten received messages."""
         queue, entries = self._queue(params), params["Entries"]
         rules.check_batch_entry_ids(_ids(entries), entry_type="ChangeMessageVisibilityBatchRequestEntry")
-        return _each(entries, lambda entry: _change_visibility(queue, entry))
+        return each(entries, lambda entry: _change_visibility(queue, entry))
 
     # Message move tasks
 
@@ -322,7 +264,7 @@ class QueueService:
     def list_message_move_tasks(self, params: Params) -> Response:
         """The newest move tasks of a dead-letter queue."""
         tasks = self._moves.of_source(params["SourceArn"], params.get("MaxResults", 1))
-        return _present(Results=[task.describe() for task in tasks])
+        return present(Results=[task.describe() for task in tasks])
 
     # The way back
 
@@ -350,7 +292,7 @@ class QueueService:
     def _queue(self, params: Params) -> Queue:
         queue = self._by_url.get(params["QueueUrl"])
         if queue is None:
-            raise _no_such_queue()
+            raise no_such_queue()
         return queue
 
     def _register(self, queue: Queue) -> None:
@@ -361,7 +303,7 @@ class QueueService:
         now = self._world.clock.now()
         if deleted_at is not None and now < deleted_at + limits.RECREATE_WAIT_S - limits.CLOCK_TOLERANCE_S:
             raise ApiError(
-                f"{_PREFIX}QueueDeletedRecently",
+                f"{PREFIX}QueueDeletedRecently",
                 f"You must wait {limits.RECREATE_WAIT_S} seconds after deleting a queue before you can create another "
                 "with the same name.",
             )
@@ -413,10 +355,6 @@ class QueueService:
                 queue.on_available.remove(signal.notify)
 
 
-def _no_such_queue() -> ApiError:
-    return ApiError(f"{_PREFIX}NonExistentQueue", "The specified queue does not exist.")
-
-
 def _refuse_difference(queue: Queue, given: Mapping[str, str]) -> None:
     name = settings.first_difference(given, queue.attributes)
     if name is not None:
@@ -424,38 +362,6 @@ def _refuse_difference(queue: Queue, given: Mapping[str, str]) -> None:
             "QueueAlreadyExists",
             f"A queue already exists with the same name and a different value for attribute {name}",
         )
-
-
-def _described(queue: Queue) -> dict[str, str]:
-    depth = queue.depth()
-    return {
-        "QueueArn": queue.arn,
-        "ApproximateNumberOfMessages": str(depth.visible),
-        "ApproximateNumberOfMessagesNotVisible": str(depth.in_flight),
-        "ApproximateNumberOfMessagesDelayed": str(depth.delayed),
-        "CreatedTimestamp": str(int(queue.created_at)),
-        "LastModifiedTimestamp": str(int(queue.modified_at)),
-        **queue.attributes,
-    }
-
-
-def _policy_of(queue: Queue) -> dict[str, Any]:
-    empty = {"Version": "2008-10-17", "Id": f"{queue.arn}/SQSDefaultPolicy", "Statement": []}
-    return {**empty, **json.loads(queue.attributes.get("Policy", "{}"))}
-
-
-def _statement(queue: Queue, label: str, accounts: list[str], actions: list[str]) -> dict[str, Any]:
-    return {
-        "Sid": label,
-        "Effect": "Allow",
-        "Principal": {"AWS": _one_or_list([f"arn:aws:iam::{account}:root" for account in accounts])},
-        "Action": _one_or_list([f"SQS:{action}" for action in actions]),
-        "Resource": queue.arn,
-    }
-
-
-def _one_or_list(values: list[str]) -> str | list[str]:
-    return values[0] if len(values) == 1 else values
 
 
 def _change_visibility(queue: Queue, params: Params) -> None:
@@ -481,59 +387,6 @@ def _ids(entries: Iterable[Params]) -> list[str]:
     return [entry["Id"] for entry in entries]
 
 
-def _each(entries: Iterable[Params], act: Callable[[Params], Response | None]) -> Response:
-    """Do something for each entry of a batch and sort the results."""
-    successful, failed = [], []
-    for entry in entries:
-        try:
-            successful.append({"Id": entry["Id"], **(act(entry) or {})})
-        except ApiError as error:
-            failed.append({"Id": entry["Id"], "SenderFault": True, "Code": error.code, "Message": error.message})
-    return _present(Successful=successful, Failed=failed)
-
-
-def _sent_response(sent: SentMessage, params: Params) -> Response:
-    return {
-        "MD5OfMessageBody": sent.md5_of_body,
-        "MessageId": sent.id,
-        **_present(
-            MD5OfMessageAttributes=sent.md5_of_attributes,
-            MD5OfMessageSystemAttributes=md5_of_message_attributes(params.get("MessageSystemAttributes") or {}),
-            SequenceNumber=sent.sequence_number,
-        ),
-    }
-
-
-def _received_response(message: ReceivedMessage, params: Params) -> Response:
-    asked = {*(params.get("AttributeNames") or ()), *(params.get("MessageSystemAttributeNames") or ())}
-    everything = "All" in asked
-    system = {name: value for name, value in message.system_attributes.items() if everything or name in asked}
-    attributes = _wanted(message.attributes, params.get("MessageAttributeNames") or ())
-    return {
-        "MessageId": message.id,
-        "ReceiptHandle": message.receipt_handle,
-        "MD5OfBody": message.md5_of_body,
-        "Body": message.body,
-        **_present(
-            Attributes=system,
-            # AWS computes the fingerprint over what it returns, not over what was sent (LS).
-            MD5OfMessageAttributes=md5_of_message_attributes(attributes),
-            MessageAttributes={name: dict(value) for name, value in attributes.items()},
-        ),
-    }
-
-
-def _wanted(attributes: MessageAttributes, names: Iterable[str]) -> MessageAttributes:
-    """The message attributes that match `All`, `.*`, `prefix.*` or a name."""
-    names = tuple(names)
-    if not names or not attributes:
-        return {}
-    if "All" in names or ".*" in names:
-        return attributes
-    prefixes = tuple(name.removesuffix(".*") for name in names if name.endswith(".*"))
-    return {name: value for name, value in attributes.items() if name in names or name.startswith(prefixes)}
-
-
 def _clean(value: Mapping[str, Any]) -> dict[str, Any]:
     """A message attribute without the fields that were given as None, its bytes as bytes."""
     raw = value.get("BinaryValue")
@@ -544,26 +397,3 @@ def _clean(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _strings(attributes: Mapping[str, Any] | None) -> dict[str, str]:
     return {name: str(value) for name, value in (attributes or {}).items()}
-
-
-def _page(names: list[str], params: Params) -> tuple[list[str], str | None]:
-    """The names after the token, and the token of the next page if names are left."""
-    count = params.get("MaxResults", limits.LIST_RESULTS_MAX)
-    if not 1 <= count <= limits.LIST_RESULTS_MAX:
-        raise rules.invalid_value("MaxResults", count, f"Must be between 1 and {limits.LIST_RESULTS_MAX}.")
-    last_seen = _last_seen(params["NextToken"]) if params.get("NextToken") else ""
-    rest = [name for name in names if name > last_seen]
-    more = len(rest) > count and "MaxResults" in params
-    return rest[:count], base64.b64encode(rest[count - 1].encode()).decode() if more else None
-
-
-def _last_seen(token: str) -> str:
-    try:
-        return base64.b64decode(token, validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise rules.invalid("Invalid or expired next token.") from None
-
-
-def _present(**fields: Any) -> Response:
-    """The fields that have something in them."""
-    return {name: value for name, value in fields.items() if value}

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from stagefright.shared.declaration import SharedResource
-from stagefright.shared.postgresql import Server, drop_schema, run_sql, tags_in
+from stagefright.shared.postgresql_server import Server, drop_schema, run_sql, tags_in
 from stagefright.tasks import outside_the_world
 
 

@@ -17,18 +17,16 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from stagefright.errors import SettingsError, SharedResourceError
 from stagefright.shared.declaration import SharedResource
+from stagefright.shared.postgresql_server import MARK, Server, drop_schema, literal, quoted, run_sql, tags_in
 from stagefright.targets.run import RUN_TAG, STAGE_TAG, TAG_PREFIX, Run
 from stagefright.tasks import outside_the_world
 
 IDENTIFIER_BYTES_MAX = 63
 """How long PostgreSQL lets a name be; it cuts longer ones without a word."""
-
-MARK = "stagefright "
-"""How the comment of a schema of ours begins; JSON with the run's tags follows."""
 
 STAYS = f"{TAG_PREFIX}stays"
 """A tag in it, if it outlives processes, as that of a deployed stage does."""
@@ -182,7 +180,7 @@ class PostgresqlSchema:
             self._end_transactions()
             tables = [name for name in self._tables() if name not in self._kept]
             if tables:
-                names = ", ".join(f"{_quoted(self.schema)}.{_quoted(table)}" for table in tables)
+                names = ", ".join(f"{quoted(self.schema)}.{quoted(table)}" for table in tables)
                 self._run_sql(f"TRUNCATE {names} RESTART IDENTITY")
 
     def close(self) -> None:
@@ -268,20 +266,20 @@ class PostgresqlSchema:
         self._run_sql("COMMIT")
 
     def _make_parts(self, tags: Mapping[str, str]) -> None:
-        schema, user = _quoted(self.schema), _quoted(self.user)
+        schema, user = quoted(self.schema), quoted(self.user)
         if self.resource.role:
             self._make_role(user)
         self._run_sql(f"CREATE SCHEMA {schema}" + (f" AUTHORIZATION {user}" if self.resource.role else ""))
         comment = MARK + json.dumps(tags)
-        self._run_sql(f"COMMENT ON SCHEMA {schema} IS {_literal(comment)}")
+        self._run_sql(f"COMMENT ON SCHEMA {schema} IS {literal(comment)}")
 
     def _make_role(self, user: str) -> None:
         self._run_sql(
-            f"CREATE ROLE {user} LOGIN PASSWORD {_literal(self._password)}",
+            f"CREATE ROLE {user} LOGIN PASSWORD {literal(self._password)}",
             hint="Give the user of the url the right CREATEROLE, or set role = false.",
         )
         self._run_sql(f"GRANT {user} TO CURRENT_USER")
-        self._run_sql(f"ALTER ROLE {user} SET search_path = {_quoted(self.schema)}")
+        self._run_sql(f"ALTER ROLE {user} SET search_path = {quoted(self.schema)}")
         self._run_sql(f"ALTER ROLE {user} SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
 
     def _drop(self) -> None:
@@ -298,7 +296,7 @@ class PostgresqlSchema:
             text = file.read_text("utf-8")
         except OSError as error:
             raise SettingsError(f"shared.{self.resource.name}: sql names {file}: {error.strerror}.") from None
-        user, schema = _quoted(self.user), _quoted(self.schema)
+        user, schema = quoted(self.user), quoted(self.schema)
         reset = "RESET ROLE; RESET search_path"
         if self.resource.role:
             self._run_sql(f"SET ROLE {user}")
@@ -330,11 +328,11 @@ class PostgresqlSchema:
         return [str(row[0]) for row in rows]
 
     def _tables_with_rows(self) -> set[str]:
-        schema = _quoted(self.schema)
+        schema = quoted(self.schema)
         return {
             table
             for table in self._tables()
-            if self._run_sql(f"SELECT EXISTS (SELECT 1 FROM {schema}.{_quoted(table)})")[0][0]  # noqa: S608 - quoted
+            if self._run_sql(f"SELECT EXISTS (SELECT 1 FROM {schema}.{quoted(table)})")[0][0]  # noqa: S608 - quoted
         }
 
     def _end_transactions(self) -> None:
@@ -350,122 +348,6 @@ class PostgresqlSchema:
         return run_sql(self.resource, self._connection, sql, hint, values)
 
 
-class Server:
-    """Where the server is, and who we are there."""
-
-    def __init__(self, resource: SharedResource) -> None:
-        self._resource = resource
-        text = resource.url
-        if resource.url_variable is not None:
-            text = os.environ.get(resource.url_variable)
-            if not text:
-                raise SettingsError(
-                    f"shared.{resource.name}: the variable {resource.url_variable} is not set. It holds the server's URL: "
-                    "postgresql://user:password@host:5432/database."
-                )
-        parts = urlsplit(str(text))
-        if parts.scheme not in ("postgresql", "postgres") or not parts.hostname or not parts.path.strip("/"):
-            raise SettingsError(
-                f"shared.{resource.name}: the URL is not one of a PostgreSQL database. "
-                "Expected postgresql://user:password@host:5432/database."
-            )
-        self.host = parts.hostname
-        self.port = parts.port or 5432
-        self.user = unquote(parts.username or "postgres")
-        self.password = unquote(parts.password or "")
-        self.database = unquote(parts.path.strip("/"))
-
-    def connect(self) -> Any:
-        """A connection as the server's user."""
-        try:
-            from pg8000.exceptions import DatabaseError, InterfaceError
-            from pg8000.native import Connection
-        except ImportError:
-            raise SharedResourceError(
-                f"{self._resource.name} needs the driver pg8000: pip install 'stagefright[postgresql]'."
-            ) from None
-        try:
-            return Connection(
-                self.user, host=self.host, port=self.port, database=self.database, password=self.password or None
-            )
-        except (DatabaseError, InterfaceError, OSError) as error:
-            raise SharedResourceError(
-                f"{self._resource.name}: PostgreSQL at {self.host}:{self.port}, database {self.database}, user {self.user}, could "
-                f"not be reached: {_said(error)}. Is the server up, and is the URL right?"
-            ) from None
-
-    def comment_of(self, schema: str, connection: Any = None) -> str | None:
-        """The comment of a schema, or None."""
-        asked = connection or self.connect()
-        try:
-            rows = run_sql(
-                self._resource,
-                asked,
-                "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name",
-                "",
-                {"name": schema},
-            )
-        finally:
-            if connection is None:
-                asked.close()
-        return None if not rows or rows[0][0] is None else str(rows[0][0])
-
-
-def run_sql(resource: SharedResource, connection: Any, sql: str, hint: str, values: Mapping[str, str]) -> Any:
-    """Run a statement; what the server refuses is a `SharedResourceError` with its words."""
-    from pg8000.exceptions import DatabaseError, InterfaceError
-
-    try:
-        return connection.run(sql, **values)
-    except (DatabaseError, InterfaceError, OSError) as error:
-        head = re.sub(r"PASSWORD '[^']*'", "PASSWORD '...'", " ".join(sql.split()))[:120]
-        raise SharedResourceError(
-            f"{resource.name}: PostgreSQL refused `{head}`: {_said(error)}. {hint}".strip()
-        ) from None
-
-
-def drop_schema(resource: SharedResource, connection: Any, schema: str) -> None:
-    """
-    Drop a schema with all that is in it, and the user who was made for it and has its name.
-
-    Both go or neither does: a user whom a killed process left behind would keep the stage from being made again.
-    """
-
-    def run(sql: str, **values: str) -> Any:
-        return run_sql(resource, connection, sql, "", values)
-
-    has_user = resource.role and run("SELECT 1 FROM pg_roles WHERE rolname = :name", name=schema)
-    if has_user:
-        # A transaction that one of its connections left open would hold the schema.
-        run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :name", name=schema)
-    run("BEGIN")
-    try:
-        run(f"DROP SCHEMA IF EXISTS {_quoted(schema)} CASCADE")
-        if has_user:
-            run(f"DROP OWNED BY {_quoted(schema)}")
-            run(f"DROP ROLE {_quoted(schema)}")
-    except SharedResourceError:
-        run("ROLLBACK")
-        raise
-    run("COMMIT")
-
-
-def _said(error: Exception) -> str:
-    """What the server says of an error, in its own words."""
-    details = error.args[0] if error.args else ""
-    return str(details.get("M", details)) if isinstance(details, dict) else str(error)
-
-
-def tags_in(comment: str | None) -> dict[str, str] | None:
-    """The tags in the comment of a schema of ours; None if it is none of ours."""
-    if comment is None or not comment.startswith(MARK):
-        return None
-    try:
-        return dict(json.loads(comment.removeprefix(MARK)))
-    except ValueError:
-        return None
-
-
 def _identifier(name: str) -> str:
     """A name that PostgreSQL takes whole, and that needs no quotes; one that is too long ends in a hash of itself."""
     plain = re.sub(r"[^a-z0-9_]+", "_", name.lower())
@@ -473,14 +355,6 @@ def _identifier(name: str) -> str:
         return plain
     digest = hashlib.sha256(plain.encode()).hexdigest()[:8]
     return f"{plain[: IDENTIFIER_BYTES_MAX - 9]}_{digest}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _nothing() -> None:

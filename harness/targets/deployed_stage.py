@@ -41,12 +41,12 @@ from stagefright.targets.api_endpoints import api_endpoints, reroute
 from stagefright.targets.arns import asked_arn
 from stagefright.targets.docker.workers import name_account
 from stagefright.targets.escape_guard import EscapeGuard
+from stagefright.targets.evidence.account_wiring import AccountWiring
 from stagefright.targets.evidence.acts import note_acts, note_request
 from stagefright.targets.evidence.arrangement import Arranged
 from stagefright.targets.evidence.correlation import arrange
 from stagefright.targets.evidence.log_reader import LogReader
 from stagefright.targets.evidence.observed_journal import ObservedJournal
-from stagefright.targets.evidence.wiring import AccountWiring
 from stagefright.targets.function_probe import is_no_answer, runs_functions
 from stagefright.targets.presence import Presence
 from stagefright.targets.run import Run

@@ -21,6 +21,7 @@ RETRY_AFTER_S = 5
 CLIENT_WAITS_S = 2
 """Two attempts of a second."""
 
+slow = pytest.mark.nightly  # where time is real it takes ten seconds
 is_cold = pytest.mark.only_on("local", reason="an environment that runs elsewhere has loaded its settings long ago")
 sees_calls = pytest.mark.only_on("local", reason="the SDK calls of a function are seen there only")
 
@@ -37,6 +38,7 @@ def test_down_serves_the_stale_value_and_says_so(chaos, just_loaded, greet, set_
     assert "InternalServerError" in line["reason"]
 
 
+@slow
 def test_slow_costs_the_clients_timeout_once(chaos, just_loaded, greet, stale_lines, clock, ttl_s):
     """One request waits for the client's two attempts of a second; those after it do not wait at all."""
     with chaos(GreetingFunction=SLOW):
@@ -53,7 +55,7 @@ def test_slow_costs_the_clients_timeout_once(chaos, just_loaded, greet, stale_li
     assert "ReadTimeoutError" in line["reason"]
 
 
-@pytest.mark.nightly  # where time is real it takes ten seconds
+@slow
 def test_down_for_long_is_said_again_with_a_growing_age(chaos, just_loaded, greet, stale_lines, ttl_s):
     """Every failed refresh is a line, so an alarm can watch the age."""
     with chaos(GreetingFunction=DOWN):
@@ -81,6 +83,7 @@ def test_down_it_is_asked_once_in_a_while(chaos, greet, journal, ttl_s):
     no_retry_storm("GreetingFunction", calls_max=1, to="ssm.GetParameters").require(journal)
 
 
+@slow
 @pytest.mark.usefixtures("just_loaded")
 def test_back_again_the_new_value_is_used_soon(chaos, greet, set_text, ttl_s):
     """A stale value is not kept for a whole span: the function asks again after a few seconds."""
@@ -115,6 +118,7 @@ def test_a_parameter_that_was_deleted_is_stale_too(stage, just_loaded, greet, st
     assert stage.outputs["SigningKeyName"] in stale_lines()[0]["reason"]
 
 
+@slow
 def test_no_failure_shows_the_secret(chaos, just_loaded, greet, secret, logs, stale_lines, ttl_s):
     """Errors and stale lines speak of parameters by name."""
     with chaos(GreetingFunction=DOWN):

@@ -12,6 +12,7 @@ import os
 import textwrap
 
 import boto3
+import botocore.loaders
 import pytest
 
 from stagefright.settings import load_settings
@@ -22,6 +23,14 @@ from tests.deployed import ministack as ministack_server
 from tests.deployed import moto_server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _models_are_read_once():
+    """Most of what a client costs is to read what botocore knows of its service; sessions share it here, as they do on a local stage."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
+        yield
 
 
 class Account:

@@ -92,6 +92,9 @@ class Stage:
         }
         self.settings = SimpleNamespace(leak_scan=True)
 
+    def name_of(self, spelling):
+        return spelling
+
     def ref(self, logical_id):
         return self.resources[logical_id].physical_id if logical_id in self.resources else logical_id
 
@@ -620,7 +623,7 @@ class TestCommand:
     """The verb, in a process of its own."""
 
     @pytest.fixture
-    def verb(self, account, tmp_path):
+    def verb(self, account, tmp_path, nursery):
         def verb(*arguments, code=0):
             command = [
                 sys.executable,
@@ -632,9 +635,7 @@ class TestCommand:
                 *arguments,
             ]
             variables = {name: value for name, value in account.variables.items() if not name.startswith("AWS_")}
-            done = subprocess.run(
-                command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=120
-            )
+            done = nursery.run(command, cwd=tmp_path, env=variables)
             assert "Traceback" not in done.stderr
             assert done.returncode == code, done.stdout + done.stderr
             return done.stdout + done.stderr
@@ -661,7 +662,7 @@ class TestCommand:
         assert "  restored" in verb("--yes")
         assert "0 things left by dead runs." in verb("--yes")
 
-    def test_an_account_that_is_not_allowed(self, account, way, tmp_path, monkeypatch):
+    def test_an_account_that_is_not_allowed(self, account, way, tmp_path, monkeypatch, nursery):
         """Nor is anything in it undone that a ledger has."""
         (tmp_path / "pyproject.toml").write_text('[tool.stagefright]\naccounts = ["999999999999"]\n')
         # Where the SDK's own settings lead to the server, it is taken for AWS.
@@ -674,7 +675,7 @@ class TestCommand:
         way.client("ssm").put_parameter(Name="/shop/new", Value="1", Type="String")
         ledger.close()
         command = [sys.executable, "-m", "stagefright.fixtures.cli", "sweep", "--yes"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+        done = nursery.run(command, cwd=tmp_path, env=os.environ)
 
         assert done.returncode == 2
         assert "failed: These credentials are for account" in done.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 import pytest
@@ -16,7 +15,7 @@ Resources:
 
 
 @pytest.fixture
-def verb(ministack_system):
+def verb(ministack_system, nursery):
     """Runs a verb for the system's stage; what it printed."""
     system = ministack_system
     system.write("template.yaml", TEMPLATE)
@@ -26,9 +25,7 @@ def verb(ministack_system):
 
     def run(*arguments, code=0):
         command = [sys.executable, "-m", "stagefright.fixtures.cli", *arguments, "--endpoint-url", system.endpoint_url]
-        done = subprocess.run(
-            command, cwd=system.directory, env=variables, capture_output=True, text=True, check=False, timeout=120
-        )
+        done = nursery.run(command, cwd=system.directory, env=variables)
         assert "Traceback" not in done.stderr
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -31,7 +31,8 @@ def test_a_moto_server_without_docker_keeps_functions_only(moto_system):
     assert not stage.runs_functions
     assert names(stage) == [stage.ref("Greet")]
     with pytest.raises(
-        EmulatorError, match=r"keeps Greet, and did not run it. It answered: error running docker(.|\n)*local, or docker"
+        EmulatorError,
+        match=r"keeps Greet, and did not run it. It answered: error running docker(.|\n)*local, or docker",
     ):
         stage.invoke("Greet")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
 import sys
 import time
 import zipfile
@@ -53,14 +52,12 @@ def function_with_own_parameter(account):
 
 
 @pytest.fixture
-def sweep(account, tmp_path):
+def sweep(account, tmp_path, nursery):
     """Run the sweep; gives what it prints."""
 
     def sweep(*arguments, code=0):
         command = [sys.executable, "-m", "stagefright.fixtures.cli", "sweep", *arguments]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=account.variables, capture_output=True, text=True, check=False, timeout=60
-        )
+        done = nursery.run(command, cwd=tmp_path, env=account.variables)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr

@@ -2,7 +2,6 @@
 A Docker engine of the tests' own, and the image that they run in it.
 
     eval "$(python tests/docker/engine.py start)"    an engine: the one that answers already, else a `dockerd` of our own (as root)
-    python tests/docker/engine.py can-start          fails if neither an engine nor a `dockerd` is there
     python tests/docker/engine.py image              builds the emulator's image, and prints its name
     python tests/docker/engine.py stop               stops what `start` started, and nothing else
 
@@ -270,8 +269,6 @@ def main(verb: str) -> None:
     """Do as the command line says."""
     if verb == "start":
         print(f"export DOCKER_HOST={start()}")
-    elif verb == "can-start":
-        sys.exit(shutil.which("dockerd") is None and not any(map(answers, _known_hosts())))
     elif verb == "image":
         print(build_image(start()))
     elif verb == "stop":

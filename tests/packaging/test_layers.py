@@ -179,6 +179,7 @@ def test_every_third_party_import_is_declared():
         "pluggy": "pytest",
         "urllib3": "requests",
         "referencing": "jsonschema",
+        "openapi_spec_validator": "moto",
     }
     # What is patched if the user has it is imported by code that runs within it only.
     patched = {"aiohttp", "anyio", "httpcore", "httpx"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 PUBLISH = 'stage.client("sns").publish(TopicArn=stage.ref("Feed"), Message=\'{"author": "bob"}\')'
 
 
-def test_a_rehearsal_from_stimulus_to_dead_letter(project):
+def test_a_rehearsal_from_stimulus_to_dead_letter(project, cold_start):
     """The example of the manual: three attempts on AWS's ladder, and the dead letter with its reason."""
     project.makepyfile(
         f"""

@@ -165,7 +165,7 @@ def test_a_client_of_the_stage_refuses_outside_of_it(guarded):
     result.assert_outcomes(passed=3)
 
 
-def test_other_clients_work_outside_of_the_stage(guarded):
+def test_other_clients_work_outside_of_the_stage(guarded, cold_start):
     """Only the stage's own credentials are worthless; a request with the user's own is none of our business."""
     guarded.makepyfile(
         """

@@ -121,16 +121,16 @@ def test_a_worker_stands_up_the_stages_of_its_own_tests(project):
     make_projects(project, one=stack, two=stack)
     project.makeconftest(
         """
-        import stagefright.stage
+        import stagefright.opening
 
         opened = []
-        open_stage = stagefright.stage.open_stage
+        open_stage = stagefright.opening.open_stage
 
         def counting(*args, **kwargs):
             opened.append(kwargs["settings"].directory.name)
             return open_stage(*args, **kwargs)
 
-        stagefright.stage.open_stage = counting
+        stagefright.opening.open_stage = counting
 
         def pytest_runtest_teardown(item):
             assert opened == [item.path.parent.name]

@@ -12,7 +12,7 @@ from stagefright.errors import SettingsError, SharedResourceError
 from stagefright.ledger.kinds import Fate, kind_named
 from stagefright.ledger.reading import Entry
 from stagefright.settings import load_settings
-from stagefright.shared import postgresql
+from stagefright.shared import postgresql_server
 from stagefright.shared.tenancy import move_in, move_out
 from stagefright.targets.run import Run
 
@@ -162,7 +162,7 @@ class TestLife:
     def test_a_user_without_a_schema_is_never_left(self, part, ask, sql, monkeypatch):
         """Both go at once, so a process that is killed while it drops them does not block its stage for good."""
         mine = part("one", sql=sql)
-        native = postgresql.run_sql
+        native = postgresql_server.run_sql
 
         def dies(resource, connection, statement, *rest):
             if statement.startswith("DROP ROLE"):
@@ -170,7 +170,7 @@ class TestLife:
                 raise KeyboardInterrupt
             return native(resource, connection, statement, *rest)
 
-        monkeypatch.setattr(postgresql, "run_sql", dies)
+        monkeypatch.setattr(postgresql_server, "run_sql", dies)
         with pytest.raises(KeyboardInterrupt):
             mine._drop()
         monkeypatch.undo()

@@ -57,6 +57,9 @@ class Stage:
 
     is_deployed = False
 
+    def name_of(self, spelling):
+        return spelling
+
     def has_stream(self, table):
         return table == "Orders"
 

@@ -22,7 +22,6 @@ class Function:
     properties: Mapping[str, Any]
     shared: Mapping[str, Any]
     """What `Globals` say, for this function."""
-    condition: str | None
 
     def of(self, name: str) -> Any:
         """A property: the function's own, else that of `Globals`."""
@@ -86,14 +85,7 @@ def functions_of(document: Mapping[str, Any]) -> Iterator[Function]:
             continue
         ignored = resource.get("IgnoreGlobals", [])
         common = {} if kind == PLAIN or ignored == "*" else {k: v for k, v in shared.items() if k not in ignored}
-        condition = resource.get("Condition")
-        yield Function(
-            logical_id,
-            kind,
-            resource.get("Properties") or {},
-            common,
-            condition if isinstance(condition, str) else None,
-        )
+        yield Function(logical_id, kind, resource.get("Properties") or {}, common)
 
 
 def role_of(function: Function, document: Mapping[str, Any]) -> str | None:

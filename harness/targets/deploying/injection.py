@@ -112,18 +112,11 @@ class Injection:
     # -- why not -----------------------------------------------------------------------------------------------------
 
     def _reason_against(self, function: Function, source: StackSource) -> str | None:
-        return next(
-            (
-                reason
-                for reason in (
-                    self._wrong_runtime(function, source),
-                    _wrong_shape(function),
-                    self.runtime.reader_in(function.variables, has_wrappers=not self.is_emulator),
-                    self._wrong_code(function, code_of(source, function.logical_id)),
-                )
-                if reason is not None
-            ),
-            None,
+        return (
+            self._wrong_runtime(function, source)
+            or _wrong_shape(function)
+            or self.runtime.reader_in(function.variables, has_wrappers=not self.is_emulator)
+            or self._wrong_code(function, code_of(source, function.logical_id))
         )
 
     def _wrong_runtime(self, function: Function, source: StackSource) -> str | None:
@@ -217,8 +210,7 @@ class InjectedStack:
             if function.inline is not None:
                 properties = function.with_package(properties, put(*self.inline_package(function.inline)))
             resources[logical_id] = {**resources[logical_id], "Properties": properties}
-            resources |= self._permission(function, document)
-        return {**document, "Resources": resources}
+        return {**document, "Resources": {**resources, **self._permissions(document)}}
 
     def _configuration(self, function: Function) -> dict[str, Any]:
         runtime, stage, name = self.injection.runtime, self.injection.stage, self._name(function)
@@ -228,35 +220,49 @@ class InjectedStack:
             "Handler": runtime.handler,
             "Environment": {**environment, "Variables": {**(environment.get("Variables") or {}), **variables}},
         }
-        statement = self._statement(function)
-        if function.has_managed_role and statement:
-            found["Policies"] = [*function.policies, {"Statement": [statement]}]
+        flag = self._flag(function)
+        if function.has_managed_role and flag:
+            found["Policies"] = [*function.policies, {"Statement": [_reading([flag])]}]
         return found
 
-    def _permission(self, function: Function, document: Mapping[str, Any]) -> dict[str, Any]:
-        """The right to read the flag, for a role that the template makes; a stranger's role is not changed."""
-        statement = self._statement(function)
-        if function.has_managed_role or statement is None:
-            return {}
-        role = role_of(function, document)
-        if role is None:
-            self.injection.unpermitted.append(self.nested + function.logical_id)
-            return {}
-        condition = {"Condition": function.condition} if function.condition else {}
-        policy = {"Version": "2012-10-17", "Statement": [statement]}
-        properties = {"PolicyName": "read-its-chaos-flag", "PolicyDocument": policy, "Roles": [{"Ref": role}]}
-        return {f"{function.logical_id}ChaosFlag": {"Type": "AWS::IAM::Policy", **condition, "Properties": properties}}
+    def _permissions(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """The right to read their flags, for roles that the template makes; a stranger's role is not changed."""
+        flags: dict[str, list[Any]] = {}
+        for function in self.functions.values():
+            flag, role = self._flag(function), role_of(function, document)
+            if flag is None or function.has_managed_role:
+                continue
+            if role is None:
+                self.injection.unpermitted.append(self.nested + function.logical_id)
+            else:
+                flags.setdefault(role, []).append(flag)
+        return {f"{role}ChaosFlags": _policy(role, document, found) for role, found in flags.items()}
 
-    def _statement(self, function: Function) -> dict[str, Any] | None:
+    def _flag(self, function: Function) -> dict[str, Any] | None:
+        """The ARN of the parameter that a function must be allowed to read, if that is for us to see to."""
         name = self.injection.runtime.parameter(function.variables, self.injection.stage, self._name(function))
         if name is None:
             return None
-        arn = f"arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter{name}"
-        return {"Effect": "Allow", "Action": READ, "Resource": {"Fn::Sub": arn}}
+        return {"Fn::Sub": f"arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter{name}"}
 
     def _name(self, function: Function) -> str:
         # Several stacks of an account may be copies of one stage, so the stack is part of the name.
         return f"{self.injection.stack}/{self.nested}{function.logical_id}"
+
+
+def _reading(flags: list[Any]) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": READ, "Resource": flags}
+
+
+def _policy(role: str, document: Mapping[str, Any], flags: list[Any]) -> dict[str, Any]:
+    """A role's right to read flags, as a resource that is there if the role is."""
+    condition = document["Resources"][role].get("Condition")
+    properties = {
+        "PolicyName": "read-chaos-flags",
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [_reading(flags)]},
+        "Roles": [{"Ref": role}],
+    }
+    return {"Type": "AWS::IAM::Policy", **({"Condition": condition} if condition else {}), "Properties": properties}
 
 
 def _digest(code: str, files: Mapping[str, bytes]) -> str:

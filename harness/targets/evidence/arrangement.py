@@ -10,6 +10,7 @@ from stagefright.journal import CANDIDATES, OBSERVED, UNPROVED, Record
 from stagefright.targets.evidence.given_up import SUCCESS, condition_of, request_ended, undelivered
 from stagefright.targets.evidence.implied import Numbers
 from stagefright.targets.evidence.index import Index, Node
+from stagefright.targets.evidence.wiring import PIPE_TYPE
 
 UNKNOWN = "nothing seen names its cause"
 """Why a record has none."""
@@ -107,10 +108,12 @@ class Arrangement:
         for consumer in (*way, record.resource):
             detail: dict[str, Any] = {
                 "source": source,
-                "ids": ids if is_handed else [],
+                # What they are called behind the first resource, is not known.
+                "ids": ids if is_handed and above == causes[0] else [],
                 "attempt": record.detail["attempt"],
                 "reports_failures": self._index.wiring.reports_failures(record.resource, source),
                 OBSERVED: True,
+                **({"taken_over": True} if consumer != record.resource and self._keeps(consumer) else {}),
                 **({"causes": causes[1:]} if causes[1:] and above == causes[0] else {}),
             }
             number = self._numbers.take(record.n)
@@ -118,6 +121,10 @@ class Arrangement:
             source, above = consumer, number
         event = {"event": None} if "event" not in record.detail else {}
         yield replace(record, cause=above, detail={**record.detail, **event})
+
+    def _keeps(self, resource: str) -> bool:
+        """Whether what was handed to a resource is its own from then on; a pipe gives it back if its target fails."""
+        return self._index.wiring.type_of(resource) != PIPE_TYPE
 
     def _is_open(self, node: Node, causes: list[int]) -> bool:
         """Whether it hangs under what led to all candidates, and not under one of them."""

@@ -29,34 +29,42 @@ def find_by_likelihood(index: Index, node: Node) -> Finding | None:
 
 def _of_event(index: Index, event: Node) -> Finding | None:
     upstream = [
-        one for one in index.events
-        if one is not event and one.record.at <= event.record.at + SKEW_S
-        and index.ways(one.resource, event.resource) and not _contradict(one, event)
-    ]  # fmt: skip
-    handed = {cause for one in index.events if one.resource == event.resource for cause in one.found.causes}
-    fresh = index.last_of_chains([one for one in upstream if one.record.n not in handed])
-    makers = [
-        run for run in index.runs
-        if index.may_have_made(run, event) and not _contradict(run, event) and index.may_send_to(run, event.resource)
-    ]  # fmt: skip
+        one
+        for one in index.reaching(event.resource, event.record.at + SKEW_S)
+        if one is not event and not _contradict(one, event)
+    ]
+    makers = [run for run in index.makers(event) if not _contradict(run, event)]
     told = [run for run in makers if index.is_told(run.resource, event.resource)]
+    fresh = _not_handed_on(index, event, upstream) if upstream else []
     if fresh:
         return _one_of([*fresh, *told])
     return among_runs(index, event, told or makers, "at that time")
 
 
+def _not_handed_on(index: Index, event: Node, upstream: Sequence[Node]) -> list[Node]:
+    """Those that have not come to the resource as another event yet."""
+    handed = {cause for one in index.events if one.resource == event.resource for cause in one.found.causes}
+    return index.last_of_chains([one for one in upstream if one.record.n not in handed])
+
+
 def _of_run(index: Index, run: Node) -> Finding | None:
     waiting = [
-        event for event in index.events
-        if event.record.at <= run.record.at + SKEW_S
-        and index.ways(event.resource, run.resource)
-        and not index.leads_to(run.record.n, event.record.n)
-    ]  # fmt: skip
+        event
+        for event in index.reaching(run.resource, run.record.at + SKEW_S)
+        if not index.leads_to(run.record.n, event.record.n)
+    ]
     agreeing = index.last_of_chains([event for event in waiting if not _contradict(event, run)])
     if waiting and not agreeing:
         return Finding((), f"its log has another correlation id than {any_of(waiting)}", ())
     taken = index.taken_by_others(run)
     fresh = [event for event in agreeing if event.record.n not in taken]
+    calls = [
+        call
+        for call in index.invoking.get(run.resource, ())
+        if call.at <= run.record.at + SKEW_S and call.n not in taken
+    ]
+    if len(calls) == 1 and not agreeing:
+        return Finding((calls[0].n,))
     if agreeing:
         return _one_of(fresh or agreeing)
     callers = [
@@ -76,6 +84,8 @@ def _one_of(nodes: Sequence[Node]) -> Finding:
 
 def _contradict(one: Node, other: Node) -> bool:
     """Whether both have correlation ids, and none in common."""
+    if not one.clues.threads or not other.clues.threads:
+        return False
     ids, others = _correlation_ids(one), _correlation_ids(other)
     return bool(ids and others) and ids.isdisjoint(others) and one.ids.isdisjoint(other.ids)
 

@@ -98,7 +98,7 @@ def _carried(index: Index, event: Node) -> Finding | None:
 
 
 def _written(index: Index, event: Node) -> Finding | None:
-    """The test's call that wrote the item, or the object; nobody else may have."""
+    """The test's call that wrote the item, or the object, unless a function may have done so too."""
     key = event.record.detail.get("key")
     calls = [
         call
@@ -106,11 +106,11 @@ def _written(index: Index, event: Node) -> Finding | None:
         if call.at <= event.record.at + SKEW_S
         and any(_is_of(event, key, written) for written in call.detail["written"])
     ]
-    others = [
-        run for run in index.runs if index.may_have_made(run, event) and index.is_told(run.resource, event.resource)
-    ]
-    if not calls or not key or others:
+    if not calls or not key:
         return None
+    others = [run for run in index.makers(event) if index.is_told(run.resource, event.resource)]
+    if others:
+        return Finding((), f"the test or {any_of(others)}", (calls[-1].n, *numbers(others)))
     doubt = None if len(calls) == 1 else f"{len(calls)} calls of the test wrote it, this one last"
     return Finding((calls[-1].n,), doubt)
 
@@ -137,17 +137,11 @@ def _made(index: Index, event: Node) -> Finding | None:
 
 
 def _of_run(index: Index, run: Node) -> Finding | None:
-    for find in (_attempted, _asked, _told_of_end, _handed, _called, _met, _answered_before):
+    for find in (_asked, _told_of_end, _handed, _called, _met, _answered_before):
         found = find(index, run)
         if found is not None:
             return found
     return None
-
-
-def _attempted(index: Index, run: Node) -> Finding | None:
-    """The attempts of an asynchronous invocation share their request id, and their cause."""
-    siblings = index.of_request[str(run.record.detail["request_id"])]
-    return next((one.found for one in siblings if one is not run and one.found.causes), None)
 
 
 def _asked(index: Index, run: Node) -> Finding | None:

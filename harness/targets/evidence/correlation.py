@@ -24,6 +24,9 @@ from stagefright.targets.evidence.wiring import Unwired, Wiring
 
 Find = Callable[[Index, Node], Finding | None]
 
+CANDIDATES_MAX = 100
+"""How many candidates are told one by one: more are a crowd, and nobody asks for its members."""
+
 STEPS: tuple[Find, ...] = (find_by_name, find_by_thread, find_among_threads, find_by_likelihood)
 """The ways to find what led to something, the surest first."""
 
@@ -60,25 +63,32 @@ def _step(index: Index, find: Find) -> bool:
 
 def _settle(index: Index, node: Node, find: Find) -> bool:
     """Take over what is found; whether that is a cause."""
-    before, found = node.found, find(index, node)
+    before, found = node.found, _attempted(index, node) or find(index, node)
     if found is None:
         return False
     causes = tuple(n for n in dict.fromkeys(found.causes) if not index.leads_to(node.record.n, n))
-    if before.candidates and not set(causes) <= {*before.candidates}:
+    if before.candidates and (find is find_by_likelihood or not set(causes) <= {*before.candidates}):
         # What a name or a thread has left open, is not decided by less than these.
         return False
     if causes or (found.candidates and not before.candidates):
-        node.found = found._replace(causes=causes)
+        few = found.candidates if len(found.candidates) <= CANDIDATES_MAX else ()
+        index.settle(node, found._replace(causes=causes, candidates=few))
     elif found.doubt and not before.doubt:
-        node.found = Finding((), found.doubt)
+        index.settle(node, Finding((), found.doubt))
     return bool(causes)
+
+
+def _attempted(index: Index, node: Node) -> Finding | None:
+    """The attempts of an asynchronous invocation share their request id, and their cause."""
+    siblings = [] if node.is_event else index.of_request[str(node.record.detail["request_id"])]
+    return next((one.found for one in siblings if one is not node and one.found.causes), None)
 
 
 def _hang_under_all(index: Index, node: Node) -> None:
     """What led to all candidates has led to it, too."""
     shared = index.common_ancestor(node.found.candidates)
     if shared is not None and not index.leads_to(node.record.n, shared):
-        node.found = node.found._replace(causes=(shared,))
+        index.settle(node, node.found._replace(causes=(shared,)))
 
 
 def _runs(records: Sequence[Record], reader: Reader) -> list[Node]:

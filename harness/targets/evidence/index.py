@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from typing import NamedTuple
 
 from stagefright.journal import Record
@@ -102,7 +103,14 @@ class Index:
         self.calls: dict[str, int] = {}
         self.call_threads: dict[str, list[int]] = {}
         self.calls_that_wrote = [r for r in records if r.kind == "call" and r.detail.get("written")]
+        self.invoking: dict[str, list[Record]] = {}
+        """The test's calls that invoke a function."""
+        self._leading: set[int] = set()
+        """What is known to have led to a node."""
+        self._taken: dict[str, list[tuple[str, set[int]]]] = {}
+        self._reaching: dict[str, list[Node]] = {}
         self._routes = cache(lambda source, consumer: routes(wiring, source, consumer))
+        self._told = cache(self._is_told)
         for node in self.nodes:
             self._note(node)
         for record in records:
@@ -120,6 +128,8 @@ class Index:
 
     def _note_call(self, record: Record) -> None:
         if record.kind == "call":
+            if "target" in record.detail:
+                self.invoking.setdefault(str(record.detail["target"]), []).append(record)
             self.calls |= dict.fromkeys(map(str, record.detail.get("ids", ())), record.n)
             for thread in (*record.detail.get("threads", ()), *record.detail.get("ids", ())):
                 self.call_threads.setdefault(str(thread), []).append(record.n)
@@ -134,17 +144,28 @@ class Index:
         cause = self.records[n].cause if n in self.records else None
         return () if cause is None else (cause,)
 
+    def settle(self, node: Node, found: Finding) -> None:
+        """Take over what was found of a node."""
+        node.found = found
+        for cause in found.causes:
+            self._leading |= {cause, *self.causes_of(cause)}
+        self._taken.pop(node.resource, None)
+
     def leads_to(self, n: int, later: int) -> bool:
         """Whether a record is another one, or among what led to it."""
-        waiting, seen = [later], set[int]()
+        if n not in self._leading:
+            return n == later
+        return n in self._above([later])
+
+    def _above(self, numbers: Iterable[int]) -> set[int]:
+        """Records, and all that led to them."""
+        waiting, seen = [*numbers], set[int]()
         while waiting:
             one = waiting.pop()
-            if one == n:
-                return True
             if one not in seen:
                 seen.add(one)
                 waiting += self.causes_of(one)
-        return False
+        return seen
 
     def surely_leads_to(self, n: int, later: int) -> bool:
         """The same, by proved edges."""
@@ -171,16 +192,20 @@ class Index:
         return next((n for n in ways[0] if all(n in way for way in ways[1:])), None) if ways else None
 
     def taken_by_others(self, run: Node) -> set[int]:
-        """What has led to other invocations of the same function."""
-        others = [one for one in self.runs if one is not run and one.resource == run.resource]
-        return {n for one in others for cause in one.found.causes for n in self.ancestors(cause)}
+        """What has led to other invocations of the same function; attempts at one are not others."""
+        if run.resource not in self._taken:
+            self._taken[run.resource] = [
+                (str(one.record.detail["request_id"]), {n for cause in one.found.causes for n in self.ancestors(cause)})
+                for one in self.runs
+                if one.resource == run.resource and one.found.causes
+            ]
+        own = str(run.record.detail["request_id"])
+        return set().union(*(taken for request_id, taken in self._taken[run.resource] if request_id != own))
 
     def last_of_chains(self, nodes: Sequence[Node]) -> list[Node]:
         """Those that led to none of the others."""
-        return [
-            one for one in nodes
-            if not any(o is not one and self.leads_to(one.record.n, o.record.n) for o in nodes)
-        ]  # fmt: skip
+        above = self._above(n for node in nodes for n in self.causes_of(node.record.n))
+        return [one for one in nodes if one.record.n not in above]
 
     # -- time and wiring -----------------------------------------------------------------------------------------------
 
@@ -204,8 +229,23 @@ class Index:
         skew_s = SKEW_S if self.ways(event.resource, run.resource) else 0.0
         return event.record.at <= run.record.at + skew_s
 
+    def reaching(self, consumer: str, until: float) -> list[Node]:
+        """The events until an instant that come to a consumer, as far as its wiring is known."""
+        if consumer not in self._reaching:
+            self._reaching[consumer] = [event for event in self.events if self.ways(event.resource, consumer)]
+        return list(takewhile(lambda event: event.record.at <= until, self._reaching[consumer]))
+
+    def makers(self, event: Node) -> list[Node]:
+        """The functions that may have sent an event, by time and wiring."""
+        at = event.record.at
+        near = [run for run in self.runs if run.record.at <= at + 1 and at <= run.ended + SKEW_S]
+        return [run for run in near if self.may_have_made(run, event) and self.may_send_to(run, event.resource)]
+
     def is_told(self, function: str, resource: str) -> bool:
         """Whether a function's settings name a resource, or something from which events come to it."""
+        return self._told(function, resource)
+
+    def _is_told(self, function: str, resource: str) -> bool:
         told = self.wiring.told_of(function) or frozenset()
         return resource in told or any(self.ways(one, resource) for one in sorted(told))
 
@@ -253,11 +293,11 @@ def numbers(nodes: Iterable[Node]) -> tuple[int, ...]:
 
 
 def any_of(nodes: Sequence[Node]) -> str:
-    """Some of which it is one, in words: `Worker or Other`, `one of 2 invocations of Worker`, `Worker or one of 3 events of Orders`."""
+    """Some of which it is one, in words: `Worker or Other`, `any of 2 invocations of Worker`, `Worker or any of 3 events of Orders`."""
     counts = Counter((node.resource, node.is_event) for node in nodes)
     return listed(
         [
-            f"one of {count} {'events' if is_event else 'invocations'} of {name}" if count > 1 else name
+            f"any of {count} {'events' if is_event else 'invocations'} of {name}" if count > 1 else name
             for (name, is_event), count in counts.items()
         ],
         "or",

@@ -17,7 +17,9 @@ from botocore.exceptions import ClientError
 from stagefright import open_stage
 from stagefright.chaos import Chaos
 from stagefright.clock import Clock
+from stagefright.delivery.interference import Interference
 from stagefright.journal import Journal
+from stagefright.settings import Settings
 
 
 @dataclass
@@ -44,7 +46,7 @@ class FakeSsm:
 
     def put_parameter(self, **request):
         self.calls.append("PutParameter")
-        assert set(request) == {"Name", "Value", "Type", "Overwrite"}
+        assert set(request) - {"Tags"} == {"Name", "Value", "Type", "Overwrite"}
         assert request["Type"] == "String"
         if request["Name"] in self.parameters and not request["Overwrite"]:
             raise _refusal("ParameterAlreadyExists", "PutParameter")
@@ -80,9 +82,11 @@ class FakeLambda:
 
 
 class FakeStage:
-    """The stage contract that chaos relies on: two functions, a topic, and a clock that `time.sleep` moves."""
+    """As much of a local stage as chaos needs: two functions, a topic, and a clock that `time.sleep` moves."""
 
     name = "my-feature"
+    target = "local"
+    is_deployed = False
 
     def __init__(self, clock):
         self.clock = clock
@@ -96,9 +100,14 @@ class FakeStage:
             "Topic": SimpleNamespace(type="AWS::SNS::Topic", physical_id="Topic-physical"),
         }
         self.wrappers = []
+        self.settings = Settings()
+        self.interference = Interference([])
 
     def client(self, service):
         return {"ssm": self.ssm, "lambda": FakeLambda(self.environments)}[service]
+
+    def name_of(self, spelling):
+        return spelling
 
     def has_parameter(self, name):
         return name in self.ssm.parameters
@@ -135,6 +144,28 @@ class FakeStage:
         return [(r.resource, r.detail["fault"], r.detail["settings"]) for r in self.journal.of_kind("fault")]
 
 
+class FakeDeployedStage:
+    """The same, as if it were in an account: only its resources, its journal and its clients are within reach."""
+
+    target = "aws"
+    is_deployed = True
+
+    def __init__(self, stage):
+        self.name, self.resources, self.journal, self.client = stage.name, stage.resources, stage.journal, stage.client
+        self.settings = Settings()
+        self.account = SimpleNamespace(id="999999999999", is_emulator=False)
+        self.run = SimpleNamespace(id="run-1", owner="tester", tags=lambda stage: {"stagefright:stage": stage})
+        self.ledger = SimpleNamespace(note=lambda *_, **__: lambda: None)
+        self.watchers, self.behind, self.still_s = [], [], 0.0
+        self.name_of = stage.name_of
+
+    def observe(self, resource, verb, pattern=None):
+        """The journal has everything anyway."""
+
+    def run_until(self, condition, within_s):
+        return condition()
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """Virtual time, which `time.sleep` moves and `time.time` reads."""
@@ -160,6 +191,12 @@ def make_context(clock):
 def stage(clock):
     """A stage with the functions Worker and Writer, which return their event."""
     return FakeStage(clock)
+
+
+@pytest.fixture
+def deployed_stage(stage):
+    """The fake stage, seen from outside."""
+    return FakeDeployedStage(stage)
 
 
 @pytest.fixture

@@ -65,14 +65,10 @@ def test_a_stage_with_two_chaos_objects_is_struck_once(deploy, strikes_of):
     assert [("cold_start", {})] == strikes_of(stage)
 
 
-def test_only_a_local_stage_can_do_it(stage):
+def test_only_a_local_stage_can_do_it(deployed_stage):
     """On a deployed stage the plan is refused, and not first found out to have never struck."""
-
-    class Deployed:
-        name, resources, journal, client = stage.name, stage.resources, stage.journal, stage.client
-
     with pytest.raises(UsageError, match=r"ColdStart\(\) cannot strike Worker: only a local stage"):
-        Chaos(Deployed(), owner="tester")(Worker=ColdStart()).__enter__()
+        Chaos(deployed_stage, owner="tester")(Worker=ColdStart()).__enter__()
 
 
 def test_no_other_reader_knows_it():

@@ -379,13 +379,11 @@ class TestAnAttachedStage:
         assert 1 <= record.detail["harm"]["latency_ms"] < 5
 
 
-def test_a_deployed_stage_is_not_attached(stage):
+def test_a_deployed_stage_is_not_attached(stage, deployed_stage):
     """There the runtime is in the function; only the flags are ours."""
+    stage.environments["Worker"] = {"STAGEFRIGHT_FLAG_PARAM": OWN}
 
-    class Deployed:
-        name, resources, journal, client = stage.name, stage.resources, stage.journal, stage.client
-
-    with pytest.raises(FaultNeverFired), Chaos(Deployed())(Worker=Noop()):
+    with pytest.raises(FaultNeverFired), Chaos(deployed_stage)(Worker=Noop()):
         assert [OWN] == list(stage.ssm.parameters)
 
     assert [] == stage.wrappers

@@ -8,7 +8,6 @@ import pytest
 
 from stagefright.chaos import Chaos, Noop, Plan
 from stagefright.chaos.safety import Safety
-from stagefright.chaos.stage_face import DeployedStageFace
 from stagefright.errors import ChaosRefused
 
 
@@ -47,15 +46,11 @@ class TestProtection:
         [{"protected": ("999999999999",)}, {"accounts": ("111122223333",)}],
         ids=["protected", "not allowed"],
     )
-    def test_the_account_of_a_deployed_stage_is_asked_for(self, stage, settings):
+    def test_the_account_of_a_deployed_stage_is_asked_for(self, deployed_stage, settings):
         """Where it lives counts, and not what the setting `account` calls a local stage's."""
-        account = SimpleNamespace(id="999999999999", is_emulator=False)
-        members = [name for face in DeployedStageFace.__mro__ for name in vars(face) if not name.startswith("_")]
-        deployed = SimpleNamespace(**{name: getattr(stage, name, list) for name in members})
-        deployed.account = account
         plan = Plan.of(Worker=Noop())
         with pytest.raises(ChaosRefused, match="999999999999"):
-            Safety.of(guarded(deployed, **settings)).check(plan, [], deployed)
+            Safety.of(guarded(deployed_stage, **settings)).check(plan, [], deployed_stage)
 
     def test_a_local_stage_has_an_account_of_its_own_invention(self, stage):
         """So the list of allowed accounts does not concern it."""

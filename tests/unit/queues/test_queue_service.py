@@ -8,7 +8,8 @@ import botocore.session
 import pytest
 
 from stagefright.aws_api.errors import ApiError
-from stagefright.services.queues import ERROR_SHAPES, QueueService
+from stagefright.services.queue_errors import ERROR_SHAPES
+from stagefright.services.queues import QueueService
 
 
 @pytest.fixture(scope="module")

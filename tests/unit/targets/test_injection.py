@@ -101,7 +101,8 @@ class TestWhatIsWritten:
         [policy] = properties["Policies"]
         [statement] = policy["Statement"]
         assert statement["Action"] == "ssm:GetParameter"
-        assert statement["Resource"]["Fn::Sub"].endswith(":parameter/stagefright/t/shop-t/Worker")
+        [parameter] = statement["Resource"]
+        assert parameter["Fn::Sub"].endswith(":parameter/stagefright/t/shop-t/Worker")
         assert project.injection.summary() == "the chaos runtime is put into 1 function"
 
     @pytest.mark.parametrize(
@@ -138,23 +139,28 @@ class TestWhatIsWritten:
         assert "Runtime" in project.reason(template)
 
     def test_a_function_of_cloudformation(self, project):
-        """The role that the template makes for it gets a policy of its own, under the function's condition."""
+        """The role that the template makes gets one policy for all of its functions, and under its own condition."""
         template = """
             Conditions: {Wanted: {"Fn::Equals": ["a", "a"]}}
             Resources:
-              Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {}}}
+              Role: {Type: AWS::IAM::Role, Condition: Wanted, Properties: {AssumeRolePolicyDocument: {}}}
               Worker:
                 Type: AWS::Lambda::Function
                 Condition: Wanted
                 Properties: {Runtime: python3.12, Handler: app.handler, Code: src/, Role: !GetAtt Role.Arn}
+              Other:
+                Type: AWS::Serverless::Function
+                Properties: {Runtime: python3.12, Handler: app.handler, CodeUri: src/, Role: !GetAtt Role.Arn}
         """
-        resources = project.inject(template)
-        policy = resources["WorkerChaosFlag"]
+        resources = project.inject("Transform: AWS::Serverless-2016-10-31\n" + textwrap.dedent(template))
+        policy = resources["RoleChaosFlags"]
+        [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
 
         assert resources["Worker"]["Properties"]["Handler"] == OURS
         assert (policy["Type"], policy["Condition"]) == ("AWS::IAM::Policy", "Wanted")
         assert policy["Properties"]["Roles"] == [{"Ref": "Role"}]
-        assert "Policies" not in resources["Worker"]["Properties"]
+        assert [one["Fn::Sub"].rpartition("/")[2] for one in statement["Resource"]] == ["Worker", "Other"]
+        assert "Policies" not in resources["Worker"]["Properties"] | resources["Other"]["Properties"]
 
     @pytest.mark.parametrize("is_emulator", [True, False])
     def test_a_role_of_somebody_else(self, project, is_emulator):
