@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stagefright.chaos import termination
@@ -15,7 +16,7 @@ from stagefright.chaos.local import flag_name
 from stagefright.chaos.runtime import FUNCTION_VARIABLE, NAME_VARIABLES, STAGE_VARIABLE, parameter_name
 from stagefright.errors import UsageError
 from stagefright.stage import Stage, is_deployed
-from stagefright.targets.run import tag_list
+from stagefright.targets.leased_parameter import create, delete, overwrite, take_over, value_of
 
 ROOT = "/stagefright/"
 """Under which a flag lies that no function's variable names; nobody else writes there."""
@@ -89,9 +90,9 @@ class Leases:
         if lease is None:
             return
         if lease.before is not None:
-            self._put(lease.name, lease.before, overwrite=True)
+            overwrite(self._ssm(), lease.name, lease.before)
         elif lease.is_sure or self._is_ours(lease.name):
-            self._delete(lease.name)
+            delete(self._ssm(), [lease.name])  # one that somebody healed before us is fine
         self._drop(logical_id)
 
     def rest(self) -> None:
@@ -107,7 +108,7 @@ class Leases:
 
     def _rewrite(self, lease: _Lease) -> None:
         lease.written = time.time()
-        self._put(lease.name, self._text(lease.faults), overwrite=True)
+        overwrite(self._ssm(), lease.name, self._text(lease.faults))
 
     def _drop(self, logical_id: str) -> None:
         lease = self._held.pop(logical_id)
@@ -146,15 +147,13 @@ class Leases:
         if (self._deployed is None or self._is_free(lease.name)) and self._created(lease, text):
             return
         found = self._value(lease.name)
-        flag = parse(found)
-        if flag.is_lease and flag.expires <= time.time():
+        if _has_run_out(found):
             if not lease.name.startswith(ROOT):
                 # A function's own parameter may have held something before, which the dead run's ledger knows and a sweep brings
                 # back. Until then it is off for every reader.
                 self._overwrite(lease, text, before=AT_REST)
                 return
-            self._delete(lease.name)
-            if self._created(lease, text):
+            if self._took_over(lease, text):
                 return
             found = self._value(lease.name)
         elif is_at_rest(found):
@@ -165,12 +164,20 @@ class Leases:
     def _overwrite(self, lease: _Lease, text: str, *, before: str) -> None:
         self._note(lease, before=before)
         lease.before = before
-        self._put(lease.name, text, overwrite=True)
+        overwrite(self._ssm(), lease.name, text)
         lease.is_sure = True
 
     def _created(self, lease: _Lease, text: str) -> bool:
+        return self._got(lease, lambda: create(self._ssm(), lease.name, text, self._tags()))
+
+    def _took_over(self, lease: _Lease, text: str) -> bool:
+        take = partial(take_over, self._ssm(), lease.name, text, self._tags(), is_over=_has_run_out)
+        return self._got(lease, take)
+
+    def _got(self, lease: _Lease, take: Callable[[], bool]) -> bool:
+        """Whether a parameter that nobody else held is ours now; it stands in the ledger before, and not if somebody was first."""
         self._note(lease, before=None)
-        lease.is_sure = self._create(lease.name, text)
+        lease.is_sure = take()
         if not lease.is_sure and lease.strike is not None:
             lease.strike()
             lease.strike = None
@@ -181,59 +188,26 @@ class Leases:
             lease.strike = self._deployed.ledger.note(FLAG, lease.name, before=before, flag_run=self._run)
 
     def _is_ours(self, name: str) -> bool:
-        text = self._value_if_any(name)
+        text = value_of(self._ssm(), name)
         flag = None if text is None else parse(text)
         return flag is not None and (flag.owner, flag.run) == (self._owner, self._run)
 
     def _is_free(self, name: str) -> bool:
-        return self._value_if_any(name) is None
+        return value_of(self._ssm(), name) is None
 
-    def _value_if_any(self, name: str) -> str | None:
-        from botocore.exceptions import ClientError
-
-        try:
-            return self._value(name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ParameterNotFound":
-                raise
-            return None
-
-    def _create(self, name: str, text: str) -> bool:
-        from botocore.exceptions import ClientError
-
-        try:
-            self._put(name, text, overwrite=False)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ParameterAlreadyExists":
-                raise
-            return False
-        return True
-
-    def _put(self, name: str, text: str, *, overwrite: bool) -> None:
-        # Tags can be given to a parameter that is created, and to no other.
-        is_own = self._deployed is not None and not overwrite
-        self._ssm().put_parameter(
-            Name=name, Value=text, Type="String", Overwrite=overwrite, **(self._tags() if is_own else {})
-        )
-
-    def _tags(self) -> dict[str, Any]:
-        assert self._deployed is not None
-        return {"Tags": tag_list(self._deployed.run.tags(self._stage.name))}
+    def _tags(self) -> Mapping[str, str]:
+        return {} if self._deployed is None else self._deployed.run.tags(self._stage.name)
 
     def _value(self, name: str) -> str:
         return str(self._ssm().get_parameter(Name=name)["Parameter"]["Value"])
 
-    def _delete(self, name: str) -> None:
-        from botocore.exceptions import ClientError
-
-        try:
-            self._ssm().delete_parameter(Name=name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ParameterNotFound":  # somebody healed it before us
-                raise
-
     def _ssm(self) -> Any:
         return self._stage.client("ssm")
+
+
+def _has_run_out(text: str) -> bool:
+    flag = parse(text)
+    return flag.is_lease and flag.expires <= time.time()
 
 
 def _taken(name: str, text: str) -> str:

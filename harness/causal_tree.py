@@ -28,6 +28,8 @@ class CausalTree:
         self.outcomes: dict[int, Record] = {}
         self.batched: dict[int, Record] = {}
         """Events that a delivery took along in a batch, besides the one that it hangs under."""
+        self.perhaps: dict[int, Record] = {}
+        """By what may have led to them: records of a deployed stage."""
         for record in self.by_n.values():
             self._index(record)
 
@@ -84,6 +86,7 @@ class CausalTree:
         else:
             self.children.setdefault(parent, []).append(record)
             self.batched |= dict.fromkeys((cause for cause in causes_of(record) if cause != parent), record)
+        self.perhaps |= dict.fromkeys(record.detail.get(CANDIDATES, ()), record)
         if record.kind == "outcome" and record.cause is not None:
             self.outcomes[record.cause] = record
 

@@ -2,7 +2,8 @@
 Test data: puts items, objects, parameters, secrets, users and messages into a stage, and takes them away again.
 
 What was there before is remembered and comes back; what was not there is deleted; the last first. On a deployed stage everything
-stands in the stage's ledger before it is made, so that a run that is killed leaves nothing that cannot be undone.
+stands in the stage's ledger before it is made, so that a run that is killed leaves nothing that cannot be undone; and where others
+can reach the stage, the test claims each thing first (`targets/claims.py`), so that no other changes it, or sees it, meanwhile.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
@@ -21,9 +23,12 @@ from stagefright.errors import StagefrightError, UsageError
 from stagefright.item_values import check_key, serialized
 from stagefright.ledger.kinds import kind_named
 from stagefright.ledger.ledger import Line, Unwritten
+from stagefright.ledger.reading import plain_key
 from stagefright.ledger.undo import objects, parameters, secrets
 from stagefright.ledger.undo.answers import found, is_refusal
 from stagefright.ledger.values import fingerprint
+from stagefright.sent_messages import SentMessages, Trouble
+from stagefright.targets.claim import Thing
 from stagefright.targets.run import tag_list
 from stagefright.wording import plural
 
@@ -42,6 +47,9 @@ class Data:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._undo: list[tuple[str, Line | Unwritten]] = []
+        self._sent = SentMessages(stage)
+        self._claims: dict[str, None] = {}
+        """The names of the claims that are held, the first first."""
         self._keys: dict[str, dict[str, str]] = {}
 
     def item(self, table: str, item: Mapping[str, Any]) -> None:
@@ -50,31 +58,37 @@ class Data:
 
         An item without the whole of the table's key, or with a key of another type, is a `UsageError`.
         """
-        name, dynamodb = self._stage.ref(table), self._stage.client("dynamodb")
-        self._check_type(table, "an item is put into", "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
-        stored = {key: serialized(table, key, value) for key, value in item.items()}
-        schema = self._key_of(name)
-        check_key(table, schema, item, stored)
-        key = {attribute: stored[attribute] for attribute in schema}
-        line = self._note(
-            "item",
-            name,
-            before=dynamodb.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item"),
-            wrote=fingerprint(stored),
-            key=key,
-        )
-        self._make(f"item {dict(item)} of {table}", line, lambda: dynamodb.put_item(TableName=name, Item=stored))
+        self.items(table, [item])
 
     def items(self, table: str, items: Iterable[Mapping[str, Any]]) -> None:
-        """Put several items into a table."""
-        for item in items:
-            self.item(table, item)
+        """
+        Put several items into a table; nothing is put if one of them cannot be.
+
+        On a stage that others can reach each is claimed first, which takes a call to SSM's PutParameter for each: on AWS 3 a second,
+        unless the account's quota is higher or the setting `claims` is off.
+        """
+        name = self._stage.ref(table)
+        self._check_type(table, "an item is put into", "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
+        schema = self._key_of(name)
+        made = [_Item.of(table, schema, item) for item in items]
+        self._claim(*(Thing("item", name, one.key, f"item {plain_key(one.key)} of {table}") for one in made))
+        for one in made:
+            self._put_item(table, name, one)
+
+    def _put_item(self, table: str, name: str, item: _Item) -> None:
+        dynamodb = self._stage.client("dynamodb")
+        before = dynamodb.get_item(TableName=name, Key=item.key, ConsistentRead=True).get("Item")
+        claimed = self._claimed("item", name, item.key)
+        line = self._note("item", name, before=before, wrote=fingerprint(item.stored), key=item.key, **claimed)
+        put = partial(dynamodb.put_item, TableName=name, Item=item.stored)
+        self._make(f"item {dict(item.given)} of {table}", line, put)
 
     def object(self, bucket: str, key: str, body: bytes | str | Mapping[str, Any] | list[Any]) -> None:
         """Put an object into a bucket; a dict or a list is written as JSON."""
         name, s3 = self._stage.ref(bucket), self._stage.client("s3")
         self._check_type(bucket, "an object is put into", "AWS::S3::Bucket")
         content = body if isinstance(body, bytes) else _as_text(body).encode()
+        claimed = self._claim(Thing("object", name, key, f"object {key} of {bucket}"))
         now = found(lambda: s3.get_object(Bucket=name, Key=key), "NoSuchKey")
         latest = None if now is None else now.get("VersionId", objects.NULL_VERSION)
         is_versioned = objects.keeps_versions(s3, name, latest)
@@ -87,6 +101,7 @@ class Data:
             wrote=hashlib.sha256(content).hexdigest(),
             key=key,
             **({"is_versioned": True, "version": latest} if is_versioned else {}),
+            **claimed,
         )
         self._make(f"object {key} of {bucket}", line, lambda: s3.put_object(Bucket=name, Key=key, Body=content))
 
@@ -103,6 +118,7 @@ class Data:
             )
         ssm, asked, text = self._stage.client("ssm"), name, str(value)
         name = self._physical(name)
+        claimed = self._claim(Thing("parameter", name))
         before = parameters.kept_of(ssm, name)
         if before is None:
             self._refuse_slip(asked, "parameter")
@@ -112,7 +128,7 @@ class Data:
                 "secure=True, or choose another name."
             )
         given = {"Type": "SecureString" if secure else "String"} if before is None else {"Type": before["Type"]}
-        line = self._note("parameter", name, before=before, wrote=fingerprint(text))
+        line = self._note("parameter", name, before=before, wrote=fingerprint(text), **claimed)
         how = {"Overwrite": True} if before else {"Overwrite": False, **self._tags()}
         self._make(f"parameter {name}", line, lambda: ssm.put_parameter(Name=name, Value=text, **given, **how))
 
@@ -124,10 +140,11 @@ class Data:
         """
         client = self._stage.client("secretsmanager")
         name, text = self._physical(secret), _as_text(value)
+        claimed = self._claim(Thing("secret", name))
         before = secrets.kept_of(client, name)
         if before is None:
             self._refuse_slip(secret, "secret")
-        line = self._note("secret", name, before=before, wrote=fingerprint({"SecretString": text}))
+        line = self._note("secret", name, before=before, wrote=fingerprint({"SecretString": text}), **claimed)
         if before is None:
             create = partial(client.create_secret, Name=name, SecretString=text, **self._tags())
             self._make(f"secret {secret}", line, create)
@@ -152,8 +169,10 @@ class Data:
         self._check_type(pool, "a user is made in", "AWS::Cognito::UserPool")
         new = NewUser(self._physical(pool), username, password, dict(attributes or {}), tuple(groups))
         cognito = self._stage.client("cognito-idp")
+        # Most pools take a name for the same however its letters are written.
+        claimed = self._claim(Thing("user", new.pool, username.casefold(), f"user {username} of {pool}"))
         before = new.before(cognito)
-        detail = {"pool": new.pool, "attributes": new.attributes, "groups": list(new.groups)}
+        detail = {"pool": new.pool, "attributes": new.attributes, "groups": list(new.groups), **claimed}
         line = self._note("user", username, before=before, wrote=None, **detail)
         self._make(f"user {username} of {pool}", line, *new.steps(cognito, is_there=before is not None))
 
@@ -170,18 +189,18 @@ class Data:
         """
         Send a message to a queue, and return its id; a dict or a list is written as JSON.
 
-        A message is an event and not state: it is for the system to consume, and is not taken back.
+        A message is for the system to consume. On a deployed stage, one that nobody has consumed by the end of the test is taken out
+        of the queue again, where looking for it disturbs nobody: not where a function or a pipe works the queue off, nor where a redrive
+        policy would soon move what is looked at (docs/ledger.md). A FIFO queue remembers `dedup_id` for five minutes all the same.
         """
         self._check_type(queue, "a message is sent to", "AWS::SQS::Queue")
         given = {"MessageGroupId": group_id, "MessageDeduplicationId": dedup_id, "DelaySeconds": delay_s}
-        wrapped = {name: _attribute(value) for name, value in (attributes or {}).items()}
-        answer = self._stage.client("sqs").send_message(
-            QueueUrl=self._stage.ref(queue),
-            MessageBody=_as_text(body),
-            MessageAttributes=wrapped,
+        sent = {
+            "MessageBody": _as_text(body),
+            "MessageAttributes": {name: _attribute(value) for name, value in (attributes or {}).items()},
             **{name: value for name, value in given.items() if value is not None},
-        )
-        return str(answer["MessageId"])
+        }
+        return self._sent.send(queue, sent)
 
     def clean_up(self) -> None:
         """
@@ -191,7 +210,9 @@ class Data:
         """
         if not self._stage.is_here:
             self._undo.clear()
-        count, troubles = len(self._undo), []
+            self._sent.forget()
+        count, troubles = len(self._undo) + len(self._sent), self._sent.take_back()
+        stays: set[str] = set()
         while self._undo:
             what, line = self._undo.pop()
             try:
@@ -199,10 +220,25 @@ class Data:
                 line()
             except Exception as trouble:  # noqa: BLE001 (the others must be taken away all the same)
                 troubles.append((what, trouble))
+                stays.add(line.entry.detail.get("claim", ""))
+        troubles += self._release(stays)
         if troubles:
             lines = [f"  {what}: {type(trouble).__name__}: {trouble}" for what, trouble in troubles]
             head = f"{len(troubles)} of {plural(count, 'piece')} of test data could not be taken away:"
             raise StagefrightError("\n".join([head, *lines])) from troubles[0][1]
+
+    def _release(self, stays: set[str]) -> list[Trouble]:
+        """Let go of the claims, except on what is not as it was: nobody is to build on that before a sweep has brought it back."""
+        claims, names = getattr(self._stage, "claims", None), list(self._claims)
+        self._claims.clear()
+        if claims is None or not self._stage.is_here:
+            return []
+        claims.abandon([name for name in names if name in stays])
+        try:
+            claims.release([name for name in names if name not in stays])
+        except Exception as trouble:  # noqa: BLE001 (they run out by themselves, and the ledger has them)
+            return [(plural(len(names), "claim"), trouble)]
+        return []
 
     def __enter__(self) -> Self:
         return self
@@ -217,6 +253,21 @@ class Data:
                 raise
             # The test's own failure is the news; what could not be cleaned up is a note to it.
             error.add_note(str(trouble))
+
+    def _claim(self, *things: Thing) -> dict[str, str]:
+        """Hold things until the end of the test, if others can reach the stage; gives what the ledger is to say of the first."""
+        claims = getattr(self._stage, "claims", None)
+        if claims is not None:
+            wanted = [thing for thing in things if thing.parameter not in self._claims]
+            self._claims |= dict.fromkeys(claims.hold(wanted))
+        return self._claimed(things[0].kind, things[0].name, things[0].key) if things else {}
+
+    def _claimed(self, kind: str, name: str, key: Any) -> dict[str, str]:
+        """By which claim a sweep sees whether a living run has a thing in hand."""
+        if not self._claims:
+            return {}
+        parameter = Thing(kind, name, key).parameter
+        return {"claim": parameter} if parameter in self._claims else {}
 
     def _note(self, kind: str, name: str, *, before: Any, wrote: str | None, **detail: Any) -> Line | Unwritten:
         """Announce what is about to be made, in the ledger of a stage that has one: a local stage ends with its process."""
@@ -272,6 +323,23 @@ class Data:
             names = [part["AttributeName"] for part in found["KeySchema"]]
             self._keys[table] = {name: types[name] for name in names}
         return self._keys[table]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An item that is to be put."""
+
+    given: Mapping[str, Any]
+    stored: dict[str, Any]
+    """As DynamoDB types it."""
+    key: dict[str, Any]
+
+    @classmethod
+    def of(cls, table: str, schema: Mapping[str, str], item: Mapping[str, Any]) -> Self:
+        """Raises `UsageError` for one without the whole key."""
+        stored = {name: serialized(table, name, value) for name, value in item.items()}
+        check_key(table, schema, item, stored)
+        return cls(item, stored, {attribute: stored[attribute] for attribute in schema})
 
 
 def _as_text(value: Any) -> str:

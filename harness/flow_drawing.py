@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from stagefright.causal_tree import CausalTree
 from stagefright.event import Event
 from stagefright.happenings import Dropped, error_type, failed
-from stagefright.journal import UNPROVED, UNSURE, Record
+from stagefright.journal import OBSERVED, UNPROVED, UNSURE, Record
 from stagefright.wording import clip, neat, offset, plural, shorten
 
 
@@ -57,7 +57,12 @@ class FlowDrawing:
         if event.n in self._tree.children or not self._tree.is_step(event):
             return ""
         batch = self._tree.batched.get(event.n)
-        return " (not delivered)" if batch is None else f" (delivered to {batch.resource} in a batch)"
+        if batch is not None:
+            return f" (delivered to {batch.resource} in a batch)"
+        if OBSERVED not in event.detail:
+            return " (not delivered)"
+        perhaps = self._tree.perhaps.get(event.n)
+        return " (not seen to be delivered)" if perhaps is None else f" (perhaps delivered to {perhaps.resource})"
 
     def _delivery_line(self, record: Record) -> str | None:
         if self._tree.is_handed_on(record):

@@ -36,8 +36,11 @@ PROBABILITIES = ("duplicate_probability", "reorder_probability")
 DEFAULT_STAGE = "local"
 """The stage of a run that names none."""
 
-NOT_SETTINGS = frozenset({"STAGE", "FUNCTION", "HANDLER", "FLAG_PARAM", "FLAG_TTL"})
-"""Variables with our prefix that are no settings: the stage's name, and what the in-function runtime reads."""
+NOT_SETTINGS = frozenset(
+    {"STAGE", "FUNCTION", "HANDLER", "FLAG_PARAM", "FLAG_TTL"}
+    | {"TAGS", "TAG_STAGE", "TAG_RUN", "TAG_OWNER", "TAG_CREATED", "TAG_EXPIRES"}
+)
+"""Variables with our prefix that are no settings: the stage's name, what the in-function runtime reads, and tags for `deploy` commands."""
 
 _STAGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -347,6 +350,10 @@ class Settings:
     """Servers that stages share, such as a database; each stage gets a part of its own (docs/shared.md)."""
     leak_scan: bool = _key(SWITCH, False)
     """Whether the items and objects of a deployed stage are counted before and after each test, to tell what the test left."""
+    claims: bool = _key(SWITCH, True)
+    """Whether a run holds, on a stage that others can reach, what its tests put there, until it is taken away again."""
+    claim_wait: Span = _key(SPAN, "6m")  # noqa: RUF009 (it only makes a field)
+    """How long a test waits for what another run, or another worker, holds."""
     quiet: Span | None = _key(SPAN)  # noqa: RUF009 (it only makes a field)
     """How long nothing may move before a deployed stage counts as settled; None: 5 seconds on an emulator, 30 on AWS."""
     settle_within: Span = _key(SPAN, "10m")  # noqa: RUF009 (it only makes a field)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from textwrap import wrap
 from typing import Protocol
 
-from stagefright.targets.run import iso
+from stagefright.targets.run import instant, iso
 
 
 class Whose(Protocol):
@@ -54,42 +54,61 @@ class Finding:
     """Whether somebody must look at it: it failed, or was left because it changed."""
 
     @property
-    def row(self) -> tuple[str, ...]:
-        """Its line of the table."""
-        if self.head is None:
-            return (self.what, self.stage, "", "", "", "", self.fate)
-        created = getattr(self.head, "created", None)
-        since = "" if created is None else iso(created)
-        return (self.what, self.stage, self.head.owner, self.head.run, since, iso(self.head.expires), self.fate)
+    def heading(self) -> str:
+        """Whose it is, since when and until when."""
+        parts = [f"stage {self.stage}"] if self.stage else []
+        if self.head is not None:
+            parts.append(f"run {self.head.run} of {self.head.owner}")
+            created = getattr(self.head, "created", None)
+            since = "" if created is None else f"since {iso(created)}, "
+            parts.append(f"{since}lease until {iso(self.head.expires)}")
+        return ", ".join(parts)
 
 
-HEADS = ("what", "stage", "owner", "run", "since", "expires", "fate")
+FATE_WIDTH_MAX = 24
+"""A fate that is longer stands below its thing, in place of before it."""
+
+WIDTH = 100
+"""The columns of a line, unless a single name is longer."""
 
 
-def table(findings: Sequence[Finding]) -> list[str]:
-    """The findings in aligned columns; the last is not filled up."""
-    rows = [HEADS, *(finding.row for finding in findings)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS) - 1)]
-    return [
-        "  "
-        + "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
-        for row in rows
-    ]
+def listing(findings: Sequence[Finding]) -> list[str]:
+    """The findings below headings that say whose they are; what becomes of each, and what it is."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.stage, "" if finding.head is None else finding.head.run), []).append(finding)
+    fates = [finding.fate for finding in findings if len(finding.fate) <= FATE_WIDTH_MAX]
+    width = max(map(len, fates), default=0)
+    lines = []
+    for members in groups.values():
+        # Of the leases of one run, the one that ends last counts.
+        heading = max(members, key=lambda one: 0.0 if one.head is None else one.head.expires).heading
+        lines += _wrapped(f"{heading}:", "  ") if heading else []
+        lines += [line for finding in members for line in _lines_of(finding, width)]
+    return lines
+
+
+def _lines_of(finding: Finding, width: int) -> list[str]:
+    if len(finding.fate) <= FATE_WIDTH_MAX:
+        return [f"    {finding.fate:<{width}}  {finding.what}"]
+    return [f"    {finding.what}", *_wrapped(finding.fate, " " * 8)]
+
+
+def _wrapped(text: str, margin: str) -> list[str]:
+    return wrap(
+        text,
+        WIDTH,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def failure_of(error: Exception) -> str:
     """One line that says why a thing could not be undone."""
     first = (str(error) or type(error).__name__).splitlines()[0]
     return f"failed: {first}"
-
-
-def instant(text: str) -> float | None:
-    """Epoch seconds of an instant in a tag; None if it is none."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found.timestamp() if found.tzinfo is not None else None
 
 
 def lease_of(tags: Mapping[str, str], prefix: str) -> Lease | None:

@@ -15,15 +15,20 @@ a kind needs:
 | `parameter` | SSM name | what PutParameter takes: `Value`, `Type`, ... | `fingerprint(value)` | | PutParameter or DeleteParameter |
 | `secret` | name or ARN | `SecretString` or `SecretBinary` | `fingerprint(value)` | | PutSecretValue or DeleteSecret without recovery |
 | `user` | user name | `attributes` (mapping), `groups` (list) | | `pool` (id), `attributes`, `groups` (as written) | AdminDeleteUser, or attributes and groups as they were |
+| `claim` | SSM name | | | `holder` (the process, in the claim's text), `key` (what is claimed, in words) | DeleteParameter, if it is still that holder's |
+| `message` | queue's URL | | `fingerprint` of what was sent | `key` (the message's id; None until SQS has said it), `delay_s` | DeleteMessage, where that disturbs nobody (docs/ledger.md) |
 | `flag` | SSM name | the text, if a foreign flag at rest was there | | `flag_run` (the run in the flag's own text) | see `chaos/sweep.py` |
 | `queue` | queue's name | | | | DeleteQueue, if the queue carries the run's tags |
 | `subscription` | topic's ARN | | | `endpoint` (ARN of the queue) | Unsubscribe of all that lead from the topic to the queue |
 | `rule` | rule's name | | | `bus` (name; default `default`) | RemoveTargets, DeleteRule, if the rule carries the run's tags |
-| `stack` | stack's name | | | `untagged=True` if a command of the settings deployed it | as `stagefright down` does, if the stack carries the run's tags, or came after the line |
+| `pulse` | SSM name | | | | DeleteParameter (`targets/pulse.py`) |
+| `stack` | stack's name | | | if a command of the settings deployed it: `untagged=True`, `began` (by the account's clock), `stack_id` once it is known | as `stagefright down` does, if the stack carries the run's tags, or came after the line |
 | `code_object` | bucket's name | | | `key` | DeleteObject, unless another run used it since |
 | `code_bucket` | bucket's name | | | | never: all stages of an account share it |
 | `container` | container's name | | | `docker_host` (or None: the environment's) | removed, if it carries the run's tags as labels; what was in it is gone with it |
 | `schema` | schema's name | | | `role` (its user), `url` or `url_variable` (the server's URL, or the variable that holds it) | DROP SCHEMA CASCADE and DROP ROLE, if its comment has the run's tags |
+
+The first five may have the detail `claim`: the parameter of the claim that the run has on them. A sweep leaves alone what a living run holds.
 
 An object that is there now although the run died before making it, or that another run made, is told by tags (`Run.tags`),
 labels or values, and left alone. A kind of your own is a class with the two methods of `Kind`, and is known once `register`
@@ -99,6 +104,8 @@ _OURS = {
     "parameter": "parameters:Parameters",
     "secret": "secrets:Secrets",
     "user": "users:Users",
+    "claim": "claims:Claims",
+    "message": "messages:Messages",
     "queue": "messaging:Queues",
     "subscription": "messaging:Subscriptions",
     "rule": "messaging:Rules",
@@ -107,6 +114,7 @@ _OURS = {
     "code_bucket": "stacks:CodeBuckets",
     "container": "containers:Containers",
     "schema": "schemas:Schemas",
+    "pulse": "pulses:Pulses",
 }
 """Kind, and the class below `undo/` that undoes it."""
 

@@ -34,7 +34,10 @@ class LeakWatch:
 
     def told(self) -> list[str]:
         """What the test left, a line each."""
-        lines = [f"{entry}: still there" for entry in self._stage.ledger.open_entries(self._since)]
+        left = self._stage.left
+        entries = self._stage.ledger.open_entries(self._since)
+        lines = [f"{entry}: still there" for entry in entries if str(entry) not in left]
+        lines += left.values()
         for (name, noun), count in self._counts():
             more = count - self._before.get((name, noun), count)
             if more > 0:

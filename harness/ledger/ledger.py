@@ -116,9 +116,20 @@ class Ledger:
             if self._stands(entry):
                 self._append({"kept": entry.number})
 
+    def renew(self) -> None:
+        """Let the file say that the run's lease ends later, for who cannot see its lock."""
+        with self._lock:
+            if self._file is not None and self._pid == os.getpid():
+                self._append({"expires": self._run.expires})
+
     def _stands(self, entry: Entry) -> bool:
         """Whether a line is in this process's file; one of the process that forked it has the number of another."""
         return self._pid == os.getpid() and self._open.get(entry.number) is entry
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called, whose lock tells whether this process lives; "" before the first line."""
+        return "" if self._path is None else self._path.name
 
     def open_entries(self, since: int = 0) -> list[Entry]:
         """What stands, of the lines after the first `since` ones."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stagefright.ledger import files
 from stagefright.ledger.values import unpack
 
 FORMAT = 1
@@ -24,7 +25,7 @@ class Head:
     created: float
     """Epoch seconds."""
     expires: float
-    """Epoch seconds."""
+    """Epoch seconds; a later line may have renewed it."""
     region: str
     pid: int
     host: str
@@ -63,10 +64,16 @@ class Entry:
 
     def __str__(self) -> str:
         inside = self.detail.get("key", self.detail.get("endpoint"))
-        return f"{self.kind} {self.name}" + ("" if inside is None else f" {_shown(inside)}")
+        return f"{self.kind} {self.name}" + ("" if inside is None else f" {plain_key(inside)}")
 
 
-def _shown(value: Any) -> str:
+def plain_key(value: Any) -> str:
+    """
+    A key as messages show it.
+
+    >>> plain_key({"id": {"S": "7"}})
+    'id=7'
+    """
     if not isinstance(value, Mapping):
         return str(value)
     plain = {name: next(iter(typed.values())) if isinstance(typed, Mapping) else typed for name, typed in value.items()}
@@ -110,8 +117,29 @@ def read(path: Path) -> Written | None:
         return None
     parsed = [_parsed(line) for line in whole]
     broken = tuple(n for n, row in enumerate(parsed, 1) if row is None)
-    head, *rows = parsed
-    return Written(path, _head(head), tuple(row for row in rows if row is not None), broken)
+    first, *rows = parsed
+    head, rest = _head(first), tuple(row for row in rows if row is not None)
+    renewed = [row["expires"] for row in rest if isinstance(row.get("expires"), int | float)]
+    return Written(path, replace(head, expires=max([head.expires, *renewed])), rest, broken)
+
+
+def read_if_dead(path: Path) -> Written | None:
+    """Read the ledger of a process that is gone; None if it lives, or if this is no ledger that can be read."""
+    if files.is_held(path):
+        return None
+    try:
+        written = read(path)
+    except (Unreadable, OSError):
+        return None
+    if written is not None and not written.head.is_locked and files.lives(written.head.host, written.head.pid):
+        return None
+    return written
+
+
+def is_of_dead_process(path: Path, *, run: str) -> bool:
+    """Whether a ledger lies here, and is that of a process of a run that is gone. Of one that lies elsewhere nobody knows."""
+    written = read_if_dead(path) if path.exists() else None
+    return written is not None and written.head.run == run
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

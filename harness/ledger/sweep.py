@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from stagefright.errors import HarnessError
+from stagefright.errors import HarnessError, UsageError
 from stagefright.ledger import files
 from stagefright.ledger.findings import Finding, failure_of
 from stagefright.ledger.kinds import Clients, Fate, Kind, State, kind_named
-from stagefright.ledger.reading import Entry, Head, Unreadable, Written, read
+from stagefright.ledger.reading import Entry, Head, Unreadable, Written, read, read_if_dead
+from stagefright.ledger.undo.claims import held_by_another
 from stagefright.protection import protecting
 from stagefright.targets.account import Account
+from stagefright.targets.pulse import living
 from stagefright.targets.run import iso
 
 OpenAccount = Callable[[Head], Account]
@@ -110,6 +112,8 @@ class Sweep:
         self.findings: list[Finding] = []
         self.living: set[str] = set()
         """The runs that live, or are swept by somebody else just now."""
+        self.pulses: dict[str, float] = {}
+        """The runs whose tags have run out and whose pulse has not: until when."""
         self.held_back: dict[str, float] = {}
         """The runs that are dead, and whose lease is not over: until when."""
         self.kept: dict[str, float] = {}
@@ -168,14 +172,38 @@ class Sweep:
             self.findings.append(Finding(f"ledger {dead.written.path.name}", head=head, fate=fate, is_trouble=True))
         if head.run in self.living:
             return False
-        if head.expires <= self._wish.now or head.run == self._wish.run:
+        if head.run == self._wish.run:
+            return True
+        expires = self._end_of_lease(dead)
+        if expires is None:
+            return False
+        if expires <= self._wish.now:
             return True
         for entry in dead.written.open_entries:
             if self._wish.wants_entry(entry) and entry.is_kept:
-                self.kept[entry.stage] = head.expires
+                self.kept[entry.stage] = expires
             elif self._wish.wants_entry(entry):
-                self.held_back[head.run] = head.expires
+                self.held_back[head.run] = expires
         return False
+
+    def _end_of_lease(self, dead: _Dead) -> float | None:
+        """
+        When a run's lease ends; None if that cannot be told, so that nothing may be touched.
+
+        A ledger says it, but for a stage that was left up: the account knows whether somebody prolonged that, or uses it.
+        """
+        head = dead.written.head
+        kept = [entry for entry in dead.written.open_entries if entry.is_kept and self._wish.wants_entry(entry)]
+        if not kept or any(entry.kind == CONTAINER for entry in kept):
+            return head.expires  # an emulator that was left up has no other machines
+        try:
+            return max(head.expires, living(self._open_account(head), self._wish.now).get(head.run, 0.0))
+        except UsageError as error:
+            if head.expires > self._wish.now:
+                return head.expires
+            fate = f"{failure_of(error)}; --run {head.run} does not ask"
+            self.findings.append(Finding(f"run {head.run}", head=head, stage=kept[0].stage, fate=fate, is_trouble=True))
+            return None
 
     # -- what of it ----------------------------------------------------------------------------------------------------
 
@@ -204,6 +232,10 @@ class Sweep:
 
     def _settle(self, dead: _Dead, entry: Entry, kind: Kind, account: Clients, state: State) -> tuple[str, bool]:
         reason = f" ({state.reason})" if state.reason else ""
+        is_at_work = state.fate in (Fate.CHANGED, Fate.DELETE, Fate.RESTORE)
+        holder = held_by_another(entry, account) if is_at_work else None
+        if holder is not None:
+            return f"in use by {holder}: left alone", True
         if state.fate is Fate.CHANGED and not self._wish.is_forceful:
             return f"changed by somebody since{reason}: left alone; --changed brings it back", True
         if state.fate is Fate.FOREIGN:
@@ -271,10 +303,9 @@ class Leftover:
 def leftovers(project: Path, *, now: float) -> list[Leftover]:
     """What dead runs left, by the ledgers of a project alone; no account is asked. What is kept on purpose is not meant."""
     found: dict[str, Leftover] = {}
-    paths = [path for path in files.ledgers_of(project) if not files.is_held(path)]
-    for path in paths:
-        written = _readable(path)
-        if written is None or (not written.head.is_locked and files.lives(written.head.host, written.head.pid)):
+    for path in files.ledgers_of(project):
+        written = read_if_dead(path)
+        if written is None:
             continue
         head = written.head
         stands = [entry for entry in written.open_entries if not entry.is_kept or head.expires <= now]
@@ -285,13 +316,6 @@ def leftovers(project: Path, *, now: float) -> list[Leftover]:
                 count, since = count + other.count, max(since, other.since)
             found[head.run] = Leftover(head.run, head.owner, count, since, head.expires)
     return list(found.values())
-
-
-def _readable(path: Path) -> Written | None:
-    try:
-        return read(path)
-    except (Unreadable, OSError):
-        return None
 
 
 def living_runs(paths: Iterable[Path]) -> set[str]:

@@ -2,7 +2,7 @@
 Finds what runs on other machines left in an account, by the tags that a run puts on everything it makes.
 
 A thing counts only with all of a run's tags, and only if it is not part of a stack: a stack hands its tags on to its resources, and is
-deleted as a whole. The Resource Groups Tagging API knows what has tags; where it does not answer (emulators have little of it, a role may not
+deleted as a whole. Nor does it if the run's pulse says that it lives, or that somebody keeps what it made. The Resource Groups Tagging API knows what has tags; where it does not answer (emulators have little of it, a role may not
 ask it), the services are asked one by one. What has no tags in AWS (items, objects, users) is in the ledgers alone.
 """
 
@@ -12,14 +12,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stagefright.errors import TargetError
 from stagefright.ledger.findings import Finding, Lease, failure_of, lease_of
 from stagefright.ledger.kinds import kind_named
 from stagefright.ledger.reading import Entry
 from stagefright.ledger.sweep import Wish
+from stagefright.ledger.undo.answers import found as found_unless
 from stagefright.ledger.undo.answers import tag_mapping
+from stagefright.ledger.undo.claims import is_good
 from stagefright.targets.account import Account
+from stagefright.targets.claim import is_claim_name
+from stagefright.targets.pulse import living as living_by_pulse
 from stagefright.targets.run import RUN_TAG, STAGE_TAG, TAG_PREFIX
+from stagefright.targets.stack import NESTED_TYPE
 from stagefright.targets.taps.ground import PREFIX
+from stagefright.wording import plural
 
 NAME_PREFIX = f"{PREFIX}-"
 """How the names begin of the queues and rules that listeners make."""
@@ -27,7 +34,10 @@ NAME_PREFIX = f"{PREFIX}-"
 STACK_TAG = "aws:cloudformation:stack-id"
 """What AWS tags the resources of a stack with."""
 
-ORDER = ("subscription", "rule", "queue", "parameter", "secret", "stack")
+NO_PARAMETER = "InvalidResourceId"
+"""How SSM says, of a parameter's tags, that there is no such parameter."""
+
+ORDER = ("subscription", "rule", "queue", "claim", "parameter", "secret", "stack")
 """In which order they are deleted."""
 
 
@@ -42,26 +52,50 @@ class Tagged:
 
 
 def sweep_tagged(
-    account: Account, wish: Wish, *, living: Iterable[str], known: Iterable[tuple[str, str]]
+    account: Account,
+    wish: Wish,
+    *,
+    living: Iterable[str],
+    known: Iterable[tuple[str, str]],
+    pulses: dict[str, float] | None = None,
 ) -> tuple[list[Finding], list[str]]:
     """
     What dead runs left by the tags, swept if that is wished, and the services that could not be asked.
 
-    `living` are the runs that are known to live; `known` are the things (kind and name) that a ledger has told of already.
+    `living` are the runs that are known to live; `known` are the things (kind and name) that a ledger has told of already. `pulses` gets
+    the runs whose tags have run out and whose pulse has not, and until when they live.
     """
     troubles: list[str] = []
-    # A flag is a parameter to its tags.
-    told = {("parameter" if kind == "flag" else kind, name) for kind, name in known}
+    due = list(_due(account, wish, troubles, living=set(living), known=set(known)))
+    try:
+        # A sweep that finds nothing past its lease need not ask.
+        alive = living_by_pulse(account, wish.now) if due else {}
+    except TargetError as refusal:
+        return [], [*troubles, f"{refusal} What only tags tell of was left alone ({plural(len(due), 'thing')})."]
+    if pulses is not None:
+        pulses |= {lease.run: alive[lease.run] for _, lease in due if lease.run in alive}
+    return [_treat(account, thing, lease, wish) for thing, lease in due if lease.run not in alive], troubles
+
+
+def _due(
+    account: Account, wish: Wish, troubles: list[str], *, living: set[str], known: set[tuple[str, str]]
+) -> Iterator[tuple[Tagged, Lease]]:
+    """What has run out by its tags, in the order in which it goes."""
+    told = {(_PARAMETERS.get(kind, kind), name) for kind, name in known}
     found = find(account, troubles)
     parts = _parts_of_stacks(account, found, troubles)
-    findings = []
     for thing in sorted(found, key=lambda one: (ORDER.index(one.kind), one.name)):
         lease = lease_of(thing.tags, TAG_PREFIX)
         if lease is None or thing.name in parts or (thing.kind, thing.name) in told:
             continue
-        if _is_due(lease, thing, wish, set(living)):
-            findings.append(_treat(account, thing, lease, wish))
-    return findings, troubles
+        if thing.kind == "claim" and is_good(account, thing.name):
+            continue
+        if _is_due(lease, thing, wish, living):
+            yield thing, lease
+
+
+_PARAMETERS = {"flag": "parameter", "pulse": "parameter"}
+"""Kinds of a ledger that are parameters to their tags."""
 
 
 def _is_due(lease: Lease, thing: Tagged, wish: Wish, living: set[str]) -> bool:
@@ -92,23 +126,23 @@ def _treat(account: Account, thing: Tagged, lease: Lease, wish: Wish) -> Finding
 
 def find(account: Account, troubles: list[str]) -> list[Tagged]:
     """Everything with the tag of a run, of a kind that can be undone; each once."""
-    found = _asked("stacks", lambda: list(_stacks(account)), troubles)
+    found = _asked(account, "stacks", lambda: list(_stacks(account)), troubles)
     listed = None if account.is_emulator else _by_tagging_api(account)
     if listed is None:
         for what, ask in _SERVICES.items():
-            found += _asked(what, lambda ask=ask: list(ask(account)), troubles)  # type: ignore[misc]
+            found += _asked(account, what, lambda ask=ask: list(ask(account)), troubles)  # type: ignore[misc]
     else:
         found += listed
     return list({(thing.kind, thing.name): thing for thing in found if RUN_TAG in thing.tags}.values())
 
 
-def _asked(what: str, ask: Callable[[], list[Tagged]], troubles: list[str]) -> list[Tagged]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
+def _asked(account: Account, what: str, ask: Callable[[], list[Tagged]], troubles: list[str]) -> list[Tagged]:
+    """What a service lists; nothing, and a line that says why, if it cannot be asked."""
     try:
-        return ask()
-    except (BotoCoreError, ClientError) as error:
-        troubles.append(f"{what} could not be searched: {error}")
+        with account.explained(f"search the {what}"):
+            return ask()
+    except TargetError as refusal:
+        troubles.append(str(refusal))
         return []
 
 
@@ -122,7 +156,8 @@ def _by_tagging_api(account: Account) -> list[Tagged] | None:
         return None
     listed = [one for page in pages for one in page["ResourceTagMappingList"]]
     named = (_named(one["ResourceARN"], tag_mapping(one["Tags"])) for one in listed)
-    return [thing for thing in named if thing is not None and STACK_TAG not in thing.tags]
+    things = [thing for thing in named if thing is not None and STACK_TAG not in thing.tags]
+    return [one for thing in things for one in _spelled(account, thing)]
 
 
 def _named(arn: str, tags: Mapping[str, str]) -> Tagged | None:
@@ -136,9 +171,7 @@ def _named(arn: str, tags: Mapping[str, str]) -> Tagged | None:
     if service == "sqs" and path.startswith(NAME_PREFIX):
         return Tagged("queue", path, tags)
     if service == "ssm" and path.startswith("parameter/"):
-        # A name with a path begins with its slash; in the ARN there is only one.
-        name = path.removeprefix("parameter")
-        return Tagged("parameter", name if name.count("/") > 1 else name[1:], tags)
+        return _parameter(path.removeprefix("parameter"), tags)
     if service == "secretsmanager" and path.startswith("secret:"):
         # AWS adds six characters of its own to the name.
         return Tagged("secret", path.removeprefix("secret:").rpartition("-")[0], tags)
@@ -146,6 +179,31 @@ def _named(arn: str, tags: Mapping[str, str]) -> Tagged | None:
         *bus, name = path.removeprefix("rule/").split("/")
         return Tagged("rule", name, tags, {"bus": "/".join(bus) or "default"}) if name.startswith(NAME_PREFIX) else None
     return None
+
+
+def _parameter(name: str, tags: Mapping[str, str]) -> Tagged:
+    return Tagged("claim" if is_claim_name(name) else "parameter", name, tags)
+
+
+def _spelled(account: Account, thing: Tagged) -> list[Tagged]:
+    """
+    A parameter by its own name: the ARNs of `a` and `/a` are the same, so SSM is asked which there are, and for the tags of each.
+
+    A longer path begins with its slash in any case.
+    """
+    if thing.kind != "parameter" or thing.name.count("/") > 1:
+        return [thing]
+    ssm = account.client("ssm")
+    equal = {"Key": "Name", "Option": "Equals", "Values": [thing.name, thing.name[1:]]}
+    names = [one["Name"] for one in ssm.describe_parameters(ParameterFilters=[equal])["Parameters"]]
+    found = ((name, _tags_of_parameter(ssm, name)) for name in names)
+    return [_parameter(name, tags) for name, tags in found if tags is not None]
+
+
+def _tags_of_parameter(ssm: Any, name: str) -> dict[str, str] | None:
+    """A parameter's tags; None if there is no such parameter."""
+    listed = found_unless(lambda: ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name), NO_PARAMETER)
+    return None if listed is None else tag_mapping(listed.get("TagList", ()))
 
 
 def _stacks(account: Account) -> Iterator[Tagged]:
@@ -182,9 +240,7 @@ def _parameters(account: Account) -> Iterator[Tagged]:
     ssm = account.client("ssm")
     for page in ssm.get_paginator("describe_parameters").paginate():
         for parameter in page["Parameters"]:
-            name = parameter["Name"]
-            listed = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
-            yield Tagged("parameter", name, tag_mapping(listed.get("TagList", ())))
+            yield _parameter(parameter["Name"], _tags_of_parameter(ssm, parameter["Name"]) or {})
 
 
 def _secrets(account: Account) -> Iterator[Tagged]:
@@ -203,18 +259,24 @@ _SERVICES: Mapping[str, Callable[[Account], Iterator[Tagged]]] = {
 
 
 def _parts_of_stacks(account: Account, found: Iterable[Tagged], troubles: list[str]) -> set[str]:
-    """The physical ids of what is in the stacks that runs deployed: an emulator does not tell by a tag of AWS's what is in a stack."""
+    """
+    The physical ids of what is in the stacks that runs deployed, and in those nested in them.
+
+    An emulator does not tell by a tag of AWS's what is in a stack, nor that a stack is nested.
+    """
     parts: set[str] = set()
-    pages = account.client("cloudformation").get_paginator("list_stack_resources")
-
-    def listed(stack: str) -> list[Tagged]:
-        for page in pages.paginate(StackName=stack):
-            for one in page["StackResourceSummaries"]:
-                physical = str(one.get("PhysicalResourceId", ""))
-                parts.update({physical, physical.rpartition("/")[2]})
-        return []
-
     for thing in found:
         if thing.kind == "stack":
-            _asked(f"the stack {thing.name}", lambda name=thing.name: listed(name), troubles)  # type: ignore[misc]
+            _asked(account, f"stack {thing.name}", lambda name=thing.name: _add_parts(account, name, parts), troubles)  # type: ignore[misc]
     return parts
+
+
+def _add_parts(account: Account, stack: str, parts: set[str]) -> list[Tagged]:
+    pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+    for one in [summary for page in pages for summary in page["StackResourceSummaries"]]:
+        physical = str(one.get("PhysicalResourceId", ""))
+        parts.update({physical, physical.rpartition("/")[2]})
+        if one.get("ResourceType") == NESTED_TYPE and physical.startswith("arn:"):
+            parts.add(physical.split("/")[1])
+            _add_parts(account, physical, parts)
+    return []

@@ -143,11 +143,12 @@ class PostgresqlSchema:
             self._write(directory, note)
             self._kept = self._tables_with_rows()
 
-    def join(self, directory: Path, note: Note | None = None) -> None:
+    def join(self, directory: Path, note: Note | None = None, *, is_renewed: bool = False) -> None:
         """
         Make the schema of a stage that outlives this process, or use the one that it has.
 
-        Nobody holds its lock but while it is made: any run of the stage may come and go.
+        One that is brought up to date (`is_renewed`) is migrated again; the files of `sql` are for a new one. Nobody holds its lock but
+        while it is made: any run of the stage may come and go.
         """
         with outside_the_world():
             self._connection = self._server.connect()
@@ -157,6 +158,8 @@ class PostgresqlSchema:
                 self._drop_leftover()
                 self._write(directory, note, stays=True)
                 self._run_sql(f"SELECT pg_advisory_unlock({self._lock_key})")
+            elif is_renewed and self.resource.migrate:
+                self._migrate(self.resource.migrate, directory)
 
     def drop_with_its_stage(self) -> None:
         """Drop the schema of a stage that is taken away, if there is one and it is ours."""
@@ -164,6 +167,11 @@ class PostgresqlSchema:
             self._connection = self._server.connect()
             self._is_found = self._is_of_the_deployed_stage()
         self.close()
+
+    def keep(self) -> None:
+        """It stays on purpose: its line in the ledger, if this process made it, says so."""
+        keep: Strike = getattr(self._strike, "keep", _nothing)
+        keep()
 
     def leave(self) -> None:
         """Let go of the schema, which stays with its stage."""

@@ -45,6 +45,11 @@ class Tenancy(Mapping[str, PostgresqlSchema]):
         for part in self._parts.values():
             part.reset()
 
+    def keep(self) -> None:
+        """They stay with a stage that is left up."""
+        for part in self._parts.values():
+            part.keep()
+
     def leave(self) -> None:
         """Let go of all of them; they stay with their stage."""
         for part in self._parts.values():
@@ -78,12 +83,13 @@ def move_in(
     run: Run | None = None,
     note: Note | None = None,
     stays: bool = False,
+    is_renewed: bool = False,
 ) -> Tenancy:
     """
     Make a stage's part of everything that the settings share.
 
     `copy` tells apart the processes of a run that each have the stage for themselves. With `stays` the stage outlives the process: what
-    it has already is used as it is.
+    it has already is used as it is, or brought up to date if it `is_renewed`.
     """
     if not settings.shared:
         return Tenancy({})
@@ -92,12 +98,20 @@ def move_in(
     try:
         for name, resource in settings.shared.items():
             parts[name] = _part(resource, stage, settings, copy, run)
-            enter = parts[name].join if stays else parts[name].create
-            enter(settings.directory, note)
+            if stays:
+                parts[name].join(settings.directory, note, is_renewed=is_renewed)
+            else:
+                parts[name].create(settings.directory, note)
     except BaseException:
         Tenancy(parts).give_up()
         raise
     return Tenancy(parts)
+
+
+def parameters_of(stage: str, settings: Settings, *, copy: str = "", machine: str | None = None) -> dict[str, str]:
+    """What the template's parameters get for a stage that is there, as from `parameters_from`; no server is asked."""
+    parts = {name: _part(one, stage, settings, copy, Run.begin()) for name, one in settings.shared.items()}
+    return Tenancy(parts).parameters_from(machine)
 
 
 def _part(resource: SharedResource, stage: str, settings: Settings, copy: str, run: Run) -> PostgresqlSchema:

@@ -39,6 +39,7 @@ from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
 from stagefright.targets.api_endpoints import api_endpoints, reroute
 from stagefright.targets.arns import asked_arn
+from stagefright.targets.claims import Claims
 from stagefright.targets.docker.workers import name_account
 from stagefright.targets.escape_guard import EscapeGuard
 from stagefright.targets.evidence.account_wiring import AccountWiring
@@ -136,6 +137,10 @@ class DeployedStage:
         """A `requests` session; a relative URL goes to the stage's API."""
         self.closers: list[Callable[[], None]] = []
         """What is to be done when the stage is closed, the last first."""
+        self.claims = self._claims() if settings.claims else None
+        """What keeps other runs and workers from the data of this one's tests; None where nobody else is."""
+        self.left: dict[str, str] = {}
+        """What the test's data left on purpose, by its line in the ledger: in words, with the reason."""
         self.taps = Taps()
         """What observes its resources."""
         self._began = time.time()
@@ -144,6 +149,19 @@ class DeployedStage:
         self._settled_at = 0
         self._is_here = True
         self._endpoints: dict[str, str] | None = None
+        self._api_bases: dict[str, str] | None = None
+
+    def _claims(self) -> Claims:
+        return Claims(
+            lambda: self.account.client("ssm"),
+            ledger=self.ledger,
+            run=self.run,
+            stage=self.name,
+            project=Path(self.settings.directory),
+            wait_s=parse_span(self.settings.claim_wait),
+            now=self.ground.now,
+            tell=lambda name, text: self.journal.write("warning", name, message=text),
+        )
 
     # -- what it consists of -----------------------------------------------------------------------------------------
 
@@ -245,8 +263,13 @@ class DeployedStage:
         return self._endpoints
 
     def _api_of(self, url: str) -> tuple[str, str] | None:
-        """The API that a URL leads to, and the path there."""
-        found = [(len(base), name) for name, base in self._api_endpoints().items() if url.startswith(base)]
+        """The API that a URL leads to, and the path there; where the account does not say which APIs there are, none."""
+        if self._api_bases is None:
+            try:
+                self._api_bases = self._api_endpoints()
+            except Exception:  # noqa: BLE001 - the request was answered, and that matters to the test
+                self._api_bases = {}
+        found = [(len(base), name) for name, base in self._api_bases.items() if url.startswith(base)]
         if not found:
             return None
         length, name = max(found)
@@ -453,6 +476,7 @@ class DeployedStage:
         """Begin a test: forget what was observed, and be where SDK clients lead. What the account holds stays as it is."""
         self._close_taps()
         self.presence.begin()
+        self.left.clear()
         self.journal.clear()
         self._began = time.time()
         self.logs.forget()
@@ -476,6 +500,8 @@ class DeployedStage:
         self.presence.end()
         with ExitStack() as closing:  # whatever goes wrong with one, the others have their turn
             closing.callback(self.ledger.close)
+            if self.claims is not None:
+                closing.callback(self.claims.abandon, self.claims.held)
             while self.closers:
                 closing.callback(self.closers.pop(0))
             closing.callback(self._close_taps)

@@ -162,6 +162,15 @@ def _denied(error: Any, said: str) -> str:
     )
 
 
+def denied_action(error: Exception) -> str | None:
+    """The action that an account does not permit, such as `ssm:PutParameter`; None if an error says something else."""
+    from botocore.exceptions import ClientError
+
+    if not isinstance(error, ClientError) or error.response.get("Error", {}).get("Code") not in DENIED:
+        return None
+    return _first(_ACTION, str(error.response["Error"].get("Message", ""))) or error.operation_name
+
+
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
     found = pattern.search(text)
     return found[1] if found else None
@@ -180,7 +189,7 @@ def _of_the_way(error: Exception, way: Way) -> _Reason:
 def _no_credentials(_error: Exception, _way: Way) -> _Reason:
     return AccountRefused, (
         "there are no AWS credentials. Name a profile in the settings ([tool.stagefright] profile, or STAGEFRIGHT_PROFILE), or set "
-        "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. To rehearse without an account, use --stage-target=local."
+        "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. To rehearse without an account, run pytest with --stage-target=local."
     )
 
 
@@ -228,7 +237,7 @@ def _nothing_answers(error: Exception, way: Way) -> _Reason:
     if way.endpoint_url:
         return Unreachable, (
             f"nothing answers at {way.endpoint_url} ({said}). Is the emulator running, and is that its port? Start it, or correct the "
-            "setting endpoint_url."
+            "endpoint_url (setting, option or variable)."
         )
     known = known_regions()
     if way.region not in known:

@@ -24,14 +24,14 @@ HEALTHY = frozenset(
 """The states in which all of a stack's resources are there."""
 
 
-def check_state(account: Account, description: Mapping[str, Any]) -> None:
-    """Raise `StackNotReady` for a stack that cannot be tested as it is."""
+def check_state(account: Account, description: Mapping[str, Any], use: str = "tested") -> None:
+    """Raise `StackNotReady` for a stack that cannot be tested (or what else is its `use`) as it is."""
     status, name = description["StackStatus"], description["StackName"]
     if status in HEALTHY:
         return
     reason = description.get("StackStatusReason", "")
     raise StackNotReady(
-        f"The stack {name} ({account.region}) is {status}, so it cannot be tested."
+        f"The stack {name} ({account.region}) is {status}, so it cannot be {use}."
         f"{_causes(account, description['StackId'], status, reason)}\n{next_step(name, status, option=_options(account))}",
         status=status,
     )

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
+import time
 
 import pytest
 
 from stagefright.errors import DeploymentFailed, SettingsError, TargetError
+from stagefright.ledger import files
+from stagefright.ledger.kinds import Fate
+from stagefright.ledger.reading import read
+from stagefright.ledger.sweep import Wish
+from stagefright.ledger.tagged import sweep_tagged
+from stagefright.ledger.undo.stacks import made_by_command
 from stagefright.settings import load_settings
 from stagefright.targets import opening
 from stagefright.targets.account import Account
+from stagefright.targets.deploying import by_command
 from stagefright.targets.deploying.commands import run_command
+from stagefright.targets.run import Run, tag_list
+from stagefright.targets.stack import tags_of
 
 TOOL = """
-import os, sys
+import json, os, sys
 import boto3
 
 verb, stack = sys.argv[1:3]
 cloudformation = boto3.client("cloudformation")
 print(verb, stack, "in", os.environ["AWS_REGION"], "at", os.getcwd(), flush=True)
 if verb == "deploy":
-    cloudformation.create_stack(StackName=stack, TemplateBody=open("plain.yaml").read())
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.1})
+    if "STAGEFRIGHT_TAGS" in os.environ:
+        print("variables", json.loads(os.environ["STAGEFRIGHT_TAGS"])["stagefright:run"], os.environ["STAGEFRIGHT_TAG_STAGE"])
+    given = [word.split("=", 1) for word in sys.argv[3:] if word != "--tags"]
+    tags = [{"Key": key, "Value": value} for key, value in given]
+    template = open("plain.yaml").read()
+    try:
+        cloudformation.create_stack(StackName=stack, TemplateBody=template, Tags=tags)
+        waiter = cloudformation.get_waiter("stack_create_complete")
+    except cloudformation.exceptions.AlreadyExistsException:
+        cloudformation.update_stack(StackName=stack, TemplateBody=template, Tags=[{"Key": "STAGE", "Value": "x"}, *tags])
+        waiter = cloudformation.get_waiter("stack_update_complete")
+    waiter.wait(StackName=stack, WaiterConfig={"Delay": 0.1})
+elif verb == "pretend":
+    pass
 elif verb == "remove":
     cloudformation.delete_stack(StackName=stack)
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.1})
@@ -40,6 +63,27 @@ def shop(ministack_system):
     ministack_system.write("tool.py", TOOL)
     ministack_system.write("plain.yaml", PLAIN)
     return ministack_system
+
+
+MANIFEST = {
+    "version": "36.0.0",
+    "artifacts": {
+        name: {
+            "type": "aws:cloudformation:stack",
+            "environment": "aws://unknown-account/unknown-region",
+            "properties": {"templateFile": f"{name}.template.json"},
+        }
+        for name in ("One", "Two")
+    },
+}
+
+
+def described(shop):
+    return opening.described(shop.way, shop.stack)
+
+
+def ledgers(shop):
+    return files.ledgers_of(shop.directory)
 
 
 def command(verb, stack="shop-{stage}"):
@@ -93,6 +137,212 @@ def test_a_stack_that_is_there_is_attached_to(shop):
     shop.open(deploy=command("fail"), remove=command("fail")).close()
     assert shop.lines == []
     shop.way.client("cloudformation").delete_stack(StackName=shop.stack)
+
+
+class TestTags:
+    """Whose a stack is that a command made."""
+
+    @pytest.mark.parametrize("placeholder", ["", " {tags}", " {tag_options}"])
+    def test_the_command_passes_them_or_they_are_put_on_afterwards(self, shop, placeholder):
+        """Either way the stack has all of them, and those that the tool gave it."""
+        stage = shop.open(deploy=command("deploy") + placeholder)
+        assert stage.stack.status == ("CREATE_COMPLETE" if placeholder else "UPDATE_COMPLETE")
+        assert tags_of(described(shop)) == shop.run.tags(shop.name)
+        assert (f"tagging the stack {shop.stack}" in shop.lines) is (placeholder == "")
+        assert f"variables {shop.run.id} {shop.name}" in shop.lines
+        stage.close()
+        assert described(shop) is None
+        assert ledgers(shop) == []
+
+    def test_a_command_that_does_not_wait(self, shop, monkeypatch):
+        """CloudFormation is still at work when it ends."""
+        native, looked = by_command.described, []
+
+        def at_work(account, name):
+            looked.append(name)
+            found = native(account, name)
+            return found if len(looked) != 2 else {**found, "StackStatus": "CREATE_IN_PROGRESS"}
+
+        monkeypatch.setattr(by_command, "described", at_work)
+        shop.open(deploy=command("deploy")).close()
+        assert looked[-1].startswith("arn:")
+        assert f"tagging the stack {shop.stack}" in shop.lines
+
+    def test_parameters_and_other_tags_stay(self, shop):
+        """Only our tags are new; the resources have them too."""
+        shop.write(
+            "plain.yaml", "Parameters: {Name: {Type: String, Default: x}}\nResources: {Queue: {Type: AWS::SQS::Queue}}"
+        )
+        deploy = f"{command('deploy')} team=orders cost=7"
+        shop.open(deploy=deploy, keep=True).close()
+        assert tags_of(described(shop)) == {"team": "orders", "cost": "7", **shop.run.tags(shop.name)}
+        assert [one["ParameterValue"] for one in described(shop)["Parameters"]] == ["x"]
+        shop.remove()
+
+    def test_a_sweep_on_another_machine_finds_it(self, shop):
+        """It has no ledger of the run, and no command."""
+        shop.run = Run("gone", "amy@laptop", 1e9, 1e9 + 60)
+        shop.open(deploy=command("deploy"), keep=True).close()
+        wish = Wish(now=time.time(), is_for_real=True, stage=shop.name)
+        findings, troubles = sweep_tagged(shop.way, wish, living=(), known=())
+        assert ([(one.what, one.fate) for one in findings], troubles) == ([(f"stack {shop.stack}", "deleted")], [])
+
+    def test_without_the_permission_the_ledger_alone_knows(self, shop, monkeypatch):
+        """The reason is told, with the way out; the run goes on, and removes the stack at its end."""
+        cloudformation = shop.way.client("cloudformation")
+        denial = "User: amy is not authorized to perform: cloudformation:UpdateStack on resource: x"
+
+        def refuse(**_):
+            raise cloudformation.exceptions.ClientError(
+                {"Error": {"Code": "AccessDenied", "Message": denial}}, "UpdateStack"
+            )
+
+        monkeypatch.setattr(cloudformation, "update_stack", refuse)
+        stage = shop.open(deploy=command("deploy"), keep=True)
+        assert "the permission cloudformation:UpdateStack on x" in shop.progress
+        assert "So the ledger on this machine alone knows whose the stack is" in shop.progress
+        assert tags_of(described(shop)) == {}
+        stage.close()
+        assert shop.remove(run=Run.begin()) is False
+        assert shop.remove(run=shop.run) is True
+        assert described(shop) is None
+
+    def test_a_tagging_that_fails_leaves_the_stack_as_it_was(self, shop, monkeypatch):
+        """CloudFormation rolls it back; the resource and its reason are told."""
+        monkeypatch.setattr(
+            "stagefright.targets.deploying.tagging.follow", lambda *_: ("UPDATE_ROLLBACK_COMPLETE", "no leave to tag")
+        )
+        shop.open(deploy=command("deploy"), keep=True).close()
+        assert (
+            f"The stack {shop.stack} could not be tagged: it is UPDATE_ROLLBACK_COMPLETE.\n  no leave to tag"
+            in shop.progress
+        )
+        shop.remove()
+
+    def test_one_that_is_deployed_again_stays_whose_it_is(self, shop):
+        """`up` runs the command again; a tool that writes its own tags over ours does not take the stage from its run."""
+        settings = shop.settings(deploy=command("deploy"))
+        first = Run.begin("first")
+        stage, outcome = opening.bring_up(shop.name, settings, run=first, account=shop.way)
+        stage.close()
+        assert outcome == "created"
+        shop.write("plain.yaml", "Resources: {Queue: {Type: AWS::SQS::Queue}, More: {Type: AWS::SQS::Queue}}")
+        stage, outcome = opening.bring_up(
+            shop.name, settings, run=shop.run, account=shop.way, progress=shop.lines.append
+        )
+        assert (outcome, sorted(stage.resources)) == ("updated", ["More", "Queue"])
+        stage.close()
+        assert "variables first" in shop.progress
+        assert tags_of(described(shop)) == {"STAGE": "x", **first.tags(shop.name)}
+        shop.remove()
+
+    def test_what_somebody_else_deployed_is_not_deployed_over(self, shop):
+        """Nor tagged, whatever the command would do."""
+        shop.way.client("cloudformation").create_stack(StackName=shop.stack, TemplateBody=PLAIN)
+        with pytest.raises(TargetError, match=r"was not deployed by Stagefright.*It was left as it is"):
+            opening.bring_up(shop.name, shop.settings(deploy=command("fail")), run=shop.run, account=shop.way)
+        shop.open(deploy=command("fail")).close()
+        assert tags_of(described(shop)) == {}
+        shop.way.client("cloudformation").delete_stack(StackName=shop.stack)
+
+
+class TestMeanwhile:
+    """Somebody else makes the stack after this run has looked and found none."""
+
+    @pytest.fixture
+    def faster(self, shop, monkeypatch):
+        """They make it at that moment; with the tags of their run, or without."""
+
+        def faster(tags, moment):
+            native, made = getattr(by_command, moment), []
+
+            def meanwhile(*given):
+                if not made:
+                    made.append(
+                        shop.way.client("cloudformation").create_stack(
+                            StackName=shop.stack, TemplateBody=PLAIN, Tags=tag_list(tags)
+                        )
+                    )
+                return native(*given)
+
+            monkeypatch.setattr(by_command, moment, meanwhile)
+
+        yield faster
+        shop.way.client("cloudformation").delete_stack(StackName=shop.stack)
+
+    def test_just_before_the_command_is_asked_for(self, shop, faster):
+        """The command would update it; it stays theirs at the end."""
+        faster({}, "described")
+        stage = shop.open(deploy=command("pretend"))
+        assert stage.is_kept
+        stage.close()
+        assert tags_of(described(shop)) == {}
+        assert shop.remove(run=shop.run) is False
+        assert ledgers(shop) == []
+
+    def test_just_before_the_command_begins(self, shop, faster):
+        """Its tags say that it is another run's."""
+        other = Run.begin("other")
+        faster(other.tags(shop.name), "run_command")
+        stage = shop.open(deploy=command("pretend"), remove=command("remove"))
+        assert "somebody else has made the stack" in shop.progress
+        assert "it is of run other" in shop.progress
+        stage.close()
+        assert tags_of(described(shop)) == other.tags(shop.name)
+        assert shop.remove(run=shop.run) is False
+        assert ledgers(shop) == []
+
+    def test_one_of_that_name_that_came_later(self, shop):
+        """The stack that the command made was removed, and somebody has made another: its id tells."""
+        stage = shop.open(deploy=f"{command('deploy')} {{tags}}", keep=True)
+        stage.close()
+        [entry] = [one for one in read(ledgers(shop)[0]).open_entries if one.kind == "stack"]
+        cloudformation = shop.way.client("cloudformation")
+        cloudformation.delete_stack(StackName=shop.stack)
+        cloudformation.create_stack(StackName=shop.stack, TemplateBody=PLAIN)
+        assert made_by_command(entry, described(shop)).fate is Fate.FOREIGN
+        assert shop.remove(run=shop.run) is False
+        cloudformation.delete_stack(StackName=shop.stack)
+
+
+def test_a_command_that_does_not_remove(shop):
+    """The stack still stands, so its line in the ledger does too."""
+    stage = shop.open(deploy=command("deploy"), remove=command("pretend"))
+    with pytest.raises(
+        DeploymentFailed, match=rf"`remove` has run, but the stack {shop.stack} .* is still there, and is "
+    ):
+        stage.close()
+    assert ledgers(shop) != []
+    assert shop.remove() is True
+    assert described(shop) is None
+
+
+def test_of_several_stacks_one_command_removes_all(shop):
+    """It is run once, by the run that made them and by `down`."""
+    shop.write("cdk.out/manifest.json", json.dumps(MANIFEST))
+    for name in ("One", "Two"):
+        shop.write(
+            f"cdk.out/{name}.template.json", json.dumps({"Resources": {f"{name}Q": {"Type": "AWS::SQS::Queue"}}})
+        )
+    shop.write(
+        "tool.py",
+        TOOL.replace(
+            "cloudformation.delete_stack(StackName=stack)",
+            "cloudformation.delete_stack(StackName=stack + '-One'); cloudformation.delete_stack(StackName=stack + '-Two')",
+        ),
+    )
+    for end in ("the run", "down"):
+        stage = shop.open(stack="*", remove=command("remove"), keep=end == "down")
+        assert len(stage.resources) == 2
+        stage.close()
+        if end == "down":
+            settings = shop.settings(stack="*", remove=command("remove"))
+            opening.remove(shop.name, settings, account=shop.way, progress=shop.lines.append)
+        assert [line for line in shop.lines if line.startswith("remove ")] == [
+            f"remove {shop.stack} in us-east-1 at {shop.directory}"
+        ]
+        assert opening.described(shop.way, f"{shop.stack}-Two") is None
+        shop.lines.clear()
 
 
 def test_the_last_lines_of_a_failing_command_are_shown(shop):

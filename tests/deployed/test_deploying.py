@@ -129,7 +129,7 @@ class TestDeploying:
     """`deploy` creates, updates, or finds nothing to do."""
 
     def test_what_is_deployed_can_be_brought_up_to_date(self, shop):
-        """The stack stays whose it is; it only gets a later end."""
+        """The stack stays whose it is, with the tags that it has: new ones would be a change to each of its resources."""
         assert shop.deploy() == "created"
         before = opening.tags_of(stack_of(shop))
         shop.write(
@@ -138,7 +138,7 @@ class TestDeploying:
         assert shop.deploy() == "updated"
         stage = shop.open()
         assert "More" in stage.resources
-        assert stage.stack.tags["stagefright:run"] == before["stagefright:run"]
+        assert stage.stack.tags == before
         assert stage.outputs["OrdersUrl"] == stage.ref("Orders")
         shop.remove()
 
@@ -211,7 +211,7 @@ class TestFailures:
         assert ledger_lines(failing) == []
 
     def test_a_failed_update_leaves_the_stack_as_it_was(self, failing):
-        """It rolls back; what was there before stays."""
+        """It rolls back; what was there before stays, and nothing in the ledger waits for a sweep."""
         failing.write("template.yaml", "Resources: {Fine: {Type: AWS::SQS::Queue}}")
         failing.deploy()
         failing.write("template.yaml", self.FAILING)
@@ -219,6 +219,29 @@ class TestFailures:
             failing.deploy()
         assert [*failing.open().resources] == ["Fine"]
         failing.remove()
+
+    def test_an_interrupted_update_is_called_off(self, ministack_system, monkeypatch):
+        """Ctrl-C: CloudFormation is told to go back to what the stack was."""
+        shop = ministack_system
+        shop.write("template.yaml", TEMPLATE)
+        shop.deploy()
+        shop.write(
+            "template.yaml", TEMPLATE.replace("Orders: {Type", "More: {Type: AWS::SQS::Queue}\n      Orders: {Type")
+        )
+        called_off = []
+        cloudformation = shop.way.client("cloudformation")
+        monkeypatch.setattr(
+            cloudformation, "cancel_update_stack", lambda **given: called_off.append(given["StackName"])
+        )
+
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("stagefright.targets.deploying.change_sets.follow", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            shop.deploy()
+        assert called_off == [stack_of(shop)["StackId"]]
+        shop.remove()
 
     def test_an_interrupted_deployment_is_called_off(self, ministack_system, monkeypatch):
         """Ctrl-C: CloudFormation is told to delete what it began, and nobody waits for it."""
@@ -409,10 +432,10 @@ class TestCode:
         """The stage that used it before is removed at that moment."""
         greeter.open(keep=True).close()
         [key] = [one for one in keys_in_bucket(greeter) if one.startswith("code/")]
-        s3, native = greeter.way.client("s3"), code_bucket._users_of
+        s3, native, bucket = greeter.way.client("s3"), code_bucket._users_of, bucket_name(greeter.way)
 
-        def goes(client, bucket, asked):
-            users = native(client, bucket, asked)
+        def goes(client, *asked):
+            users = native(client, *asked)
             s3.delete_object(Bucket=bucket, Key=key)
             return users
 
@@ -422,6 +445,45 @@ class TestCode:
         monkeypatch.undo()
         assert key in keys_in_bucket(greeter)
         greeter.remove()
+
+    def test_code_that_another_stage_makes_its_own_while_it_is_taken_away_stays(self, greeter, monkeypatch):
+        """Between the question who uses it and the answer that deletes it, another stage of the same commit comes."""
+        first = greeter.deployer()
+        first.deploy()
+        [key] = keys_in_bucket(greeter)
+        s3, bucket, native = greeter.way.client("s3"), bucket_name(greeter.way), code_bucket._users_of
+
+        def comes(client, *asked):
+            users = native(client, *asked)
+            s3.copy_object(
+                Bucket=bucket,
+                Key=key,
+                CopySource={"Bucket": bucket, "Key": key},
+                MetadataDirective="REPLACE",
+                Metadata={code_bucket.STACK_METADATA: "shop-other"},
+            )
+            return users
+
+        monkeypatch.setattr(code_bucket, "_users_of", comes)
+        first.remove()
+        monkeypatch.undo()
+        assert keys_in_bucket(greeter) == {key}
+        assert code_bucket.take_away_object(greeter.way, bucket, key, greeter.stack) is False
+        assert code_bucket.take_away_object(greeter.way, bucket, key, "shop-other") is True
+        assert keys_in_bucket(greeter) == set()
+        assert "Versions" not in s3.list_object_versions(Bucket=bucket, Prefix=key)
+
+    def test_a_bucket_without_versions(self, greeter):
+        """One of another make: there is one version of each object, and it goes."""
+        s3, bucket = greeter.way.client("s3"), f"plain-{greeter.name}"
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key="code/x", Body=b"", Metadata={code_bucket.STACK_METADATA: "shop-a"})
+        assert code_bucket.take_away_object(greeter.way, bucket, "code/x", "shop-b") is False
+        assert code_bucket.take_away_object(greeter.way, bucket, "code/x", "shop-a") is True
+        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+        assert code_bucket.take_away_object(greeter.way, bucket, "code/x", "shop-a") is False
+        s3.delete_bucket(Bucket=bucket)
+        assert code_bucket.take_away_object(greeter.way, bucket, "code/x", "shop-a") is False
 
     def test_code_that_another_stage_uses_by_now_stays(self, greeter, emulator, tmp_path):
         """Two stages of the same commit share it."""

@@ -192,7 +192,7 @@ def test_a_way_that_cannot_be_known(opened):
     stage.wait_until(lambda: stage.journal.of_kind("outcome", resource="Taker"), within="60s")
     flow = stage.settle()
 
-    assert "any of 2 events of TakeQueue: no correlation id in the logs" in str(flow)
+    assert "any of 2 events of TakeQueue may have led to it: no correlation id in the logs" in str(flow)
     with pytest.raises(UsageError, match=r"flow\(99\): the journal of this test has the records 0 to"):
         stage.flow(99)
 

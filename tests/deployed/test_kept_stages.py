@@ -72,6 +72,29 @@ def test_a_stage_can_be_kept(project, stacks):
     assert "once-kept" not in stacks()
 
 
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["one process", "workers"])
+def test_a_stage_that_a_command_deployed_goes_with_its_run(project, stacks, arguments):
+    """Whichever process ran the command: it is tagged, and nothing of it is left."""
+    project.makepyfile(
+        deploy="""
+        import sys, boto3
+        boto3.client("cloudformation").create_stack(StackName=sys.argv[1], TemplateBody=open("template.yaml").read())
+        """,
+        test_tags="""
+        def test_tags(stage):
+            found = stage.client("cloudformation").describe_stacks(StackName=stage.stack.name)["Stacks"][0]["Tags"]
+            assert {"Key": "stagefright:stage", "Value": "made"} in found
+        """,
+    )
+    file = project.path / "pyproject.toml"
+    deploy = f"deploy = '{sys.executable} deploy.py {{stack_name}}'"
+    file.write_text(file.read_text().replace("[tool.stagefright]", f"[tool.stagefright]\n{deploy}", 1))
+
+    run(project, "--stage=made", "test_tags.py", *arguments).assert_outcomes(passed=1)
+    assert "once-made" not in stacks()
+    assert list((project.path / ".stagefright" / "ledger").glob("*.jsonl")) == []
+
+
 def test_a_stack_that_cannot_be_made_ends_the_run_with_its_reason(project):
     """No traceback of ours; the failed resource and its reason are named."""
     bad = {"Resources": {"Fn": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {"ZipFile": "x"}}}}}

@@ -15,7 +15,9 @@ import pytest
 
 from stagefright.data import Data
 from stagefright.errors import HarnessError, UsageError
+from stagefright.fixtures import cli
 from stagefright.ledger import files
+from stagefright.ledger.findings import Finding, Lease, listing
 from stagefright.ledger.kinds import Fate, State, kind_named, register
 from stagefright.ledger.leaks import LeakWatch
 from stagefright.ledger.ledger import Ledger
@@ -23,7 +25,7 @@ from stagefright.ledger.sweep import Sweep, Wish
 from stagefright.ledger.tagged import sweep_tagged
 from stagefright.ledger.values import INLINE_BYTES_MAX, fingerprint
 from stagefright.targets.account import Account
-from stagefright.targets.run import Run
+from stagefright.targets.run import Run, iso, tag_list
 from tests.deployed.kill_runs import differences, snapshot
 
 DAY_S = 86400
@@ -91,6 +93,7 @@ class Stage:
             logical: SimpleNamespace(type=kind, physical_id=name) for logical, (kind, name) in PARTS.items()
         }
         self.settings = SimpleNamespace(leak_scan=True)
+        self.left = {}
 
     def name_of(self, spelling):
         return spelling
@@ -425,7 +428,7 @@ class TestSweep:
         assert fates["queue q"] == "gone already"
         assert fates["stubborn mule"] == "failed: not today"
         assert fates["unheard-of thing"].startswith(
-            "failed: Nothing here can undo a 'unheard-of'. Known kinds: code_bucket"
+            "failed: Nothing here can undo a 'unheard-of'. Known kinds: claim, code_bucket"
         )
         assert set(sweep()) == {"stubborn mule", "unheard-of thing"}
 
@@ -580,6 +583,75 @@ class TestTags:
         assert [one["StackName"] for one in way.client("cloudformation").describe_stacks()["Stacks"]] == ["young"]
         assert way.client("sqs").get_queue_url(QueueName="stagefright-part")
 
+    def test_what_is_in_a_nested_stack(self, ministack, old_tags):
+        """It is a part as well, and so is the nested stack, of which an emulator does not say that it is one."""
+        way, tags = ministack.way, tag_list(Run.begin("run3").tags("other"))
+        s3, cloudformation = way.client("s3"), way.client("cloudformation")
+        queue = {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {"QueueName": "stagefright-inner", "Tags": tag_list(old_tags)},
+        }
+        s3.create_bucket(Bucket="nests")
+        s3.put_object(Bucket="nests", Key="inner.json", Body=json.dumps({"Resources": {"Queue": queue}}).encode())
+        nested = {
+            "Type": "AWS::CloudFormation::Stack",
+            "Properties": {
+                "TemplateURL": "https://s3.us-east-1.amazonaws.com/nests/inner.json",
+                "Tags": tag_list(old_tags),
+            },
+        }
+        cloudformation.create_stack(
+            StackName="outer", Tags=tags, TemplateBody=json.dumps({"Resources": {"Inner": nested}})
+        )
+        cloudformation.get_waiter("stack_create_complete").wait(StackName="outer", WaiterConfig={"Delay": 0.1})
+
+        assert self.swept(way) == {}
+        assert way.client("sqs").get_queue_url(QueueName="stagefright-inner")
+        cloudformation.delete_stack(StackName="outer")
+
+    def test_a_parameter_goes_by_its_own_name(self, way, old_tags, monkeypatch):
+        """The ARNs of `a` and `/a` are the same, so SSM is asked which of them there is; a longer path needs no asking."""
+        ssm, mine = way.client("ssm"), tag_list(old_tags)
+        for name in ("a", "/b", "/c/d"):
+            ssm.put_parameter(Name=name, Value="1", Type="String", Tags=mine)
+        ssm.put_parameter(Name="e", Value="1", Type="String")
+        arn = "arn:aws:ssm:us-east-1:123456789012:parameter/"
+        page = {
+            "ResourceTagMappingList": [{"ResourceARN": arn + name, "Tags": mine} for name in ("a", "b", "c/d", "e")]
+        }
+        tagging = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: [page]))
+        client = way.client
+        monkeypatch.setattr(way, "client", lambda name: tagging if name == "resourcegroupstaggingapi" else client(name))
+        monkeypatch.setattr(Account, "is_emulator", False)
+
+        assert self.swept(way) == dict.fromkeys(("parameter a", "parameter /b", "parameter /c/d"), "deleted")
+        assert ssm.get_parameter(Name="e")["Parameter"]["Value"] == "1"
+
+    def test_lines_are_no_longer_than_a_terminal(self):
+        """What is long stands by itself, so that the rest is in columns; only a name may be longer."""
+        whose = Lease(run="4f1c09d2a7be", owner="somebody.of.the.team@build-machine-7", created=1e9, expires=1e9 + 3600)
+        changed = (
+            "changed by somebody since (the ledger does not say what was written): left alone; --changed brings it back"
+        )
+        found = [
+            Finding("item shop-Orders-1A id=7", fate="would be restored", stage="my-feature", head=whose),
+            Finding("parameter /shop/rate", fate=changed, stage="my-feature", head=whose, is_trouble=True),
+            Finding("queue stagefright-my-feature-4f1c", fate="would be deleted", stage="my-feature", head=whose),
+            Finding("ledger x.jsonl", fate="cannot be read: its first line is not JSON", is_trouble=True),
+        ]
+        lines = listing(found)
+        assert lines == [
+            "  stage my-feature, run 4f1c09d2a7be of somebody.of.the.team@build-machine-7, since",
+            "  2001-09-09T01:46:40Z, lease until 2001-09-09T02:46:40Z:",
+            "    would be restored  item shop-Orders-1A id=7",
+            "    parameter /shop/rate",
+            "        changed by somebody since (the ledger does not say what was written): left alone; --changed",
+            "        brings it back",
+            "    would be deleted   queue stagefright-my-feature-4f1c",
+            "    ledger x.jsonl",
+            "        cannot be read: its first line is not JSON",
+        ]
+
 
 class TestLeaks:
     """What one test left is told at its end."""
@@ -650,13 +722,17 @@ class TestCommand:
         stage.die()
         return stage
 
-    def test_a_table_of_what_whose_since_when_and_its_fate(self, verb, way, dead):
+    def test_a_list_of_what_whose_since_when_and_its_fate(self, verb, way, dead):
         """Then, with --yes, it is done."""
         told = verb()
         assert "1 thing left by dead runs:" in told
-        [line] = [line for line in told.splitlines() if "item items id=old" in line]
-        assert line.split()[3:6] == ["my-feature", dead.run.owner, "dead1"]
-        assert line.endswith("would be restored")
+        lines = told.splitlines()
+        [at] = [n for n, line in enumerate(lines) if "item items id=old" in line]
+        assert lines[at] == "    would be restored  item items id=old"
+        heading = " ".join(lines[lines.index("1 thing left by dead runs:") + 1 : at])
+        assert " ".join(heading.split()) == (
+            f"stage my-feature, run dead1 of {dead.run.owner}, since {iso(dead.run.created)}, lease until {iso(dead.run.expires)}:"
+        )
         assert "Nothing was changed. `stagefright sweep --yes` does it." in told
 
         assert "  restored" in verb("--yes")
@@ -694,6 +770,22 @@ class TestCommand:
 
         assert "changed by somebody since" in verb("--yes", code=1)
         assert "  restored" in verb("--yes", "--changed")
+
+    def test_a_part_of_the_account_that_may_not_be_searched(self, account, way, dead, tmp_path, monkeypatch, capsys):
+        """The permission is named, the rest is done, and the code says that it was not all."""
+        client_error = way.client("sqs").exceptions.ClientError
+        denial = "User: amy is not authorized to perform: cloudformation:DescribeStacks on resource: *"
+
+        def refuse(_):
+            raise client_error({"Error": {"Code": "AccessDenied", "Message": denial}}, "DescribeStacks")
+
+        monkeypatch.setattr("stagefright.ledger.tagged._stacks", refuse)
+        monkeypatch.chdir(tmp_path)
+        assert cli.main(["sweep", "--yes", "--endpoint-url", account.endpoint_url]) == 1
+        told = capsys.readouterr().out
+        assert "Could not search the stacks: " in told
+        assert "What is missing is the permission cloudformation:DescribeStacks on *" in told
+        assert "  restored  item items id=old" in told
 
     def test_forget(self, verb, way, dead):
         """Only what one names."""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from stagefright.errors import AccountRefused, SettingsError, TargetError, Unreachable, UsageError
+from stagefright.fixtures import cli
 from stagefright.settings import load_settings
 from stagefright.targets import opening
 from stagefright.targets.account import Account
@@ -289,3 +290,50 @@ def test_a_stack_name_that_cloudformation_does_not_take(aws, tmp_path):
         open_stage(tmp_path, service="7up")
     with pytest.raises(SettingsError, match=r"unknown placeholder {stag}. Did you mean stage"):
         open_stage(tmp_path, stack_name="x-{stag}")
+
+
+class TestVerbs:
+    """What the verbs of the command line say of the same refusals: one message, exit code 2, no traceback."""
+
+    @pytest.fixture
+    def verb(self, aws, tmp_path, monkeypatch, capsys):
+        (tmp_path / "pyproject.toml").write_text('[tool.stagefright]\nservice = "shop"\n')
+        monkeypatch.chdir(tmp_path)
+
+        def verb(name):
+            asked = [] if name == "sweep" else ["--stage", "t"]
+            assert cli.main([name, *asked]) == 2
+            said = capsys.readouterr().err
+            assert said.startswith("stagefright: ")
+            assert said.count("stagefright: ") == 1
+            return said
+
+        return verb
+
+    @pytest.mark.parametrize("name", ["up", "down", "status", "sweep"])
+    @pytest.mark.parametrize(
+        ("code", "next_step"),
+        [
+            ("InvalidClientTokenId", "check them with `aws sts get-caller-identity`"),
+            ("ExpiredToken", "The credentials were temporary and have run out. Get new ones: `aws sso login`"),
+        ],
+    )
+    def test_credentials(self, aws, verb, name, code, next_step):
+        """Wrong ones, and a token that has expired."""
+        aws.answers["GetCallerIdentity"] = (code, "The security token included in the request is not right", 403)
+        said = verb(name)
+        assert f"AWS answers {code}" in said
+        assert next_step in said
+
+    @pytest.mark.parametrize("name", ["up", "down", "status"])
+    def test_a_missing_permission(self, aws, verb, name):
+        """The action is named."""
+        denial = f"User: arn:aws:iam::{WHO}:user/amy is not authorized to perform: cloudformation:DescribeStacks on resource: x"
+        aws.answers["DescribeStacks"] = ("AccessDenied", denial, 403)
+        assert "What is missing is the permission cloudformation:DescribeStacks on x" in verb(name)
+
+    @pytest.mark.parametrize("name", ["up", "down", "status", "sweep"])
+    def test_no_credentials(self, aws, verb, name, monkeypatch):
+        """Where they are looked for."""
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        assert "there are no AWS credentials. Name a profile" in verb(name)

@@ -55,7 +55,10 @@ def failed(pytester, ministack, monkeypatch):
 def test_a_failed_test(failed):
     """Logs are shown of a test that never waited, times count from the first thing, and lines of ours stand alone."""
     first, _, second = failed.partition("test_that_waits ___")
-    assert re.search(r"what happened in the stage -+\n\+0\.000s +Worker attempt 1: failed", first)
+    assert re.search(
+        r"what happened in the stage -+\n\+0\.\d+s +test called lambda\.Invoke\n\+\d\.\d+s +\? Worker attempt 1: failed",
+        first,
+    )
     assert re.search(r"function logs -+\n\+\d\.\d+s +Worker: \{\"topic\"", first)
     assert "Feed accepted" in second
     assert not re.search(r"^E? *-\d+\.\d+s ", second, re.MULTILINE)

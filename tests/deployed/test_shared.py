@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from stagefright.ledger.sweep import Sweep, Wish
+from stagefright.targets import opening
+from stagefright.targets.pulse import prolong
+from stagefright.targets.run import Run
 from tests.shared.conftest import ask, server_url  # noqa: F401 - fixtures
 
 TEMPLATE = """
@@ -59,4 +65,30 @@ def test_it_stays_with_a_stage_that_is_kept(shop, ask):  # noqa: F811
     assert len(schemas(ask)) == 1
 
     assert shop.remove()
+    assert schemas(ask) == set()
+
+
+def test_it_is_brought_up_to_date_with_its_stage(shop, ask):  # noqa: F811
+    """`up` migrates the schema that is there, keeps its data, and makes one for a server that is new to the settings."""
+    shop.open(keep=True).close()
+    with (shop.directory / "pyproject.toml").open("a") as settings:
+        settings.write('migrate = "echo $DATABASE_URL >> migrated"\n')
+        settings.write('[tool.stagefright.shared.Bills]\nkind = "postgresql"\nschema = "shop_{stage}_bills"\n')
+        settings.write('url_variable = "BILLS_URL"\n')
+    text = (shop.directory / "pyproject.toml").read_text()
+    url = text.partition('url = "')[2].partition('"')[0]
+    later = Run.begin()
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setenv("BILLS_URL", url)
+        stage, outcome = opening.bring_up(shop.name, shop.settings(), run=later, account=shop.way)
+        assert outcome == "unchanged"
+        assert (shop.directory / "migrated").read_text().split() == [stage.shared["Orders"].url]
+        assert len(schemas(ask)) == 2
+        stage.close()
+
+        # What the second run made is kept with the stage, and not as long as that run's own lease.
+        prolong(shop.way, stage=shop.name, run=shop.run, by=replace(later, expires=later.expires + 3600))
+        sweep = Sweep(shop.directory, Wish(now=later.expires + 60), lambda _: shop.way)
+        assert list(sweep.run()) == []
+        assert shop.remove()
     assert schemas(ask) == set()

@@ -44,11 +44,14 @@ def test_up_status_down(verb, account, tmp_path):
     """It stays until it is taken away, and the ledger has nothing left to undo then."""
     assert "there is no stack shop-dev" in verb("status")
     said = verb("up")
-    assert "Stage dev is up on aws: stack shop-dev, 1 resources." in said
+    assert "Stage dev is up: stack shop-dev, 1 resource." in said
     assert "NewsArn = arn:aws:sns:" in said
     assert stacks(account) == ["shop-dev"]
-    assert "_COMPLETE (account 123456789012, us-east-1); owner" in verb("status")
-    assert "expires 20" in verb("status")
+    told = verb("status")
+    assert "Stage dev (account 123456789012, us-east-1):\n  stack shop-dev is " in told
+    assert "_COMPLETE\n    owner " in told
+    assert "kept until 20" in told
+    assert "The project has another" not in told
     assert "creating" not in verb("up")
 
     assert "Stage dev is gone." in verb("down")
@@ -62,6 +65,12 @@ def test_what_others_deployed_is_left_alone(verb, account):
     account.client("cloudformation").create_stack(StackName="shop-dev", TemplateBody=json.dumps(TEMPLATE))
     assert "not deployed by Stagefright" in verb("status")
     assert "It was left alone" in verb("down", code=2)
+    told = verb("up", code=2)
+    assert (
+        "is there, and was not deployed by Stagefright: it has no tag stagefright:stage=dev. It was left as it is."
+        in told
+    )
+    assert "updating" not in told
     assert stacks(account) == ["shop-dev"]
 
 
@@ -82,3 +91,9 @@ def test_a_local_stage_has_no_life_of_its_own(verb, tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool.stagefright]\n")
     assert "ends with it" in verb("up", "--target", "local", code=2)
     assert "starts an emulator of its own" in verb("up", "--target", "docker", code=2)
+
+
+def test_a_lease_that_is_none(verb):
+    """What would be swept at once is no stage that stays."""
+    assert "--lease 0: a stage is kept for some time" in verb("up", "--lease", "0", code=2)
+    assert "soon" in verb("up", "--lease", "soon", code=2)

@@ -246,7 +246,7 @@ def test_every_setting_of_the_design_exists():
     keys = (
         "template stack stack_name parameters target service region account profile deploy remove image endpoint_url allow_hosts protected "
         "accounts strict_template shared seed account_concurrency executor assumptions at_least_once exports "
-        "ssm_parameters secrets blast_radius quiet settle_within correlation_keys chaos_lease leak_scan chaos_runtime"
+        "ssm_parameters secrets blast_radius quiet settle_within correlation_keys chaos_lease leak_scan chaos_runtime claims claim_wait"
     )
 
     assert set(KINDS) == set(keys.split())

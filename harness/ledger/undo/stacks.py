@@ -8,7 +8,7 @@ from typing import Any, cast
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
 from stagefright.ledger.undo.answers import SKEW_MAX_S, found, owned
-from stagefright.targets.account import Account
+from stagefright.targets.account import SKEW_MIN_S, Account
 from stagefright.targets.deploying.change_sets import change_sets_of, run_behind
 from stagefright.targets.deploying.code_bucket import RUN_METADATA, take_away_object
 from stagefright.targets.deploying.removal import remove_stack
@@ -27,7 +27,7 @@ class Stacks:
         if stack is None:
             return State(Fate.AS_BEFORE)
         if entry.detail.get("untagged"):
-            return _made_by_command(entry, stack)
+            return made_by_command(entry, stack)
         way = cast("Account", account)
         run = run_behind(way, stack)
         if (
@@ -46,18 +46,23 @@ class Stacks:
             remove_stack(cast("Account", account), str(stack["StackId"]))
 
 
-def _made_by_command(entry: Entry, stack: Mapping[str, Any]) -> State:
-    """Nobody tagged it, so its age tells: there was none when the line was written."""
+def made_by_command(entry: Entry, stack: Mapping[str, Any]) -> State:
+    """Its id tells, if the command came to an end; else its age, because there was none when the command began."""
     run = tags_of(stack).get(RUN_TAG)
     if run is not None and run != entry.run:
         return State(Fate.FOREIGN, f"it is of run {run}")
-    if _is_older(entry, stack):
-        return State(Fate.FOREIGN, "it is older than the run")
-    return State(Fate.DELETE)
+    stack_id = entry.detail.get("stack_id")
+    if stack_id is not None and stack_id != stack["StackId"]:
+        return State(Fate.FOREIGN, "it is another one of that name")
+    return State(Fate.FOREIGN, "it is older than the run") if _is_older(entry, stack) else State(Fate.DELETE)
 
 
 def _is_older(entry: Entry, stack: Mapping[str, Any]) -> bool:
-    return bool(stack["CreationTime"].timestamp() < entry.at - SKEW_MAX_S)
+    # A command's beginning is written down by the account's clock, all else by ours.
+    began, slack_s = entry.detail.get("began"), SKEW_MAX_S
+    if began is not None:
+        slack_s = SKEW_MIN_S
+    return bool(stack["CreationTime"].timestamp() < (entry.at if began is None else began) - slack_s)
 
 
 class CodeObjects:

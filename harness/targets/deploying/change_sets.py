@@ -24,6 +24,7 @@ NAME_PREFIX = "stagefright"
 """How the names of our change sets begin."""
 
 _REFUSALS = ("ValidationError", "InsufficientCapabilitiesException", "LimitExceededException", "AlreadyExistsException")
+_ROLLED_BACK = "UPDATE_ROLLBACK_COMPLETE"
 _DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
@@ -96,12 +97,16 @@ class ChangeSet:
         if not self._is_worth_it(change_set_id):
             return False
         assert self.stack_id is not None
+        if not self._order.is_new:
+            self._progress(f"updating the stack {self._order.stack}")
         events = StackEvents(self._account, self.stack_id)
         self._cloudformation.execute_change_set(ChangeSetName=change_set_id)
         status, reason = follow(self._account, self.stack_id, events, self._progress)
         if status not in _DONE:
+            said = in_words(events.failures(), reason)
+            back = "\nIt is as it was before." if status == _ROLLED_BACK else ""
             raise DeploymentFailed(
-                f"The stack {self._order.stack} could not be {self._verb}: it is {status}.\n{in_words(events.failures(), reason)}"
+                f"The stack {self._order.stack} could not be {self._verb}: it is {status}.\n{said}{back}"
             )
         if self._account.is_emulator:
             self._have_outputs_written()

@@ -1,7 +1,8 @@
 """
 The bucket for deployment packages and templates: one per account and region, shared by all runs.
 
-An object is named after its content, so what is there already need not be sent again. It belongs to the stack and the run that used it last,
+An object is named after its content, so what is there already need not be sent again. The bucket keeps versions: whoever uses an object
+last has made one, and so it is not lost to somebody who takes away an earlier one. It belongs to the stack and the run that used it last,
 whose tags it has. It goes with that stack, or a sweep takes it once the run's lease is over.
 """
 
@@ -23,8 +24,11 @@ RUN_METADATA, STACK_METADATA = "stagefright-run", "stagefright-stack"
 KEY = re.compile(r"\b(?:code|files|templates)/[0-9a-f]{64}(?:\.[A-Za-z0-9]+)*")
 """What objects are called: by content, and by what they are for."""
 
-_ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound"})
+_ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _OURS_ALREADY = frozenset({"BucketAlreadyOwnedByYou"})
+NO_VERSION = "null"
+"""What the version of an object is called that lies in a bucket without versions."""
+
 _FIRST_REGION = "us-east-1"
 
 
@@ -44,6 +48,8 @@ class CodeBucket:
         self._ledger = ledger
         self._strikes: dict[str, Line] = {}
         self._is_ready = False
+        self.held: frozenset[str] = frozenset()
+        """The keys of what the stack uses already; it stays the stack's, whatever becomes of an update."""
         self.sent: list[str] = []
         """The keys whose content had to be sent."""
 
@@ -56,6 +62,8 @@ class CodeBucket:
         """See to it that an object is there, and is this run's."""
         with self._account.explained(f"put {key} into the bucket {self.name}"):
             self._make_ready()
+            if key in self.held and _users_of(self._account.client("s3"), self.name, key) is not None:
+                return
             if key not in self._strikes:
                 self._strikes[key] = self._ledger.note("code_object", self.name, key=key)
                 self._put(key, content)
@@ -72,6 +80,12 @@ class CodeBucket:
                 key, strike = self._strikes.popitem()
                 take_away_object(self._account, self.name, key, self._stack)
                 strike()
+
+    def hand_over(self) -> None:
+        """What was put there is the stack's from now on, and goes with it."""
+        while self._strikes:
+            _, strike = self._strikes.popitem()
+            strike()
 
     def _put(self, key: str, content: Callable[[], bytes]) -> None:
         s3 = self._account.client("s3")
@@ -126,6 +140,8 @@ class CodeBucket:
         tags = tag_list({key: value for key, value in self._tags.items() if _is_lasting(key)})
         s3.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": tags})
         s3.put_public_access_block(Bucket=self.name, PublicAccessBlockConfiguration=_NOTHING_PUBLIC)
+        # Without versions, an object could go between the question whose it is and its deletion.
+        s3.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Enabled"})
         s3.put_bucket_encryption(Bucket=self.name, ServerSideEncryptionConfiguration=_ENCRYPTED)
         # From here on it is no run's, but the account's: the next run finds it.
         strike()
@@ -160,20 +176,46 @@ def _is_lasting(tag: str) -> bool:
 
 
 def take_away_object(account: Account, bucket: str, key: str, user: str) -> bool:
-    """Delete an object if that stack (by name) or that run (by id) was the last to use it; whether it did."""
+    """
+    Delete an object if that stack (by name) or that run (by id) was the last to use it; whether it did.
+
+    Only the versions go that were there when it was asked who uses it, so that whoever makes it theirs meanwhile keeps it.
+    """
     s3 = account.client("s3")
-    if user not in (_users_of(s3, bucket, key) or ()):
+    versions = _versions(s3, bucket, key)
+    users = _users_of(s3, bucket, key, versions[0]) if versions else None
+    if user not in (users or ()):
         return False
-    s3.delete_object(Bucket=bucket, Key=key)
+    for version in versions:
+        s3.delete_object(Bucket=bucket, Key=key, **_only(version))
     return True
 
 
-def _users_of(s3: Any, bucket: str, key: str) -> set[str] | None:
-    """The run and the stack that used an object last, as far as it says; None if there is no such object."""
+def _versions(s3: Any, bucket: str, key: str) -> list[str]:
+    """The versions of an object, the latest first."""
+    from botocore.exceptions import ClientError
+
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+    try:
+        found = [one for page in pages for one in page.get("Versions", ()) if one["Key"] == key]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return []
+        raise
+    return [one["VersionId"] for one in sorted(found, key=lambda one: not one["IsLatest"])]
+
+
+def _only(version: str | None) -> dict[str, str]:
+    """The part of a request that names a version."""
+    return {} if version in (None, NO_VERSION) else {"VersionId": str(version)}
+
+
+def _users_of(s3: Any, bucket: str, key: str, version: str | None = None) -> set[str] | None:
+    """The run and the stack that used an object (or one version of it) last, as far as it says; None if it is not there."""
     from botocore.exceptions import ClientError
 
     try:
-        said = s3.head_object(Bucket=bucket, Key=key).get("Metadata", {})
+        said = s3.head_object(Bucket=bucket, Key=key, **_only(version)).get("Metadata", {})
     except ClientError as error:
         if error.response["Error"]["Code"] in _ABSENT:
             return None

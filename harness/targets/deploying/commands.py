@@ -1,7 +1,12 @@
-"""The user's own commands that deploy or remove a stage: `sls deploy -s {stage}`, `sam deploy ...`."""
+"""
+The user's own commands that deploy or remove a stage: `sls deploy -s {stage}`, `sam deploy ...`.
+
+Our tags come to them in the form that each tool takes: as words `key=value`, as options, and as variables.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -15,12 +20,17 @@ from stagefright.targets.account import Account
 from stagefright.targets.deploying.stack_events import Progress
 from stagefright.targets.environment import wanted_variables
 from stagefright.targets.region import region_of
+from stagefright.targets.run import TAG_PREFIX
 
 LINES_SHOWN = 20
 """How many of a failing command's last lines its error shows."""
 
 
-def command_line(setting: str, text: str, stage: str, settings: Settings) -> str:
+TAGS_VARIABLE, TAG_VARIABLE = "STAGEFRIGHT_TAGS", "STAGEFRIGHT_TAG_"
+"""The variables that hold our tags: all of them as a JSON object, and each by itself (`STAGEFRIGHT_TAG_RUN`)."""
+
+
+def command_line(setting: str, text: str, stage: str, settings: Settings, tags: Mapping[str, str]) -> str:
     """A command of the settings with its placeholders replaced, each as one word for the shell."""
 
     def profile() -> str:
@@ -30,17 +40,27 @@ def command_line(setting: str, text: str, stage: str, settings: Settings) -> str
             )
         return shlex.quote(settings.profile)
 
+    words = [f"{key}={value}" for key, value in tags.items()]
     values = {
         "stage": lambda: shlex.quote(stage),
         "service": lambda: shlex.quote(service_name(settings)),
         "stack_name": lambda: shlex.quote(stack_name(stage, settings)),
         "region": lambda: shlex.quote(region_of(settings)),
         "profile": profile,
+        "tags": lambda: shlex.join(words),
+        "tag_options": lambda: shlex.join(part for word in words for part in ("--tags", word)),
     }
     return filled(text, setting, values)
 
 
-def run_command(setting: str, command: str, settings: Settings, account: Account, progress: Progress) -> None:
+def run_command(
+    setting: str,
+    command: str,
+    settings: Settings,
+    account: Account,
+    progress: Progress,
+    tags: Mapping[str, str] | None = None,
+) -> None:
     """
     Run a command in the project's directory and pass on what it says, line by line.
 
@@ -52,7 +72,7 @@ def run_command(setting: str, command: str, settings: Settings, account: Account
         command,
         shell=True,
         cwd=settings.directory,
-        env=_environment(account),
+        env={**_environment(account), **tag_variables(tags or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -76,3 +96,11 @@ def _environment(account: Account) -> Mapping[str, str]:
     wanted = wanted_variables(account, os.environ)
     kept = {name: value for name, value in os.environ.items() if name not in wanted}
     return kept | {name: value for name, value in wanted.items() if value is not None}
+
+
+def tag_variables(tags: Mapping[str, str]) -> dict[str, str]:
+    """Our tags as variables."""
+    if not tags:
+        return {}
+    each = {f"{TAG_VARIABLE}{key.removeprefix(TAG_PREFIX).upper()}": value for key, value in tags.items()}
+    return {TAGS_VARIABLE: json.dumps(tags), **each}

@@ -7,27 +7,30 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from stagefright.errors import AccountRefused, SettingsError, TargetError
+from stagefright.errors import AccountRefused, SettingsError, TargetError, UsageError
 from stagefright.ledger.ledger import Ledger, Line
 from stagefright.protection import protecting
 from stagefright.settings import Settings
 from stagefright.targets.account import Account
+from stagefright.targets.deploying.by_command import CommandDeployment, remove_by_command
 from stagefright.targets.deploying.change_sets import ChangeSet, Order, change_sets_of, new_token, run_behind
-from stagefright.targets.deploying.code_bucket import CodeBucket
-from stagefright.targets.deploying.commands import command_line, run_command
+from stagefright.targets.deploying.code_bucket import CodeBucket, bucket_name, take_away_object
 from stagefright.targets.deploying.expansion import Expansion, StaticScope
 from stagefright.targets.deploying.injection import INJECT, NONE, Injection, function_runtime, lines_of
-from stagefright.targets.deploying.packaging import Packaging, as_it_is, stack_parameters
+from stagefright.targets.deploying.packaging import NoBucket, Packaging, as_it_is, stack_parameters, template_of
 from stagefright.targets.deploying.parts import Part
-from stagefright.targets.deploying.removal import abandon_stack, remove_stack
+from stagefright.targets.deploying.removal import abandon_stack, call_off_update, code_of, remove_stack
 from stagefright.targets.deploying.sam_build import built
-from stagefright.targets.deploying.stack_events import Progress
-from stagefright.targets.run import TAG_PREFIX, Run, iso
+from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow
+from stagefright.targets.run import Run
 from stagefright.targets.stack import REVIEWED, described, tags_of
 from stagefright.targets.stack_states import check_state
 from stagefright.templates import StackSource, find_template, read_project
 
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
+
+HIDDEN = "****"
+"""What CloudFormation shows of a parameter that is `NoEcho`."""
 
 
 @dataclass
@@ -58,15 +61,15 @@ class Deployer:
             return self._deploy(source)
 
     def remove(self) -> None:
-        """Take away what `deploy` created; to be called only if that is what it did."""
+        """Take away by CloudFormation what `deploy` created; to be called only if that is what it did."""
         refuse_protected("remove", self.name, self.settings, self.account)
         self.progress(f"removing the stack {self.stack}")
-        if self.settings.remove is not None:
-            command = command_line("remove", self.settings.remove, self.name, self.settings)
-            run_command("remove", command, self.settings, self.account, self.progress)
-        else:
-            # By the id of what was made, if it was made here: a new stack of that name is somebody else's.
-            remove_stack(self.account, self._made or self.stack, progress=self.progress)
+        # By the id of what was made, if it was made here: a new stack of that name is somebody else's.
+        remove_stack(self.account, self._made or self.stack, progress=self.progress)
+        self.forget()
+
+    def forget(self) -> None:
+        """The stack is gone: so is what it had in the bucket, and its line in the ledger."""
         self._bucket.clear()
         if self._line is not None:
             self._line()
@@ -106,16 +109,55 @@ class Deployer:
 
     def _deploy(self, source: StackSource) -> str:
         there = described(self.account, self.stack)
-        is_new = there is None or there["StackStatus"] == REVIEWED
-        if not is_new:
-            check_state(self.account, there or {})
-        order = self._order(source, {} if is_new else there or {}, is_new=is_new)
-        self.progress(f"{'creating' if is_new else 'updating'} the stack {self.stack} in {self.account.region}")
-        if not is_new:
-            return UPDATED if ChangeSet(self.account, order, self.progress).carry_out() else UNCHANGED
+        if there is not None and there["StackStatus"] != REVIEWED:
+            return self._update(source, there)
+        order = self._order(source, {}, is_new=True)
+        self.progress(f"creating the stack {self.stack} in {self.account.region}")
         self._note()
         self._create(order)
         return CREATED
+
+    def _update(self, source: StackSource, there: Mapping[str, Any]) -> str:
+        check_state(self.account, there, "brought up to date")
+        stack_id = str(there["StackId"])
+        if there["StackStatus"].endswith("_IN_PROGRESS"):  # the last update still clears away what it replaced
+            follow(self.account, stack_id, StackEvents(self.account, stack_id), self.progress)
+        before = frozenset(code_of(self.account, stack_id))
+        self._bucket.held = before
+        try:
+            order = self._order(source, there, is_new=False)
+            self.progress(f"comparing the stack {self.stack} in {self.account.region} with the project")
+            is_changed = ChangeSet(self.account, order, self.progress).carry_out()
+        except UsageError:
+            # It was refused, or is rolled back: nothing needs any more what was sent for it.
+            with suppress(TargetError):
+                self._bucket.clear()
+            raise
+        except BaseException:
+            # Interrupted: what was begun is called off, and the ledger knows what was sent for it.
+            with suppress(TargetError):
+                call_off_update(self.account, stack_id)
+            raise
+        self._bucket.hand_over()
+        for key in sorted(before.difference(code_of(self.account, stack_id)) if is_changed else ()):
+            take_away_object(self.account, bucket_name(self.account), key, self.stack)
+        return UPDATED if is_changed else UNCHANGED
+
+    def differs(self) -> bool:
+        """Whether what is deployed has another template, other code or other parameters than the project now; nothing is sent."""
+        there = described(self.account, self.stack)
+        if there is None or there["StackStatus"] == REVIEWED:
+            return True
+        source = self._source()
+        given = self.part.parameters(self.settings.parameters)
+        # What a template does not show (NoEcho) is not compared.
+        held = {one["ParameterKey"]: one.get("ParameterValue") for one in there.get("Parameters", ())}
+        if any(name in held and held[name] not in (value, HIDDEN) for name, value in given.items()):
+            return True
+        bucket = NoBucket(bucket_name(self.account))
+        text = Packaging(self.account, bucket, self._transform(), self._injection()).text(source)
+        with self.account.explained(f"read the template of the stack {self.stack}"):
+            return template_of(self.account, str(there["StackId"])) != text
 
     def _order(self, source: StackSource, there: Mapping[str, Any], *, is_new: bool) -> Order:
         known = frozenset(one["ParameterKey"] for one in there.get("Parameters", ()))
@@ -125,7 +167,8 @@ class Deployer:
         template = Packaging(self.account, self._bucket, self._transform(), injection).request(source)
         for line in lines_of(injection) if injection else ():
             self.progress(line)
-        tags = self.run.tags(self.name) if is_new else self._renewed(tags_of(there))
+        # A stack stays whose it is. Nor is its lease renewed by tags: new ones are a change to every resource (see `pulse.py`).
+        tags = self.run.tags(self.name) if is_new else tags_of(there)
         return Order(
             self.stack,
             is_new,
@@ -152,16 +195,6 @@ class Deployer:
         if (self.settings.chaos_runtime or (INJECT if self.account.is_emulator else NONE)) != INJECT:
             return None
         return Injection(function_runtime(), self.name, self.stack, self._scope(), is_emulator=self.account.is_emulator)
-
-    def _renewed(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """
-        A stack stays whose it is: the tags of one that we made only get a later end, and one that we did not make gets none.
-
-        New tags are a change to every resource, so they wait until less than half of a lease is left.
-        """
-        ends = f"{TAG_PREFIX}expires"
-        half = iso(self.run.created + (self.run.expires - self.run.created) / 2)
-        return {**tags, ends: iso(self.run.expires)} if tags.get(ends, half) < half else dict(tags)
 
     def _create(self, order: Order) -> None:
         change_set = ChangeSet(self.account, order, self.progress)
@@ -209,23 +242,14 @@ class Deployer:
     # -- by a command ------------------------------------------------------------------------------------------------
 
     def _deploy_by_command(self, text: str) -> str:
-        command = command_line("deploy", text, self.name, self.settings)
-        if self.settings.remove is not None:
-            command_line(
-                "remove", self.settings.remove, self.name, self.settings
-            )  # a mistake in it is told before anything is made
-        was_there = described(self.account, self.stack) is not None
-        if not was_there:
-            # It has no tags of ours, so the ledger alone knows whose it is.
-            self._note(untagged=True)
-        run_command("deploy", command, self.settings, self.account, self.progress)
-        if described(self.account, self.stack) is None:
-            raise TargetError(
-                f"The command of the setting `deploy` has run, but there is no stack {self.stack} in {self.account.region}: {command}\n"
-                "Say what it calls the stack: [tool.stagefright] stack_name (with {service} and {stage}); and see that it deploys to "
-                f"the account {self.account.id} and that region."
-            )
-        return UPDATED if was_there else CREATED
+        command = CommandDeployment(
+            self.name, self.stack, self.settings, self.account, self.run, self.ledger, self.progress
+        )
+        try:
+            is_created = command.carry_out(text)
+        finally:
+            self._line, self._made = command.line, command.stack_id
+        return CREATED if is_created else UPDATED
 
 
 class StageDeployer:
@@ -242,21 +266,35 @@ class StageDeployer:
 
         If one fails, those that were created before it are removed again. Raises `TargetError`.
         """
-        outcomes = set()
+        outcomes: dict[str, str] = {}
         try:
             for deployer in self.deployers:
-                outcomes.add(outcome := deployer.deploy())
+                outcomes[deployer.stack] = outcome = deployer.deploy()
                 if outcome == CREATED:
                     self._created.append(deployer)
-        except TargetError:
+        except TargetError as failure:
+            updated = [stack for stack, outcome in outcomes.items() if outcome == UPDATED]
+            if updated:
+                failure.args = (f"{failure}\nUp to date already, and not taken back: {', '.join(updated)}.",)
             self.remove()
             raise
-        return next(one for one in (CREATED, UPDATED, UNCHANGED) if one in outcomes)
+        return next(one for one in (CREATED, UPDATED, UNCHANGED) if one in outcomes.values())
 
     def remove(self) -> None:
-        """Take away what was created, the last first."""
+        """Take away what was created, the last first; by the command of the settings, once, if that is the whole stage."""
+        one = self.deployers[0]
+        if one.settings.remove is not None and self._created and len(self._created) == len(self.deployers):
+            refuse_protected("remove", one.name, one.settings, one.account)
+            stacks = [deployer.stack for deployer in self._created]
+            remove_by_command(one.name, stacks, one.settings, one.account, one.run, one.progress)
+            while self._created:
+                self._created.pop().forget()
         while self._created:
             self._created.pop().remove()
+
+    def differs(self) -> bool:
+        """Whether one of the stacks is not what the project has now."""
+        return any(deployer.differs() for deployer in self.deployers)
 
     def keep(self) -> None:
         """Leave what was created, on purpose."""

@@ -11,12 +11,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from stagefright.errors import TemplateError
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.bootstrap import without_bootstrap
-from stagefright.targets.deploying.code_bucket import CodeBucket
 from stagefright.targets.deploying.injection import InjectedStack, Injection
 from stagefright.targets.deploying.zipping import digest_of, is_zip, zip_bytes
 from stagefright.templates import Artifact, StackSource
@@ -32,24 +31,48 @@ Transform = Callable[[dict[str, Any], Path], dict[str, Any]]
 """From a template, and the file that it was read from, to what is sent."""
 
 
+class Bucket(Protocol):
+    """Where things go that CloudFormation fetches."""
+
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
+        ...
+
+    def put(self, key: str, content: Callable[[], bytes]) -> None:
+        """See to it that an object is there."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoBucket:
+    """Takes nothing: for looking at what a template would become."""
+
+    name: str
+
+    def put(self, key: str, content: Callable[[], bytes]) -> None:
+        """Nothing is sent."""
+
+
 @dataclass(frozen=True)
 class Packaging:
     """Where things go, and what becomes of templates on the way."""
 
     account: Account
-    bucket: CodeBucket
+    bucket: Bucket
     transform: Transform
     injection: Injection | None = None
     """What is put into functions on the way."""
 
     def request(self, source: StackSource) -> dict[str, str]:
         """The part of a request to CloudFormation that says what the template is; all that it names is in the bucket then."""
-        text = self._text(source)
+        text = self.text(source)
         if len(text.encode()) <= INLINE_MAX:
             return {"TemplateBody": text}
         return {"TemplateURL": self._template_url(text)}
 
-    def _text(self, source: StackSource, nested: str = "") -> str:
+    def text(self, source: StackSource, nested: str = "") -> str:
+        """The template as it is sent; `nested` is the way to it, if it is of a nested stack."""
         injected = self.injection.of(source, nested) if self.injection else None
         values = {artifact: self._value(artifact, source, nested, injected) for artifact in source.artifacts}
         document = replaced(without_bootstrap(source.template), values)
@@ -75,7 +98,7 @@ class Packaging:
         path = artifact.path
         if artifact.packaging == TEMPLATE and artifact.logical_id in source.nested:
             inside = f"{nested}{artifact.logical_id}."
-            return self._put_template(self._text(source.nested[artifact.logical_id], inside))
+            return self._put_template(self.text(source.nested[artifact.logical_id], inside))
         if artifact.packaging == ZIP and not is_zip(path):
             return self._put_code(digest_of(path), lambda: zip_bytes(path))
         return self._put(f"files/{digest_of(path)}{path.suffix}", path.read_bytes)
@@ -106,6 +129,14 @@ def template_key(text: str) -> str:
 def written(document: Mapping[str, Any]) -> str:
     """A template as it is sent."""
     return json.dumps(document, separators=(",", ":"))
+
+
+def template_of(account: Account, stack_id: str) -> str:
+    """The template of a stack as it was sent, if it was sent by us."""
+    # Unasked, AWS gives what its transforms have made of it.
+    said = account.client("cloudformation").get_template(StackName=stack_id, TemplateStage="Original")
+    template = said["TemplateBody"]
+    return written(template) if isinstance(template, Mapping) else str(template)
 
 
 def as_it_is(document: dict[str, Any], _file: Path) -> dict[str, Any]:

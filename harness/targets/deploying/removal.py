@@ -15,7 +15,7 @@ from stagefright.errors import DeploymentFailed
 from stagefright.invoking import FUNCTION_TYPE
 from stagefright.targets.account import Account
 from stagefright.targets.deploying.code_bucket import KEY, bucket_name, take_away_object
-from stagefright.targets.deploying.packaging import template_key, written
+from stagefright.targets.deploying.packaging import template_key, template_of
 from stagefright.targets.deploying.stack_events import Progress, StackEvents, follow, in_words, silent
 from stagefright.targets.stack import GONE, NESTED_TYPE, REVIEWED, described, read_stack
 
@@ -37,7 +37,7 @@ def remove_stack(account: Account, name: str, *, progress: Progress = silent) ->
     with account.explained(f"remove the stack {name}"):
         has_resources = description["StackStatus"] != REVIEWED
         log_groups = list(_left_log_groups(account, description)) if has_resources else []
-        code = set(_code(account, description["StackId"])) if has_resources else set()
+        code = set(code_of(account, description["StackId"])) if has_resources else set()
         _delete(account, description, progress)
         for key in sorted(code):
             take_away_object(account, bucket_name(account), key, description["StackName"])
@@ -50,6 +50,18 @@ def abandon_stack(account: Account, name: str) -> None:
     """Have a stack deleted, and do not wait for it: the user is in a hurry."""
     with account.explained(f"remove the stack {name}"):
         account.client("cloudformation").delete_stack(StackName=name)
+
+
+def call_off_update(account: Account, stack_id: str) -> None:
+    """Have CloudFormation go back to what a stack was, and do not wait for it; one that is done, or not begun, stays as it is."""
+    from botocore.exceptions import ClientError
+
+    with account.explained(f"call off the update of the stack {stack_id}"):
+        try:
+            account.client("cloudformation").cancel_update_stack(StackName=stack_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
 
 
 def _delete(account: Account, description: Mapping[str, Any], progress: Progress) -> None:
@@ -93,17 +105,16 @@ def empty_bucket(account: Account, bucket: str) -> None:
 # -- code --------------------------------------------------------------------------------------------------------------
 
 
-def _code(account: Account, stack_id: str) -> Iterator[str]:
-    """The keys of what a stack, and the stacks nested in it, had in the bucket: the templates name them."""
+def code_of(account: Account, stack_id: str) -> Iterator[str]:
+    """The keys of what a stack, and the stacks nested in it, have in the bucket: the templates name them."""
     cloudformation = account.client("cloudformation")
-    template = cloudformation.get_template(StackName=stack_id)["TemplateBody"]
-    text = written(template) if isinstance(template, Mapping) else str(template)
+    text = template_of(account, stack_id)
     yield template_key(text)
     yield from KEY.findall(text)
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
     for one in (summary for page in pages for summary in page["StackResourceSummaries"]):
         if one["ResourceType"] == NESTED_TYPE and str(one.get("PhysicalResourceId", "")).startswith("arn:"):
-            yield from _code(account, one["PhysicalResourceId"])
+            yield from code_of(account, one["PhysicalResourceId"])
 
 
 # -- log groups --------------------------------------------------------------------------------------------------------

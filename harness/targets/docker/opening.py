@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stagefright.settings import Settings
 from stagefright.targets import opening
 from stagefright.targets.deployed_stage import DeployedStage
@@ -62,6 +64,9 @@ def deploy_into(
         machine_inside=emulator.machine_inside,
     )
     check_accounts(account, worker)
+    if emulator.container is not None:
+        # Nobody else is in a container of the run's own, in the account of one worker.
+        settings = replace(settings, claims=False)
     return opening.open_deployed(
         name, settings, run=run, account=account, copy=worker or "", keep=keep, progress=progress
     )

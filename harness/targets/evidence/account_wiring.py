@@ -67,7 +67,11 @@ class AccountWiring:
 
     def name_of(self, spelling: str) -> str:
         """The logical id of a name, a URL or an ARN; its last part if the stack has none of it."""
-        return self._name(resource_in(spelling))
+        resources = self._stage.resources.items()
+        exact = [name for name, one in resources if spelling in (one.physical_id, one.arn)]
+        # A version or an alias of a function, the stream of a table.
+        parts = [name for name, one in resources if one.arn and spelling.startswith((f"{one.arn}:", f"{one.arn}/"))]
+        return next(iter([*exact, *parts]), None) or self._name(resource_in(spelling))
 
     def type_of(self, name: str) -> str | None:
         """As the stack says; the default bus is in none."""

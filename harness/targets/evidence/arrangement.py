@@ -15,6 +15,9 @@ from stagefright.targets.evidence.wiring import PIPE_TYPE
 UNKNOWN = "nothing seen names its cause"
 """Why a record has none."""
 
+UNDELIVERED = "undelivered"
+"""The condition of a message that lies, in its envelope, where its topic does not deliver: on the dead-letter queue of a subscription."""
+
 
 @dataclass(frozen=True)
 class Arranged:
@@ -91,12 +94,12 @@ class Arrangement:
         detail = {**record.detail, **_doubts(node)}
         record = replace(record, cause=causes[0] if causes else None, detail=detail)
         parent = self._index.records.get(causes[0]) if causes else None
-        if node.is_event:
-            return self._as_dead_letter(node, record, parent)
-        return [*self._deliveries(node, record, parent)] if parent is not None else [record]
+        if parent is None:
+            return [record]
+        return self._of_event(node, record, parent) if node.is_event else [*self._handed_over(node, record, parent)]
 
-    def _deliveries(self, node: Node, record: Record, parent: Record) -> Iterator[Record]:
-        """An invocation, and how the events came to it: by what lies between, if there is one way only."""
+    def _handed_over(self, node: Node, record: Record, parent: Record) -> Iterator[Record]:
+        """A record, and how the events came to it: by what lies between, if there is one way only."""
         causes = self._causes_of(record)
         is_handed = parent.kind in ("event", "dead_letter") and not self._is_open(node, causes)
         way = self._way(node, parent) if is_handed else node.found.via
@@ -104,23 +107,25 @@ class Arrangement:
             yield record
             return
         source, above = parent.resource, causes[0]
-        ids = [name for n in causes if (name := self._name(n))]
+        is_kept = node.found.doubt is None
         for consumer in (*way, record.resource):
+            is_first, is_between = above == causes[0], consumer != record.resource
             detail: dict[str, Any] = {
                 "source": source,
                 # What they are called behind the first resource, is not known.
-                "ids": ids if is_handed and above == causes[0] else [],
-                "attempt": record.detail["attempt"],
+                "ids": [self._name(n) for n in causes] if is_handed and is_first else [],
+                "attempt": record.detail.get("attempt", 1),
                 "reports_failures": self._index.wiring.reports_failures(record.resource, source),
                 OBSERVED: True,
-                **({"taken_over": True} if consumer != record.resource and self._keeps(consumer) else {}),
-                **({"causes": causes[1:]} if causes[1:] and above == causes[0] else {}),
+                **({"taken_over": True} if is_between and is_kept and self._keeps(consumer) else {}),
+                **({"causes": causes[1:]} if is_first and causes[1:] else {}),
             }
             number = self._numbers.take(record.n)
             yield Record(number, record.at, "delivery", consumer, above, detail)
             source, above = consumer, number
-        event = {"event": None} if "event" not in record.detail else {}
-        yield replace(record, cause=above, detail={**record.detail, **event})
+        # Of an invocation that was handed something, nobody knows what; that is no empty event.
+        unknown = {"event": None} if record.kind == "invocation" and "event" not in record.detail else {}
+        yield replace(record, cause=above, detail={**record.detail, **unknown})
 
     def _keeps(self, resource: str) -> bool:
         """Whether what was handed to a resource is its own from then on; a pipe gives it back if its target fails."""
@@ -137,20 +142,22 @@ class Arrangement:
     def _name(self, n: int) -> str:
         return str(self._index.records[n].detail.get("id", n))
 
-    def _as_dead_letter(self, node: Node, event: Record, parent: Record | None) -> list[Record]:
-        """An event that is a dead letter, as one: moved there by a redrive, or sent there for the request, or the event, that was given up."""
-        if parent is None or event.kind == "dead_letter":
+    def _of_event(self, node: Node, event: Record, parent: Record) -> list[Record]:
+        """An event that was handed on, or that is a dead letter: moved by a redrive, or sent for the request, or the event, that was given up."""
+        if event.kind == "dead_letter":
             return [event]
-        name = str(event.detail.get("id"))
-        if parent.kind == "event" and _is_moved(self._index.by_n[parent.n], node):
-            moved = {"source": parent.resource, "condition": "maxReceiveCount", "ids": [name]}
+        request_id = request_ended(event)
+        if request_id is not None and parent.kind in ("outcome", "invocation") and condition_of(event) != SUCCESS:
+            return self._sent_there(event, parent, condition_of(event), [request_id])
+        if parent.kind != "event":
+            return [event]
+        if _is_moved(self._index.by_n[parent.n], node):
+            moved = {"source": parent.resource, "condition": "maxReceiveCount", "ids": [str(event.detail.get("id"))]}
             return [replace(event, kind="dead_letter", detail={**event.detail, **moved})]
-        request_id, code = request_ended(event), undelivered(event)
-        if parent.kind == "event" and code is not None:
-            return self._sent_there(event, parent, code, [self._name(parent.n)])
-        if request_id is None or parent.kind not in ("outcome", "invocation") or condition_of(event) == SUCCESS:
-            return [event]
-        return self._sent_there(event, parent, condition_of(event), [request_id])
+        code = undelivered(event)
+        if code is not None or self._index.ways(parent.resource, event.resource) == []:
+            return self._sent_there(event, parent, code or UNDELIVERED, [self._name(parent.n)])
+        return [*self._handed_over(node, event, parent)]
 
     def _sent_there(self, event: Record, parent: Record, condition: str, ids: list[str]) -> list[Record]:
         detail = {"source": parent.resource, "condition": condition, "ids": ids, OBSERVED: True}

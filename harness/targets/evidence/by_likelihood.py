@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from stagefright.targets.evidence.by_thread import among_runs
-from stagefright.targets.evidence.index import SKEW_S, Finding, Index, Node, any_of, numbers
+from stagefright.targets.evidence.index import MAY_HAVE, SKEW_S, Finding, Index, Node, any_of, numbers
 
 NO_ID = "no correlation id in the logs"
 """Why an edge is not proved, in most cases."""
@@ -79,7 +79,7 @@ def _of_run(index: Index, run: Node) -> Finding | None:
 def _one_of(nodes: Sequence[Node]) -> Finding:
     if len(nodes) == 1:
         return Finding(numbers(nodes))
-    return Finding((), f"{any_of(nodes)}: {NO_ID}", numbers(nodes))
+    return Finding((), f"{any_of(nodes)} {MAY_HAVE}: {NO_ID}", numbers(nodes))
 
 
 def _contradict(one: Node, other: Node) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from stagefright.targets.evidence.given_up import request_ended
-from stagefright.targets.evidence.index import SKEW_S, Finding, Index, Node, any_of, numbers
+from stagefright.targets.evidence.index import MAY_HAVE, SKEW_S, Finding, Index, Node, any_of, numbers
 from stagefright.wording import listed
 
 
@@ -110,7 +110,7 @@ def _written(index: Index, event: Node) -> Finding | None:
         return None
     others = [run for run in index.makers(event) if index.is_told(run.resource, event.resource)]
     if others:
-        return Finding((), f"the test or {any_of(others)}", (calls[-1].n, *numbers(others)))
+        return Finding((), f"the test or {any_of(others)} {MAY_HAVE}", (calls[-1].n, *numbers(others)))
     doubt = None if len(calls) == 1 else f"{len(calls)} calls of the test wrote it, this one last"
     return Finding((calls[-1].n,), doubt)
 
@@ -231,5 +231,5 @@ def _one_of(nodes: Iterable[Node], what: str) -> Finding | None:
     """The one that it must have been; of several, none."""
     found = list({node.record.n: node for node in nodes}.values())
     if len(found) > 1:
-        return Finding((), f"{any_of(found)}, which {what}", numbers(found))
+        return Finding((), f"{any_of(found)}, which {what}, {MAY_HAVE}", numbers(found))
     return Finding(numbers(found)) if found else None

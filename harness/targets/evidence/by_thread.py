@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stagefright.targets.evidence.index import (
+    MAY_HAVE,
     SKEW_S,
     Finding,
     Index,
@@ -65,7 +66,7 @@ def _of_event(index: Index, event: Node, shared: Sequence[Node]) -> Finding | No
     ]
     if upstream and makers:
         both = [*upstream, *makers]
-        return Finding((), f"{any_of(both)}, {SHARED} each", numbers(both))
+        return Finding((), f"{any_of(both)}, {SHARED} each, {MAY_HAVE}", numbers(both))
     return _one_event(index, event, upstream) if upstream else among_runs(index, event, makers, SHARED)
 
 
@@ -98,7 +99,7 @@ def _one_event(index: Index, node: Node, events: Sequence[Node]) -> Finding:
     left = [event for event in events if event.record.n not in taken]
     if len(left) == 1:
         return Finding(numbers(left), f"{any_of(events)} {SHARED}: the one that nobody else was handed")
-    return Finding((), f"{any_of(left or events)} {SHARED}", numbers(left or events))
+    return Finding((), f"{any_of(left or events)} {SHARED} {MAY_HAVE}", numbers(left or events))
 
 
 def _is_batch(run: Node, events: Sequence[Node]) -> bool:
@@ -129,7 +130,7 @@ def _of_several(index: Index, node: Node, runs: Sequence[Node], what: str) -> Fi
     if not runs:
         return None
     first = [run for run in runs if all(index.surely_leads_to(run.record.n, one.record.n) for one in runs)]
-    doubt = f"{any_of(runs)}, which ran {what}"
+    doubt = f"{any_of(runs)}, which ran {what}, {MAY_HAVE}"
     return _by_time(index, node, runs, what) or Finding(numbers(first), doubt, numbers(runs))
 
 
@@ -167,4 +168,4 @@ def _of_calls(index: Index, node: Node) -> Finding | None:
         return None
     if len(before) == 1:
         return Finding((before[0],))
-    return Finding((), f"one of {plural(len(before), 'call')} of the test {SHARED}", tuple(before))
+    return Finding((), f"any of {plural(len(before), 'call')} of the test {SHARED} {MAY_HAVE}", tuple(before))

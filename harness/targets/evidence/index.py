@@ -20,6 +20,9 @@ SKEW_S = 1.0
 NEAR_S = 0.1
 """How far apart they are mostly: enough to tell which of two is the likelier."""
 
+MAY_HAVE = "may have led to it"
+"""How it is told that candidates are candidates."""
+
 STREAM_SHARD = "shardId-"
 """How the id of a stream's record begins: its shard, a colon, its sequence number."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from stagefright.errors import UnsupportedOperation
 from stagefright.targets.stack import StackResource
 from stagefright.targets.taps.ground import Ground
-from stagefright.targets.taps.queue import RECEIVES_MIN
+from stagefright.targets.taps.peeking import RECEIVES_MIN, receives_max_of
 
 QUEUE_TYPE = "AWS::SQS::Queue"
 TOPIC_TYPE = "AWS::SNS::Topic"
@@ -34,13 +34,8 @@ class Consumers:
         return [*self._functions(queue_arn), *self._pipes(queue_arn)]
 
     def _functions(self, queue_arn: str) -> Iterator[str]:
-        pages = self._ground.client("lambda").get_paginator("list_event_source_mappings").paginate(
-            EventSourceArn=queue_arn
-        )  # fmt: skip
-        for page in pages:
-            for mapping in page["EventSourceMappings"]:
-                if mapping.get("EventSourceArn") == queue_arn and mapping.get("State") not in ("Disabled", "Deleting"):
-                    yield self.name_of(mapping["FunctionArn"])
+        for arn in functions_that_take(self._ground.client("lambda"), queue_arn):
+            yield self.name_of(arn)
 
     def _pipes(self, queue_arn: str) -> Iterator[str]:
         for name, pipe in self._of_type(PIPE_TYPE):
@@ -60,8 +55,7 @@ class Consumers:
                 f"{', '.join(takers)} takes the messages of {queue}, so a listener would race for them: it would see some of them only, "
                 f"and each receive of its own would count towards the redrive.{self._advice(queue, attributes, takers)}"
             )
-        redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
-        receives_max = int(redrive["maxReceiveCount"]) if "maxReceiveCount" in redrive else None
+        receives_max = receives_max_of(attributes)
         if receives_max is not None and receives_max < RECEIVES_MIN:
             raise UnsupportedOperation(
                 f"{queue} moves a message to its dead-letter queue after {receives_max} receives, and each look of a listener is one (a "
@@ -105,6 +99,14 @@ class Consumers:
 
     def _of_type(self, resource_type: str) -> Iterator[tuple[str, StackResource]]:
         return ((name, found) for name, found in self._resources.items() if found.type == resource_type)
+
+
+def functions_that_take(functions: Any, queue_arn: str) -> Iterator[str]:
+    """The ARNs of the functions that have an event source mapping, not switched off, on a queue."""
+    for page in functions.get_paginator("list_event_source_mappings").paginate(EventSourceArn=queue_arn):
+        for mapping in page["EventSourceMappings"]:
+            if mapping.get("EventSourceArn") == queue_arn and mapping.get("State") not in ("Disabled", "Deleting"):
+                yield str(mapping["FunctionArn"])
 
 
 def depth(attributes: Mapping[str, Any]) -> tuple[int, int, int]:

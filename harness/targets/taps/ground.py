@@ -6,8 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -19,9 +17,6 @@ PREFIX = "stagefright"
 
 STAGE_CHARACTERS_MAX = 20
 """How much of the stage's name stands in the names of what a tap makes: a rule has 64 characters, a queue 80."""
-
-SKEW_MIN_S = 1.5
-"""A difference between the clocks that is too small to be told from the answer's way: a `Date` header knows seconds only."""
 
 CONNECTIONS_MAX = 8
 """How many calls of taps are under way at once; boto3 keeps 10 connections."""
@@ -78,22 +73,9 @@ class Ground:
 
     def there(self, here: float) -> float:
         """An instant of this machine's clock, by the account's."""
-        return here + self._skew_s
+        return here + self.account.skew_s
 
     def wait_on_aws(self, span_s: float) -> None:
         """Wait for what AWS does some time after it said that it had done so; an emulator does it at once."""
         if not self.account.is_emulator:
             self.pause(span_s)
-
-    @cached_property
-    def _skew_s(self) -> float:
-        """How much the account's clock is ahead of this machine's."""
-        asked = time.time()
-        answer = self.client("sts").get_caller_identity()
-        answered = time.time()
-        header = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-        if header is None:
-            return 0.0
-        # The header leaves out the fraction of the second: in the middle of it the error is smallest.
-        skew_s = parsedate_to_datetime(header).timestamp() + 0.5 - (asked + answered) / 2
-        return skew_s if abs(skew_s) > SKEW_MIN_S else 0.0

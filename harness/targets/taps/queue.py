@@ -1,29 +1,26 @@
 """
 An SQS queue that nobody takes messages from, such as a dead-letter queue, seen by receiving its messages and putting them back.
 
-SQS cannot be looked into otherwise. A receive hides messages for a moment and counts (§3.2), which changes nothing where nobody else
-receives and no redrive policy counts along. Where somebody does, `consumers.py` refuses; so this tap never races for a message.
+`peeking.py` says what that changes. Where somebody else receives, `consumers.py` refuses; so this tap never races for a message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from stagefright.errors import UnsupportedOperation
 from stagefright.services.queue_message import plain_values
 from stagefright.targets.taps.ground import Ground
 from stagefright.targets.taps.own_queue import BATCH_MAX, WAIT_S, sent_at
+from stagefright.targets.taps.peeking import (
+    BACKLOG_MAX,
+    Message,
+    batches,
+    crowded_groups,
+    is_half_used_up,
+    show_again,
+)
 from stagefright.targets.taps.tap import Sighting
-
-HIDE_S = 30
-"""How long a receive hides messages, so that the next one finds others; they are shown again at once when all were seen."""
-
-BACKLOG_MAX = 500
-"""How many messages a queue may hold: each look goes through all of them."""
-
-RECEIVES_MIN = 100
-"""With a redrive policy of fewer receives than that, looking would soon move a message; none is looked at more than half as often."""
 
 
 class QueueTap:
@@ -69,44 +66,19 @@ class QueueTap:
         self._known |= {message["MessageId"] for message in fresh}
         return [*map(self._sighting, fresh), *self._limits(messages)]
 
-    def _peek(self) -> list[Mapping[str, Any]]:
+    def _peek(self) -> list[Message]:
         """All messages, each put back."""
-        found: dict[str, Mapping[str, Any]] = {}
+        found: dict[str, Message] = {}
+        sqs = self._ground.client("sqs")
         try:
-            for message in self._receive():
-                found.setdefault(message["MessageId"], message)
+            for batch in batches(sqs, self._url, wait_s=0 if self._ground.account.is_emulator else WAIT_S):
+                for message in batch:
+                    found.setdefault(message["MessageId"], message)
         finally:
-            self._show(list(found.values()))
+            show_again(sqs, self._url, found.values())
         return list(found.values())
 
-    def _receive(self) -> Iterator[Mapping[str, Any]]:
-        sqs = self._ground.client("sqs")
-        wait_s = 0 if self._ground.account.is_emulator else WAIT_S
-        for _ in range(BACKLOG_MAX):
-            answer = sqs.receive_message(
-                QueueUrl=self._url,
-                MaxNumberOfMessages=BATCH_MAX,
-                VisibilityTimeout=HIDE_S,
-                WaitTimeSeconds=wait_s,
-                MessageSystemAttributeNames=["All"],
-                MessageAttributeNames=["All"],
-            )
-            messages = answer.get("Messages", [])
-            if not messages:
-                return
-            yield from messages
-
-    def _show(self, messages: list[Mapping[str, Any]]) -> None:
-        sqs = self._ground.client("sqs")
-        for start in range(0, len(messages), BATCH_MAX):
-            entries = [
-                {"Id": str(n), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
-                for n, message in enumerate(messages[start : start + BATCH_MAX])
-            ]
-            # One that was deleted meanwhile is refused, which is right; one that is not shown shows itself soon.
-            sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
-
-    def _sighting(self, message: Mapping[str, Any]) -> Sighting:
+    def _sighting(self, message: Message) -> Sighting:
         system = message["Attributes"]
         detail = {
             "id": message["MessageId"],
@@ -127,16 +99,15 @@ class QueueTap:
 
     # -- what it cannot see ------------------------------------------------------------------------------------------
 
-    def _limits(self, messages: list[Mapping[str, Any]]) -> Iterator[Sighting]:
+    def _limits(self, messages: list[Message]) -> Iterator[Sighting]:
         """Warnings where looking ends."""
-        if self._receives_max is not None and any(_receives(one) * 2 >= self._receives_max for one in messages):
+        if any(is_half_used_up(one, self._receives_max) for one in messages):
             self._is_over = True
             yield self._warning(
                 f"The listener has stopped looking: it has used up half of the {self._receives_max} receives after which the redrive "
                 f"policy of {self._queue} moves a message."
             )
-        groups = [one["Attributes"].get("MessageGroupId") for one in messages]
-        for group in sorted({name for name in groups if name is not None and groups.count(name) >= BATCH_MAX}):
+        for group in crowded_groups(messages):
             if group not in self._told_of_groups:
                 self._told_of_groups.add(group)
                 yield self._warning(
@@ -146,7 +117,3 @@ class QueueTap:
 
     def _warning(self, text: str) -> Sighting:
         return Sighting(self._ground.now(), "warning", self._queue, {"message": text})
-
-
-def _receives(message: Mapping[str, Any]) -> int:
-    return int(message["Attributes"].get("ApproximateReceiveCount", 0))

@@ -43,6 +43,7 @@ class FakeSsm:
 
     parameters: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    versions: dict[str, list[str]] = field(default_factory=dict)
 
     def put_parameter(self, **request):
         self.calls.append("PutParameter")
@@ -50,14 +51,25 @@ class FakeSsm:
         assert request["Type"] == "String"
         if request["Name"] in self.parameters and not request["Overwrite"]:
             raise _refusal("ParameterAlreadyExists", "PutParameter")
-        self.parameters[request["Name"]] = request["Value"]
+        versions = self._versions(request["Name"])
+        versions.append(request["Value"])
+        self.versions[request["Name"]], self.parameters[request["Name"]] = versions, request["Value"]
+        return {"Version": len(versions)}
 
     def get_parameter(self, **request):
         self.calls.append("GetParameter")
         assert set(request) == {"Name"}
-        if request["Name"] not in self.parameters:
+        name, _, version = request["Name"].partition(":")
+        if name not in self.parameters:
             raise _refusal("ParameterNotFound", "GetParameter")
-        return {"Parameter": {"Value": self.parameters[request["Name"]]}}
+        return {"Parameter": {"Value": self._versions(name)[int(version or 0) - 1]}}
+
+    def _versions(self, name):
+        """What a parameter said, the oldest first; tests put parameters into the dictionary and take them out."""
+        if name not in self.parameters:
+            return []
+        versions = self.versions.get(name, [])
+        return versions if versions[-1:] == [self.parameters[name]] else [self.parameters[name]]
 
     def delete_parameter(self, **request):
         self.calls.append("DeleteParameter")

@@ -288,16 +288,18 @@ class TestTheLease:
         assert {} == stage.ssm.parameters
 
     def test_that_another_run_takes_first_is_refused(self, stage, chaos):
-        """Two runs that find the same expired flag: the one that creates it first has it."""
+        """Two runs that find the same expired flag: the one that writes it first has it, and gets it back from the other."""
         stage.ssm.parameters[OWN] = merge([Noop()], owner="amy", run="run-9", expires=stage.clock.now())
         winners = merge([Noop()], owner="bob", run="run-10", expires=stage.clock.now() + 60)
-        delete = stage.ssm.delete_parameter
+        put = stage.ssm.put_parameter
 
         def lose_the_race(**request):
-            delete(**request)
-            stage.ssm.parameters[OWN] = winners
+            if request["Overwrite"]:
+                stage.ssm.put_parameter = put
+                put(Name=OWN, Value=winners, Type="String", Overwrite=True)
+            return put(**request)
 
-        stage.ssm.delete_parameter = lose_the_race
+        stage.ssm.put_parameter = lose_the_race
         with pytest.raises(UsageError, match="holds a flag of bob"), chaos(Worker=Noop()):
             pass
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from stagefright.chaos.checks import conserved
 from stagefright.flow import Flow
 from stagefright.journal import UNPROVED
 from stagefright.targets.evidence.correlation import arrange
@@ -247,19 +248,27 @@ class TestFromAResourceToAFunction:
             assert flow_of(journal, hop, 0).path == hop.path
         assert "? Worker attempt 1" in str(flow_of(journal, hop, 0))
 
+    def test_an_event_that_was_not_seen_to_go_anywhere(self, journal, hop, accept):
+        """That it was not delivered is more than anybody knows."""
+        accept()
+
+        assert str(flow_of(journal, hop, 0)).splitlines()[0].endswith("(not seen to be delivered)")
+
     def test_of_two_events_none_is_taken(self, journal, log, hop, accept):
         """No id in the log: it may be either, and the answer says so."""
         accept(0)
         accept(1, at=0.1)
         log.invocation(ONE, "hello", at=1)
 
-        reason = f"any of 2 events of {hop.source}: no correlation id in the logs"
+        reason = f"any of 2 events of {hop.source} may have led to it: no correlation id in the logs"
         assert run_of(journal, hop.wiring).cause is None
         assert run_of(journal, hop.wiring).detail[UNPROVED] == reason
         for n in (0, 1):
             with pytest.warns(match=rf"Flow\.path may lack invocation Worker at \+\d\.\d00s \({reason}\)"):
                 assert flow_of(journal, hop, n).path == [hop.source]
             assert str(flow_of(journal, hop, n)).splitlines()[-1].startswith("It may lack invocation Worker at +")
+        whole = Flow(arrange(list(journal), wiring=hop.wiring).records)
+        assert str(whole).count("(perhaps delivered to Worker)") == 2
 
     def test_of_two_events_with_one_thread_none_is_taken(self, journal, log, hop, accept):
         """A thread that both share proves nothing about either."""
@@ -267,7 +276,7 @@ class TestFromAResourceToAFunction:
         accept(1, thread="c-1", at=0.1)
         log.invocation(ONE, json.dumps({"correlation_id": "c-1"}), at=1)
 
-        reason = f"any of 2 events of {hop.source} with its correlation id"
+        reason = f"any of 2 events of {hop.source} with its correlation id may have led to it"
         assert run_of(journal, hop.wiring).detail[UNPROVED] == reason
         with pytest.warns(match=rf"may lack invocation Worker at \+1\.000s \({reason}\)"):
             assert flow_of(journal, hop, 0).path == [hop.source]
@@ -484,7 +493,10 @@ class TestFromAFunctionToAFunction:
         wiring = Wired(told={"Caller": ["Worker"], "Other": ["Worker"]})
 
         assert run_of(journal, wiring).cause is None
-        assert run_of(journal, wiring).detail[UNPROVED] == "Caller or Other, which ran with its correlation id"
+        assert (
+            run_of(journal, wiring).detail[UNPROVED]
+            == "Caller or Other, which ran with its correlation id, may have led to it"
+        )
 
     def test_without_evidence_it_is_unknown(self, journal, log):
         """Two functions that ran one after the other have nothing to do with each other."""
@@ -639,11 +651,26 @@ class TestDeadLetterQueues:
         ]
 
     def test_of_a_subscription(self, journal, event):
-        """SNS leaves its envelope, which names the message."""
+        """SNS leaves its envelope, which names the message, and nothing else leads there."""
         event("Feed", "22222222-0001", message="hello")
         letter = event("Dead", "m-00000001", at=1, body=json.dumps(sns_envelope("22222222-0001")))
+        found = flow_of(journal, Wired(Worker=["Feed"]), letter.n)
 
-        assert silent_path(flow_of(journal, Wired(Worker=["Feed"]), letter.n)) == ["Feed", "Dead"]
+        assert [(one.resource, one.source, one.condition) for one in found.dead_letters] == [
+            ("Dead", "Feed", "undelivered")
+        ]
+
+    def test_a_queue_that_is_subscribed_is_none(self, journal, event):
+        """It was handed the message; so the journal has a delivery."""
+        event("Feed", "22222222-0001", message="hello")
+        letter = event("Inbox", "m-00000001", at=1, body=json.dumps(sns_envelope("22222222-0001")))
+        found = flow_of(journal, Wired(Inbox=["Feed"]), letter.n)
+
+        assert found.dead_letters == []
+        assert [(r.resource, r.detail["source"], r.detail["ids"]) for r in found.records if r.kind == "delivery"] == [
+            ("Inbox", "Feed", ["22222222-0001"])
+        ]
+        assert conserved("Feed")(found).holds
 
 
 class TestWrittenByTheTest:
