@@ -26,7 +26,7 @@ blocks = pytest.mark.only_on(
 
 FLAT_RATE = {"shippingRappen": 900, "source": "flat rate"}
 CARRIERS_PRICE = {"shippingRappen": 500, "source": "carrier"}
-PATIENCE_MS, TIMEOUT_MS = 3_000, 6_000
+PATIENCE_MS = 3_000
 RECOVERY_S = 30
 THRESHOLD = 3
 
@@ -51,16 +51,27 @@ class TestPatience:
         assert response.status_code >= 500
         assert timed_out_within("NaiveCheckoutFunction", "4s")(journal).broken
 
+    @pytest.mark.nightly
     def test_the_patient_checkout_answers_in_time(self, checkout, carrier_ends, chaos, journal):
-        """After three seconds it takes the flat rate, well before its own timeout."""
+        """After three seconds it takes the flat rate."""
         with chaos(QuoteFunction=self.SLOW):
             response = checkout("patient")
             carrier_ends()
 
         assert response.json() == FLAT_RATE
         [outcome] = journal.of_kind("outcome", resource="PatientCheckoutFunction")
-        assert PATIENCE_MS <= outcome.detail["duration_ms"] < TIMEOUT_MS
+        assert "error_type" not in outcome.detail
+        assert outcome.detail["duration_ms"] >= PATIENCE_MS
 
+    @pytest.mark.only_on("local", reason="elsewhere the machine's own time counts, too")
+    def test_the_patient_checkout_is_far_from_its_timeout(self, checkout, chaos, journal):
+        """It has two of its six seconds left."""
+        with chaos(QuoteFunction=self.SLOW):
+            checkout("patient")
+
+        timed_out_within("PatientCheckoutFunction", "4s").require(journal)
+
+    @pytest.mark.nightly
     def test_the_patience_is_what_is_left(self, checkout, carrier_ends, chaos, journal):
         """If the function itself started late, the carrier gets less time, and the customer is answered all the same."""
         with chaos(QuoteFunction=self.SLOW, PatientCheckoutFunction=Timeout(buffer_ms=2_500)):
@@ -72,7 +83,7 @@ class TestPatience:
 
     def test_a_little_slow_is_waited_for(self, checkout, chaos):
         """An answer within three seconds is the carrier's: the timeout is no excuse for a worse price."""
-        with chaos(QuoteFunction=Latency(delay_ms=2_000)):
+        with chaos(QuoteFunction=Latency(delay_ms=1_000)):
             assert checkout("patient").json() == CARRIERS_PRICE
 
 
@@ -126,7 +137,7 @@ class TestFallback:
             checkout("patient")
             stage.settle()
 
-        assert checkout("patient").json() == CARRIERS_PRICE
+        stage.wait_until(lambda: checkout("patient").json() == CARRIERS_PRICE, within="30s")
         stage.settle()
         recovered_after_heal("PatientCheckoutFunction", fault_on="QuoteFunction").require(journal)
 

@@ -32,8 +32,9 @@ def ssm():
 
 
 @pytest.fixture
-def new_claims(tmp_path, ssm):
+def new_claims(tmp_path, ssm, monkeypatch):
     """Makes the claims of a process of its own: a run, a ledger, a clock that a test may set."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     made = []
 
     def new_claims(run="run1", wait_s=SECONDS_S, **given):
