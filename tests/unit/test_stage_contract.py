@@ -18,10 +18,12 @@ DEPLOYED_ONLY = {
     "account",
     "began_at",
     "behind",
+    "claims",
     "closers",
     "ground",
     "is_kept",
     "ledger",
+    "left",
     "logs",
     "look",
     "presence",
@@ -32,7 +34,7 @@ DEPLOYED_ONLY = {
     "taps",
     "watchers",
 }
-"""What is there because a stage is in an account: the way there, whose it is, and how it is observed."""
+"""What is there because a stage is in an account: the way there, whose it is, what tests put there, and how it is observed."""
 
 
 def own_names(kind):
