@@ -19,8 +19,7 @@ from typing import Any
 
 from stagefright.chaos.checks.verdict import Check, Verdict
 from stagefright.errors import ChaosRefused, UnknownResource, UsageError
-from stagefright.journal import Record
-from stagefright.stage import Stage, is_deployed
+from stagefright.stage import Stage
 from stagefright.wording import name_of_condition
 
 Condition = str | Check | Callable[[], object]
@@ -91,7 +90,7 @@ class Watch:
         return self._reason
 
     def _judgement(self, condition: Any) -> str | None:
-        answer = condition(evidence_since(self._stage, self._begin)) if isinstance(condition, Check) else condition()
+        answer = condition(self._stage.journal.arranged(self._begin)) if isinstance(condition, Check) else condition()
         if isinstance(answer, Verdict):
             return str(answer) if answer.broken else None
         if not answer:
@@ -114,11 +113,6 @@ class Watch:
             if self._reason is None:
                 self._reason = reason
                 self._heal()
-
-
-def evidence_since(stage: Stage, begin: int) -> list[Record]:
-    """What a check may judge: the records since number `begin` of the journal, in the order of their causes."""
-    return stage.journal.arranged(begin) if is_deployed(stage) else list(stage.journal.since(begin))
 
 
 class Alarms:

@@ -141,6 +141,10 @@ class Journal:
             yield self[n]
             n += 1
 
+    def arranged(self, since: int = 0) -> list[Record]:
+        """The records from a number on, causes before their effects: here they were written in that order."""
+        return list(self.since(since))
+
     def of_kind(self, *kinds: str, resource: str | None = None) -> list[Record]:
         """The records of some kinds, optionally of one resource."""
         return [r for r in self if r.kind in kinds and (resource is None or r.resource == resource)]

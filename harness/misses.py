@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 from stagefright.event import Event, is_event
 from stagefright.flow import Flow
@@ -32,15 +31,6 @@ FLOW_LINES_MAX = 40
 
 HINTS_MAX = 6
 """How many hints a message ends with."""
-
-
-@runtime_checkable
-class Arrangeable(Protocol):
-    """A journal that can be put in the order of its causes."""
-
-    def arranged(self, since: int = 0) -> list[Record]:
-        """What came to be known from a number on."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +58,7 @@ class Surroundings:
     @cached_property
     def flow(self) -> Flow:
         """All that happened since the listener was armed."""
-        if isinstance(self.journal, Arrangeable):  # of a deployed stage, whose order is not that of its causes
-            return Flow(self.journal.arranged(self.armed))
-        return Flow(self.journal, since=self.armed)
+        return Flow(self.journal.arranged(self.armed))
 
     def moment(self, event: Event) -> str:
         """When an event came, on the same scale as the flow."""

@@ -16,7 +16,7 @@ from enum import IntEnum
 from typing import Any, ClassVar, Protocol
 
 from stagefright.errors import BrokenPromise, UsageError, nearest
-from stagefright.journal import Record
+from stagefright.journal import Journal, Record
 from stagefright.wording import offset, shorten
 
 Counts = Mapping[str, int]
@@ -211,7 +211,7 @@ class _Combined(Check):
 
 
 def _records(evidence: Any) -> list[Record]:
-    if hasattr(evidence, "arranged"):  # the journal of a deployed stage, whose order is not that of its causes
+    if isinstance(evidence, Journal):
         evidence = evidence.arranged()
     found = list(evidence.records if hasattr(evidence, "records") else evidence)
     if all(isinstance(record, Record) for record in found):

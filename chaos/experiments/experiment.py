@@ -21,7 +21,7 @@ from stagefright.chaos.experiments.expected import Expected
 from stagefright.chaos.experiments.report import Report
 from stagefright.chaos.experiments.step import Scene, Step
 from stagefright.chaos.plan import Plan
-from stagefright.chaos.stop import Condition, evidence_since, read_conditions
+from stagefright.chaos.stop import Condition, read_conditions
 from stagefright.errors import ExperimentError, UnknownResource, UnsupportedOperation
 from stagefright.stage import is_deployed
 from stagefright.wording import plural
@@ -167,7 +167,7 @@ class Experiment:
     def _judge(self, scene: Scene, phase: str, expected: Iterable[Any], begin: int) -> None:
         if not expected:
             return
-        records = evidence_since(scene.stage, begin)
+        records = scene.stage.journal.arranged(begin)
         with scene.report.phase(phase):
             for one in expected:
                 scene.report.judge(one, records)

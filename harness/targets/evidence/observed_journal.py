@@ -31,7 +31,7 @@ class ObservedJournal(Journal):
 
         With `since`, what came to be known from that number on.
         """
-        return list(self.since(since)) if self._arrange is None else self._arrange(since)
+        return super().arranged(since) if self._arrange is None else self._arrange(since)
 
     def revise(self, n: int, *, at: float | None = None, cause: int | None = None, **detail: Any) -> Record:
         """Correct a record by what became known later."""
