@@ -19,13 +19,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
 
 from stagefright.errors import StagefrightError, StagefrightWarning
 from stagefright.ledger.ledger import Ledger, Line
 from stagefright.spans import format_span
 from stagefright.targets.account import Account
-from stagefright.targets.run import TAG_PREFIX, Run, instant, iso, tag_list
+from stagefright.targets.leased_parameter import create, delete, overwrite, value_of
+from stagefright.targets.run import TAG_PREFIX, Run, instant, iso
 
 ROOT = "/stagefright-runs/"
 """Under which the pulses lie, by run."""
@@ -38,8 +38,6 @@ KEPT = "kept"
 
 PAUSE_S = 60.0
 """How long, in real time, between two looks at the clock."""
-
-_GONE = "ParameterNotFound"
 
 
 class Pulse:
@@ -111,21 +109,22 @@ class Pulse:
             if self._strike is None or self._pid != os.getpid():
                 return
             with self._account.explained(f"delete the parameter {self.name} (`stagefright sweep` will)"):
-                _delete(self._account.client("ssm"), self.name)
+                delete(self._account.client("ssm"), [self.name])
             self._strike()
             self._strike = None
 
     def _write(self, expires: float) -> None:
         text = _text(self._run.id, self._run.owner, self._stage, expires, uses=self._uses)
+        ssm = self._account.client("ssm")
         if self._strike is not None:
-            self._account.client("ssm").put_parameter(Name=self.name, Value=text, Type="String", Overwrite=True)
+            overwrite(ssm, self.name, text)
             return
         line = self._ledger.note(KIND, self.name)
         try:
-            _create(self._account, self.name, text, {**self._run.tags(self._stage), _EXPIRES: iso(expires)})
+            create(ssm, self.name, text, {**self._run.tags(self._stage), _EXPIRES: iso(expires)})
         except BaseException:
             with suppress(Exception):  # it may have been made all the same, and then nobody else would take it away
-                _delete(self._account.client("ssm"), self.name)
+                delete(ssm, [self.name])
                 line()
             raise
         self._strike = line
@@ -152,21 +151,6 @@ def _text(run: str, owner: str, stage: str, expires: float, *, uses: Iterable[st
     return json.dumps(said)
 
 
-def _create(account: Account, name: str, text: str, tags: Mapping[str, str]) -> None:
-    # A parameter that is overwritten keeps its tags, and takes no others.
-    account.client("ssm").put_parameter(Name=name, Value=text, Type="String", Tags=tag_list(tags))
-
-
-def _delete(ssm: Any, name: str) -> None:
-    from botocore.exceptions import ClientError
-
-    try:
-        ssm.delete_parameter(Name=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != _GONE:
-            raise
-
-
 # -- a stage without a process -----------------------------------------------------------------------------------------
 
 
@@ -176,38 +160,22 @@ def prolong(account: Account, *, stage: str, run: Run, by: Run) -> float:
 
     No ledger needs to know of the parameter: it goes with the stage, and if that is lost, a sweep finds it by its tags.
     """
-    from botocore.exceptions import ClientError
-
     name = _kept_name(run.id, stage)
     with account.explained(f"write down until when the stage {stage} is kept ({name})"):
-        runs, until = _kept(account, name)
+        ssm = account.client("ssm")
+        runs, until = _read(value_of(ssm, name) or "")
         until = max(run.expires, until, by.expires)
         text = _text(run.id, run.owner, stage, until, uses={*runs, by.id} - {run.id})
-        try:
-            _create(account, name, text, {**run.tags(stage), _EXPIRES: iso(until)})
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ParameterAlreadyExists":
-                raise
-            account.client("ssm").put_parameter(Name=name, Value=text, Type="String", Overwrite=True)
+        # A parameter that is overwritten keeps its tags, and takes no others.
+        if not create(ssm, name, text, {**run.tags(stage), _EXPIRES: iso(until)}):
+            overwrite(ssm, name, text)
     return until
-
-
-def _kept(account: Account, name: str) -> tuple[list[str], float]:
-    """What the parameter says: the runs whose things are kept, and until when; nothing if there is none."""
-    from botocore.exceptions import ClientError
-
-    try:
-        return _read(account.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] == _GONE:
-            return [], 0.0
-        raise
 
 
 def forget_kept(account: Account, *, stage: str, run: str) -> None:
     """The stage that a run left up is gone: so is what was written down of it."""
     with account.explained(f"delete the parameter {_kept_name(run, stage)}"):
-        _delete(account.client("ssm"), _kept_name(run, stage))
+        delete(account.client("ssm"), [_kept_name(run, stage)])
 
 
 def _kept_name(run: str, stage: str) -> str:

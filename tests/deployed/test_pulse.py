@@ -134,7 +134,7 @@ class TestPulse:
         """The run goes on; the message names the permissions."""
         one = beating()
         clock.now += 2 * HOUR_S
-        native, refused = pulse._create, []
+        native, refused = pulse.create, []
 
         def refuse(*given):
             refused.append(given)
@@ -143,7 +143,7 @@ class TestPulse:
                 "PutParameter",
             )
 
-        monkeypatch.setattr(pulse, "_create", refuse)
+        monkeypatch.setattr(pulse, "create", refuse)
         with pytest.warns(
             StagefrightWarning,
             match=r"permission ssm:PutParameter(.|\n)*ssm:DeleteParameter on parameter/stagefright-runs",
@@ -153,7 +153,7 @@ class TestPulse:
             warnings.simplefilter("error")
             one.beat()
         assert len(refused) == 2
-        monkeypatch.setattr(pulse, "_create", native)
+        monkeypatch.setattr(pulse, "create", native)
         one.beat()
         assert names(emulator) == [one.name]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from stagefright.ledger.kinds import Clients, Fate, State
 from stagefright.ledger.reading import Entry
-from stagefright.ledger.undo.answers import found
-from stagefright.ledger.undo.parameters import GONE
+from stagefright.targets.leased_parameter import delete, value_of
 
 
 class Pulses:
@@ -13,9 +12,8 @@ class Pulses:
 
     def look(self, entry: Entry, account: Clients) -> State:
         """Whether it is there."""
-        now = found(lambda: account.client("ssm").get_parameter(Name=entry.name), GONE)
-        return State(Fate.AS_BEFORE if now is None else Fate.DELETE)
+        return State(Fate.AS_BEFORE if value_of(account.client("ssm"), entry.name) is None else Fate.DELETE)
 
     def undo(self, entry: Entry, account: Clients) -> None:
         """Delete it."""
-        found(lambda: account.client("ssm").delete_parameter(Name=entry.name), GONE)
+        delete(account.client("ssm"), [entry.name])
