@@ -1,9 +1,10 @@
 """
-How the in-function runtime gets around a handler on Lambda with no change to its code: the part of the layer that runs at start.
+How the in-function runtime gets around a handler on Lambda with no change to its code.
 
-The layer's `sitecustomize` calls `start` when the interpreter starts, before Lambda's bootstrap imports the function's module (where there is no
-layer, `redirection.py` calls `watch`). From then on one import is watched, that of the module which `_HANDLER` names; when its code has run, its handler is wrapped in place. Nothing else is touched:
-the bootstrap finds, imports and calls the handler as ever, and words its own errors, so a module that cannot be imported fails as it always did.
+The layer's `sitecustomize` calls `start` when the interpreter starts, before Lambda's bootstrap imports the function's module; where there
+is no layer, `redirection.py` calls `watch`. From then on one import is watched, that of the module with the function's handler; when its code
+has run, the handler is wrapped in place. Nothing else is touched: the bootstrap finds, imports and calls the handler as ever, and words its
+own errors, so a module that cannot be imported fails as it always did.
 
 Whatever goes wrong here is a line in the function's log, and the function runs without faults. This file runs inside deployed functions,
 so it imports the standard library, and the runtime when there is a handler to wrap.

@@ -6,10 +6,10 @@ The part of Stagefright that runs inside a function: it reads the function's fla
     @inject_faults
     def handler(event, context): ...
 
-It needs boto3 and the standard library. A function or a layer carries this file and what it imports in the course of things:
-`strikes.py`, `flags.py`, `faults/`, the package's `__init__.py` and `stagefright/late_imports.py`. The flag is read from the SSM parameter that `parameter_name` finds, at every
-invocation unless `STAGEFRIGHT_FLAG_TTL` says for how many seconds a reading may be kept: a test that sets a flag wants
-it felt by the very next invocation, and only a busy function has reason to save the read.
+It needs boto3 and the standard library. A function or a layer carries this file and what it imports in the course of things
+(`carried.py`). The flag is read from the SSM parameter that `parameter_name` finds, at every invocation unless
+`STAGEFRIGHT_FLAG_TTL` says for how many seconds a reading may be kept: a test that sets a flag wants it felt by the very next
+invocation, and only a busy function has reason to save the read.
 
 A fault of ours never breaks a function. A flag that cannot be read, is malformed or has run out is off, which is logged
 once; a fault that fails by itself is logged and skipped; and the handler runs. Each strike is one line of JSON on

@@ -23,6 +23,7 @@ from stagefright.chaos.experiments.step import Scene, Step
 from stagefright.chaos.plan import Plan
 from stagefright.chaos.stop import Condition, read_conditions
 from stagefright.errors import ExperimentError, UnknownResource, UnsupportedOperation
+from stagefright.listeners import EVENTBRIDGE, KINESIS, SNS, SQS
 from stagefright.stage import is_deployed
 from stagefright.wording import plural
 
@@ -30,12 +31,7 @@ if TYPE_CHECKING:
     from stagefright.chaos.control import Chaos
     from stagefright.stage import Stage
 
-VERBS = {
-    "AWS::SNS::Topic": "sns",
-    "AWS::SQS::Queue": "sqs",
-    "AWS::Kinesis::Stream": "kinesis",
-    "AWS::Events::EventBus": "eventbridge",
-}
+VERBS = {name: kind.verb for kind in (SNS, SQS, KINESIS, EVENTBRIDGE) for name in kind.types}
 """How what the checks name is observed on a deployed stage, by its type; the logs of functions are, anyway."""
 
 
@@ -132,7 +128,7 @@ class Experiment:
         """
         On a deployed stage, let the journal have what the checks speak of, as a test would by listening.
 
-        A queue that its consumer works off cannot be looked into; what a check says of it then is that it is unknown.
+        A queue that a consumer works off cannot be looked into; what a check says of it then is that it is unknown.
         """
         if not is_deployed(stage):
             return

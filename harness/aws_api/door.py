@@ -1,8 +1,8 @@
 """
 The door through which every SDK call enters the world.
 
-With `answers.py` and `moto_requests.py` it is the only place that knows botocore's internals. These methods are replaced, on their classes, so that clients made at any time and
-anywhere are reached:
+With `answers.py` and `moto_requests.py` it is the only place that knows botocore's internals. These methods are replaced, on their
+classes, so that clients made at any time and anywhere are reached:
 
     BaseClient._make_request   a call to an operation of ours is answered here, without signing or sending
     Endpoint._get_response     where botocore would send: here moto answers the rest, and here a refusal of ours enters

@@ -51,6 +51,7 @@ FOREIGN_PARAMETERS = (
 
 
 def refuse_foreign(params: Parameters) -> None:
+    """Refuse what is not imitated, in words that say what is."""
     for name in FOREIGN_PARAMETERS:
         if params.get(name):
             raise unsupported(
@@ -60,6 +61,7 @@ def refuse_foreign(params: Parameters) -> None:
 
 
 def read_source(params: Parameters) -> tuple[Source, str]:
+    """The service and the ARN of what is to be polled."""
     arn: str | None = params.get("EventSourceArn")
     if not arn:
         raise refused("Unrecognized event source.")
@@ -82,6 +84,7 @@ def read_source(params: Parameters) -> tuple[Source, str]:
 
 
 def read_position(mapping: EventSourceMapping, params: Parameters) -> EventSourceMapping:
+    """The mapping with the place in its stream where it begins; a queue has none."""
     position, timestamp = params.get("StartingPosition"), params.get("StartingPositionTimestamp")
     if position is not None and position not in POSITIONS:
         known = f"Member must satisfy enum value set: [{', '.join(POSITIONS)}]"
@@ -227,6 +230,7 @@ _READERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def check_batching(mapping: EventSourceMapping) -> None:
+    """Refuse sizes, windows and pollers that do not go together."""
     if mapping.is_fifo:
         _check_fifo_batching(mapping)
     is_large = mapping.source == "sqs" and mapping.batch_size > limits.QUEUE_BATCH_SIZE_WITHOUT_WINDOW_MAX
@@ -249,6 +253,7 @@ def _check_fifo_batching(mapping: EventSourceMapping) -> None:
 
 
 def check_filters(mapping: EventSourceMapping) -> None:
+    """Refuse a pattern that the filter language does not have."""
     if not mapping.filters:
         return
     # Late, because the pattern language is needed by mappings with filters only.

@@ -10,6 +10,7 @@ two tests that each hold what the other wants next wait, until one of them gives
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import threading
@@ -358,6 +359,4 @@ class Claims:
 
 
 def _until(claim: Claim) -> str:
-    from math import isinf
-
-    return "for good" if isinf(claim.expires) else f"until {iso(claim.expires)} unless it is renewed"
+    return "for good" if math.isinf(claim.expires) else f"until {iso(claim.expires)} unless it is renewed"

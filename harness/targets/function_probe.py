@@ -12,13 +12,13 @@ import json
 import zipfile
 from contextlib import suppress
 from functools import cache
-from typing import Any
 
 from stagefright.invoking import Invocation
 from stagefright.targets.account import Account
 
 CODE = "def handler(event, context):\n    return event\n"
 QUESTION = {"runs": True}
+"""The event that it is asked with; whoever runs it gives the same back."""
 
 
 def runs_functions(account: Account, *, name: str, role: str) -> bool:
@@ -50,9 +50,9 @@ def _asked(account: Account, name: str, role: str) -> bool:
             client.delete_function(FunctionName=name)
 
 
-def _is_echo(body: bytes) -> Any:
+def _is_echo(body: bytes) -> bool:
     try:
-        return json.loads(body) == QUESTION
+        return bool(json.loads(body) == QUESTION)
     except ValueError:
         return False
 

@@ -80,6 +80,7 @@ def test_what_it_has_not_made_is_left_alone(tmp_path, there):
 
 
 def test_a_directory_that_is_not_there(tmp_path):
+    """None is made: a misspelt path must not look like success."""
     with pytest.raises(UsageError, match="is no directory"):
         vendor(tmp_path / "nowhere")
 
@@ -97,5 +98,6 @@ def test_the_verb(tmp_path, capsys):
 
 
 def test_the_verb_ends_with_the_message_alone(tmp_path, capsys):
+    """No traceback for what the user can mend."""
     assert main(["vendor", str(tmp_path / "nowhere")]) == 2
     assert "is no directory" in capsys.readouterr().err

@@ -269,6 +269,7 @@ class TestLeftAlone:
         assert "cfnresponse" in project.reason(plain({"Code": {"ZipFile": "import cfnresponse\n"}}))
 
     def test_an_image_by_its_uri(self, project):
+        """A template need not say `PackageType` as well."""
         assert project.reason(plain({"Code": {"ImageUri": "x"}})) == "it is a container image"
 
     @pytest.mark.parametrize("name", ["src/stagefright/__init__.py", "src/stagefright.py"])
@@ -287,6 +288,7 @@ class TestLeftAlone:
         )
 
     def test_a_template_without_functions_is_not_worth_a_line(self, project):
+        """There is nothing that somebody could miss."""
         project.inject("Resources: {Queue: {Type: AWS::SQS::Queue}}")
         assert list(lines_of(project.injection)) == []
 
@@ -323,6 +325,7 @@ class TestPackages:
         assert len(digest) == 64
 
     def test_a_zip_file_with_a_stagefright_of_its_own(self, project):
+        """It is looked into as a directory is."""
         with zipfile.ZipFile(project.directory / "code.zip", "w") as archive:
             archive.writestr("stagefright/chaos/runtime.py", "")
         assert "a stagefright of its own" in project.reason(sam({"CodeUri": "code.zip"}))
