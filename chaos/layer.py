@@ -4,7 +4,7 @@ The Lambda layer: the in-function runtime for Python functions, with no change t
     stagefright layer build --output stagefright-layer.zip
 
 A function that has the layer and `AWS_LAMBDA_EXEC_WRAPPER=/opt/stagefright-wrapper` is started by the wrapper, which puts the layer's directory
-on the path of the interpreter; the `sitecustomize` in there wraps the handler (`handler_hook.py`). What else is in it says `carried.py`.
+on the path of the interpreter; the `sitecustomize` in there wraps the handler (`handler_hook.py`). What else is in it, `carried.py` says.
 
 The same sources give the same bytes, wherever and whenever they are packed: names are sorted, times are fixed, and nothing is compressed,
 since the bytes of a compression depend on the version of zlib. So a layer's hash tells whether anything has changed.

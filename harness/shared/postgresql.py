@@ -143,11 +143,11 @@ class PostgresqlSchema:
             self._write(directory, note)
             self._kept = self._tables_with_rows()
 
-    def join(self, directory: Path, note: Note | None = None, *, is_renewed: bool = False) -> None:
+    def join(self, directory: Path, note: Note | None = None, *, is_updated: bool = False) -> None:
         """
         Make the schema of a stage that outlives this process, or use the one that it has.
 
-        One that is brought up to date (`is_renewed`) is migrated again; the files of `sql` are for a new one. Nobody holds its lock but
+        One that is brought up to date (`is_updated`) is migrated again; the files of `sql` are for a new one. Nobody holds its lock but
         while it is made: any run of the stage may come and go.
         """
         with outside_the_world():
@@ -158,7 +158,7 @@ class PostgresqlSchema:
                 self._drop_leftover()
                 self._write(directory, note, stays=True)
                 self._run_sql(f"SELECT pg_advisory_unlock({self._lock_key})")
-            elif is_renewed and self.resource.migrate:
+            elif is_updated and self.resource.migrate:
                 self._migrate(self.resource.migrate, directory)
 
     def drop_with_its_stage(self) -> None:

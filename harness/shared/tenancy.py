@@ -83,13 +83,13 @@ def move_in(
     run: Run | None = None,
     note: Note | None = None,
     stays: bool = False,
-    is_renewed: bool = False,
+    is_updated: bool = False,
 ) -> Tenancy:
     """
     Make a stage's part of everything that the settings share.
 
     `copy` tells apart the processes of a run that each have the stage for themselves. With `stays` the stage outlives the process: what
-    it has already is used as it is, or brought up to date if it `is_renewed`.
+    it has already is used as it is, or brought up to date if it `is_updated`.
     """
     if not settings.shared:
         return Tenancy({})
@@ -99,7 +99,7 @@ def move_in(
         for name, resource in settings.shared.items():
             parts[name] = _part(resource, stage, settings, copy, run)
             if stays:
-                parts[name].join(settings.directory, note, is_renewed=is_renewed)
+                parts[name].join(settings.directory, note, is_updated=is_updated)
             else:
                 parts[name].create(settings.directory, note)
     except BaseException:

@@ -257,7 +257,7 @@ class Claims:
             )
         mine = ", ".join(str(held.thing) for held in self._held.values())
         deadlock = (
-            f"This test holds {mine} meanwhile: if that one waits for it, they wait for each other, and have to put what they share in the "
+            f"It holds {mine} meanwhile: if the other waits for that, they wait for each other, and have to put what they share in the "
             "same order.\n"
             if mine
             else ""
@@ -265,7 +265,7 @@ class Claims:
         is_same_run = blocker.run == self._run.id
         return (
             f"{thing} is to be put into the stage {self._stage!r}, and {blocker} holds it ({blocker.what}) since {iso(blocker.since)}, "
-            f"{_until(blocker)}; it was waited for, for {waited} (claim_wait = {format_span(self._wait_s)}).\n{deadlock}"
+            f"{_until(blocker)}; this test has waited for {waited} (claim_wait = {format_span(self._wait_s)}).\n{deadlock}"
             "Try next: a key of the test's own (with a uuid in it), "
             f"{'a fixture that does not hold it for the whole run' if is_same_run else 'a stage of your own (--stage=NAME)'}, or a longer "
             "claim_wait. If nobody else is on the stage, claims = false does without."

@@ -107,7 +107,7 @@ def bring_up(
     for part in parts_of(name, settings):
         _refuse_stranger(name, part, settings, account)
     stage, outcome, deployer = _stand_up(
-        name, settings, run=run, account=account, keep=True, progress=progress, is_renewed=True
+        name, settings, run=run, account=account, keep=True, progress=progress, is_updated=True
     )
     stage.closers += [stage.shared.keep, deployer.keep]
     return stage, outcome
@@ -122,13 +122,13 @@ def _stand_up(
     keep: bool,
     progress: Progress,
     copy: str = "",
-    is_renewed: bool = False,
+    is_updated: bool = False,
 ) -> tuple[DeployedStage, str, StageDeployer]:
     """Deploy a stage with what it has on shared servers, or bring it up to date; what was made is taken back if that fails."""
     with ExitStack() as undoing:
         ledger = ledger_of(name, settings, run=run, account=account)
         undoing.callback(ledger.close)
-        shared = move_in(name, settings, copy=copy, run=run, note=ledger.note, stays=True, is_renewed=is_renewed)
+        shared = move_in(name, settings, copy=copy, run=run, note=ledger.note, stays=True, is_updated=is_updated)
         undoing.callback(shared.give_up)
         settings = replace(
             settings, parameters={**settings.parameters, **shared.parameters_from(account.machine_inside)}

@@ -28,18 +28,12 @@ SHARED = "with its correlation id"
 
 def find_by_thread(index: Index, node: Node) -> Finding | None:
     """What led to it, if one alone shares its thread; None if none does, or several do."""
-    found = _candidates(index, node)
-    if found is None:
-        return None
-    return found if found.causes and found.doubt is None else None
+    found = find_among_threads(index, node)
+    return found if found is not None and found.causes and found.doubt is None else None
 
 
 def find_among_threads(index: Index, node: Node) -> Finding | None:
     """The same, also where several share it; these are the candidates then."""
-    return _candidates(index, node)
-
-
-def _candidates(index: Index, node: Node) -> Finding | None:
     if not node.clues.threads:
         return None
     shared = index.sharing_with(node)
@@ -49,7 +43,7 @@ def _candidates(index: Index, node: Node) -> Finding | None:
 
 def _of_event(index: Index, event: Node, shared: Sequence[Node]) -> Finding | None:
     """The function that sent it, or the topic or bus that handed it on."""
-    upstream = index.last_of_chains(
+    events = index.last_of_chains(
         [
             one for one in shared
             if one.is_event and index.ways(one.resource, event.resource) and one.record.at <= event.record.at + SKEW_S
@@ -62,12 +56,12 @@ def _of_event(index: Index, event: Node, shared: Sequence[Node]) -> Finding | No
         and index.may_have_made(run, event)
         and index.may_send_to(run, event.resource)
         # Who sent to what handed it on has no part in that, unless it sends here, too.
-        and (index.is_told(run.resource, event.resource) or not _led_to_any(index, run, upstream))
+        and (index.is_told(run.resource, event.resource) or not _led_to_any(index, run, events))
     ]
-    if upstream and makers:
-        both = [*upstream, *makers]
+    if events and makers:
+        both = [*events, *makers]
         return Finding((), f"{any_of(both)}, {SHARED} each, {MAY_HAVE}", numbers(both))
-    return _one_event(index, event, upstream) if upstream else among_runs(index, event, makers, SHARED)
+    return _one_event(index, event, events) if events else among_runs(index, event, makers, SHARED)
 
 
 def _of_run(index: Index, run: Node, shared: Sequence[Node]) -> Finding | None:
