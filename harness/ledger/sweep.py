@@ -10,7 +10,7 @@ as soon as its thing is undone, so a sweep may die as well as a run.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -316,8 +316,3 @@ def leftovers(project: Path, *, now: float) -> list[Leftover]:
                 count, since = count + other.count, max(since, other.since)
             found[head.run] = Leftover(head.run, head.owner, count, since, head.expires)
     return list(found.values())
-
-
-def living_runs(paths: Iterable[Path]) -> set[str]:
-    """The runs that hold one of these ledgers."""
-    return {run_of(path) for path in paths if files.is_held(path)}

@@ -39,16 +39,7 @@ def running(folder: Path, *, also_at: str | None = None) -> Iterator[str]:
     """
     binaries = programs()
     assert binaries is not None, "PostgreSQL is not installed (Debian: apt-get install postgresql)"
-    data, log = folder / "data", folder / "log"
-    (folder / "password").write_text(PASSWORD)
-    folder.chmod(0o755)
-    if os.getuid() == 0:
-        for path in (folder, folder / "password"):
-            shutil.chown(path, "postgres", "postgres")
-    flags = ["-U", "admin", "-A", "scram-sha-256", "--no-sync", "-E", "UTF8", f"--pwfile={folder / 'password'}"]
-    subprocess.run(
-        _as_nobody_special([binaries / "initdb", "-D", data, *flags]), check=True, capture_output=True, cwd=folder
-    )
+    data, log = _initialised(folder, binaries), folder / "log"
     if also_at:
         with (data / "pg_hba.conf").open("a") as rules:
             rules.write("host all all samenet scram-sha-256\n")
@@ -74,6 +65,21 @@ def running(folder: Path, *, also_at: str | None = None) -> Iterator[str]:
             cwd=folder,
         )
         process.wait()
+
+
+def _initialised(folder: Path, binaries: Path) -> Path:
+    """The directory of a new server's data."""
+    (folder / "password").write_text(PASSWORD)
+    folder.chmod(0o755)
+    if os.getuid() == 0:
+        for path in (folder, folder / "password"):
+            shutil.chown(path, "postgres", "postgres")
+    data = folder / "data"
+    flags = ["-U", "admin", "-A", "scram-sha-256", "--no-sync", "-E", "UTF8", f"--pwfile={folder / 'password'}"]
+    subprocess.run(
+        _as_nobody_special([binaries / "initdb", "-D", data, *flags]), check=True, capture_output=True, cwd=folder
+    )
+    return data
 
 
 def _as_nobody_special(command: list[object]) -> list[str]:
