@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from stagefright.services.queue_message import plain_values
@@ -95,18 +95,13 @@ def _published(asked: Asked, answer: Answer) -> Iterator[Accepted]:
 
 
 def _published_batch(asked: Asked, answer: Answer) -> Iterator[Accepted]:
-    names = {entry["Id"]: entry["MessageId"] for entry in answer.get("Successful", ())}
-    for entry in asked.get("PublishBatchRequestEntries", ()):
-        if entry["Id"] in names:
-            yield _of_topic(asked.get("TopicArn"), entry, names[entry["Id"]])
+    for entry, name in _taken(asked.get("PublishBatchRequestEntries", ()), answer):
+        yield _of_topic(asked.get("TopicArn"), entry, name)
 
 
 def _of_topic(topic: Any, message: Asked, name: str) -> Accepted:
-    attributes = plain_values(message.get("MessageAttributes", {}))
-    group = {"group_id": message["MessageGroupId"]} if message.get("MessageGroupId") else {}
     return {
-        "resource": topic, "id": name, "message": message.get("Message"), "subject": message.get("Subject"),
-        "attributes": attributes, **group,
+        "resource": topic, "id": name, "message": message.get("Message"), "subject": message.get("Subject"), **_besides(message),
     }  # fmt: skip
 
 
@@ -116,16 +111,24 @@ def _sent(asked: Asked, answer: Answer) -> Iterator[Accepted]:
 
 
 def _sent_batch(asked: Asked, answer: Answer) -> Iterator[Accepted]:
-    names = {entry["Id"]: entry["MessageId"] for entry in answer.get("Successful", ())}
-    for entry in asked.get("Entries", ()):
-        if entry["Id"] in names:
-            yield _of_queue(asked.get("QueueUrl"), entry, names[entry["Id"]])
+    for entry, name in _taken(asked.get("Entries", ()), answer):
+        yield _of_queue(asked.get("QueueUrl"), entry, name)
 
 
 def _of_queue(queue: Any, message: Asked, name: str) -> Accepted:
-    attributes = plain_values(message.get("MessageAttributes", {}))
+    return {"resource": queue, "id": name, "body": message.get("MessageBody"), **_besides(message)}
+
+
+def _taken(entries: Iterable[Asked], answer: Answer) -> Iterator[tuple[Asked, str]]:
+    """The entries of a batch that were accepted, each with the id that its message got."""
+    names = {entry["Id"]: entry["MessageId"] for entry in answer.get("Successful", ())}
+    return ((entry, names[entry["Id"]]) for entry in entries if entry["Id"] in names)
+
+
+def _besides(message: Asked) -> dict[str, Any]:
+    """What a message has besides its content, in a queue as in a topic."""
     group = {"group_id": message["MessageGroupId"]} if message.get("MessageGroupId") else {}
-    return {"resource": queue, "id": name, "body": message.get("MessageBody"), "attributes": attributes, **group}
+    return {"attributes": plain_values(message.get("MessageAttributes", {})), **group}
 
 
 def _put_record(asked: Asked, answer: Answer) -> Iterator[Accepted]:

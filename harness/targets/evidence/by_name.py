@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from stagefright.targets.evidence.given_up import request_ended
 from stagefright.targets.evidence.index import MAY_HAVE, SKEW_S, Finding, Index, Node, any_of, numbers
@@ -16,15 +16,19 @@ def find_by_name(index: Index, node: Node) -> Finding | None:
     return _of_event(index, node) if node.is_event else _of_run(index, node)
 
 
+def _first(index: Index, node: Node, ways: Iterable[Callable[[Index, Node], Finding | None]]) -> Finding | None:
+    for find in ways:
+        found = find(index, node)
+        if found is not None:
+            return found
+    return None
+
+
 # -- events ------------------------------------------------------------------------------------------------------------
 
 
 def _of_event(index: Index, event: Node) -> Finding | None:
-    for find in (_moved, _given_up, _answered, _carried, _written, _made):
-        found = find(index, event)
-        if found is not None:
-            return found
-    return None
+    return _first(index, event, (_moved, _given_up, _answered, _carried, _written, _made))
 
 
 def _moved(index: Index, event: Node) -> Finding | None:
@@ -137,11 +141,7 @@ def _made(index: Index, event: Node) -> Finding | None:
 
 
 def _of_run(index: Index, run: Node) -> Finding | None:
-    for find in (_asked, _told_of_end, _handed, _called, _met, _answered_before):
-        found = find(index, run)
-        if found is not None:
-            return found
-    return None
+    return _first(index, run, (_asked, _told_of_end, _handed, _called, _met, _answered_before))
 
 
 def _asked(index: Index, run: Node) -> Finding | None:

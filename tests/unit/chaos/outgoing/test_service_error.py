@@ -7,9 +7,10 @@ import pytest
 
 from stagefright.chaos import ServiceError
 from stagefright.chaos.faults.sdk_errors import status_of, throttling_code
-from stagefright.chaos.faults.sdk_reply import refusal
+from stagefright.chaos.faults.sdk_reply import WIRE_CODES, refusal
 from stagefright.chaos.legal_errors import problems
 from stagefright.errors import UsageError
+from stagefright.services.queue_errors import ERROR_SHAPES
 
 SESSION = botocore.session.get_session()
 
@@ -67,6 +68,11 @@ def test_sqs_keeps_its_old_codes():
     error = parsed("sqs", "SendMessage", "QueueDoesNotExist")["Error"]
 
     assert ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist") == (error["Code"], error["QueryErrorCode"])
+
+
+def test_sqs_old_codes_are_those_that_a_local_queue_refuses_with():
+    """The table is written twice, since a deployed function has the standard library only: each error has one code in both."""
+    assert {shape: shape for shape in WIRE_CODES} == {shape: ERROR_SHAPES[code] for shape, code in WIRE_CODES.items()}
 
 
 @pytest.mark.parametrize("service", sorted({"sqs", "sns", "kinesis", "events", "dynamodb", "s3", "lambda", "ssm"}))
