@@ -1,7 +1,7 @@
 # make demo   a fresh machine with Python 3.11+ to a rehearsed system
 # make test   the project's own tests, then the scenarios
 # make check  lint, formatting, types, direction of imports (what CI runs, together with `make test`)
-# make scenarios-docker, scenarios-aws  the scenarios on MiniStack, in a container and as AWS
+# make scenarios-docker, scenarios-aws  the scenarios on MiniStack, in containers and as AWS
 # make scenarios-moto  the scenarios as on AWS, on a moto server, which runs no functions
 # make conformance  AWS's rules with their tests, counted, and docs/semantics.md written from them
 # make fix    repair what the linter can

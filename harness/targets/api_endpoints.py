@@ -25,32 +25,60 @@ _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".on.aws")
 Resources = Mapping[str, StackResource]
 
 
-def api_endpoints(account: Account, resources: Resources) -> dict[str, str]:
-    """The URL of each API of a stack, by logical id; one that has no stage has none."""
-    found: dict[str, str] = {}
-    for logical_id, resource in resources.items():
-        ask = _ENDPOINTS.get(resource.type)
-        url = ask(account, resource, resources) if ask else None
-        if url is not None:
-            found[logical_id] = url
-    return found
+class Apis:
+    """The APIs of a stage's stack."""
 
+    def __init__(self, account: Account, resources: Resources) -> None:
+        self._account = account
+        self._resources = resources
+        self._endpoints: dict[str, str] | None = None
+        self._known: dict[str, str] | None = None
+        """The endpoints, or none where the account did not say which there are."""
 
-def reroute(account: Account, resources: Resources, url: str) -> str:
-    """The way to one of the stage's APIs in an emulator, for a URL that AWS would answer: templates put such into their outputs."""
-    asked = _API_URL.fullmatch(url) if account.is_emulator else None
-    if asked is None:
-        return url
-    types = {one.physical_id: one.type for one in resources.values()}
-    if asked["api"] not in types:
-        return url
-    # The path of a REST API begins with its stage; that of an HTTP API does if the stage is not the default one, which is never spelt out.
-    path = (asked["path"] or "/").lstrip("/")
-    first = path.partition("/")[0]
-    stages = {one.physical_id for one in resources.values() if one.type == "AWS::ApiGatewayV2::Stage"}
-    is_spelt = types[asked["api"]] != "AWS::ApiGatewayV2::Api" or first in stages
-    stage = "" if is_spelt else f"{DEFAULT_STAGE}/"
-    return f"{account.endpoint_url}/_aws/execute-api/{asked['api']}/{stage}{path}{asked['rest']}"
+    def endpoints(self) -> dict[str, str]:
+        """The URL of each API, by logical id; one that has no stage has none. The account is asked once."""
+        if self._endpoints is None:
+            with self._account.explained("find the stage's APIs"):
+                self._endpoints = self._ask()
+        return self._endpoints
+
+    def _ask(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for logical_id, resource in self._resources.items():
+            ask = _ENDPOINTS.get(resource.type)
+            url = ask(self._account, resource, self._resources) if ask else None
+            if url is not None:
+                found[logical_id] = url
+        return found
+
+    def asked_by(self, url: str) -> tuple[str, str] | None:
+        """The API that a URL leads to, and the path there; where the account does not say which APIs there are, none."""
+        if self._known is None:
+            try:
+                self._known = self.endpoints()
+            except Exception:  # noqa: BLE001 - the request was answered, and that matters to the test
+                self._known = {}
+        found = [(len(base), name) for name, base in self._known.items() if url.startswith(base)]
+        if not found:
+            return None
+        length, name = max(found)
+        return name, urlsplit(url[length:]).path or "/"
+
+    def reroute(self, url: str) -> str:
+        """The way to one of the APIs in an emulator, for a URL that AWS would answer: templates put such into their outputs."""
+        asked = _API_URL.fullmatch(url) if self._account.is_emulator else None
+        if asked is None:
+            return url
+        types = {one.physical_id: one.type for one in self._resources.values()}
+        if asked["api"] not in types:
+            return url
+        # The path of a REST API begins with its stage; that of an HTTP API does if the stage is not the default one, which is never spelt out.
+        path = (asked["path"] or "/").lstrip("/")
+        first = path.partition("/")[0]
+        stages = {one.physical_id for one in self._resources.values() if one.type == "AWS::ApiGatewayV2::Stage"}
+        is_spelt = types[asked["api"]] != "AWS::ApiGatewayV2::Api" or first in stages
+        stage = "" if is_spelt else f"{DEFAULT_STAGE}/"
+        return f"{self._account.endpoint_url}/_aws/execute-api/{asked['api']}/{stage}{path}{asked['rest']}"
 
 
 def _http_api(account: Account, api: StackResource, _resources: Resources) -> str | None:

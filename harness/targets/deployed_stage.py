@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
-from urllib.parse import urlsplit
 
 from stagefright.errors import (
     ConditionNeverHeld,
@@ -37,7 +36,7 @@ from stagefright.settings import Settings
 from stagefright.shared.tenancy import Tenancy
 from stagefright.spans import Span, format_span, parse_span
 from stagefright.targets.account import Account
-from stagefright.targets.api_endpoints import api_endpoints, reroute
+from stagefright.targets.api_endpoints import Apis
 from stagefright.targets.arns import asked_arn
 from stagefright.targets.claims import Claims
 from stagefright.targets.docker.workers import name_account
@@ -128,10 +127,11 @@ class DeployedStage:
         self._clients: dict[str, Any] = {}
         self._runtimes: dict[str, str] = {}
         self.ground = Ground(account, self.ledger, run, name)
+        apis = Apis(account, self.resources)
         self.http = StageSession(
-            self._api_endpoints,
-            on_answer=note_request(self.journal, api_of=self._api_of, now=self.ground.now),
-            reroute=self._reroute,
+            apis.endpoints,
+            on_answer=note_request(self.journal, api_of=apis.asked_by, now=self.ground.now),
+            reroute=apis.reroute,
             prepare=partial(name_account, account),
         )
         """A `requests` session; a relative URL goes to the stage's API."""
@@ -148,8 +148,6 @@ class DeployedStage:
         self._running = Running()
         self._settled_at = 0
         self._is_here = True
-        self._endpoints: dict[str, str] | None = None
-        self._api_bases: dict[str, str] | None = None
 
     def _claims(self) -> Claims:
         return Claims(
@@ -251,29 +249,6 @@ class DeployedStage:
                 f"{asked} is an {resource.type}; only functions can be invoked. Functions: {', '.join(self._functions()) or 'none'}."
             )
         return resource.physical_id
-
-    def _reroute(self, url: str) -> str:
-        return reroute(self.account, self.resources, url)
-
-    def _api_endpoints(self) -> dict[str, str]:
-        """The URLs of the stage's APIs, by logical id; asked for once."""
-        if self._endpoints is None:
-            with self.account.explained("find the stage's APIs"):
-                self._endpoints = api_endpoints(self.account, self.resources)
-        return self._endpoints
-
-    def _api_of(self, url: str) -> tuple[str, str] | None:
-        """The API that a URL leads to, and the path there; where the account does not say which APIs there are, none."""
-        if self._api_bases is None:
-            try:
-                self._api_bases = self._api_endpoints()
-            except Exception:  # noqa: BLE001 - the request was answered, and that matters to the test
-                self._api_bases = {}
-        found = [(len(base), name) for name, base in self._api_bases.items() if url.startswith(base)]
-        if not found:
-            return None
-        length, name = max(found)
-        return name, urlsplit(url[length:]).path or "/"
 
     # -- observing ---------------------------------------------------------------------------------------------------
 

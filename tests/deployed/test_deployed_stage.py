@@ -12,6 +12,7 @@ from stagefright.errors import (
     UnsupportedOperation,
     UsageError,
 )
+from stagefright.targets.api_endpoints import Apis
 from tests.deployed.conftest import System
 
 TEMPLATE = """
@@ -179,7 +180,7 @@ class TestActing:
             url = f"https://{deployed.ref(api)}.execute-api.us-east-1.amazonaws.com/{path}?name=amy"
             assert deployed.http.get(url).json() == {"hello": "amy"}
         other = "https://abcdef.execute-api.us-east-1.amazonaws.com/x"
-        assert deployed._reroute(other) == other
+        assert Apis(deployed.account, deployed.resources).reroute(other) == other
 
     def test_a_relative_url_goes_to_the_implicit_api(self, deployed):
         """As on a local stage."""

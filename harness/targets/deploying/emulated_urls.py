@@ -3,7 +3,7 @@ URLs of a template's own APIs, as its functions are told them, in an emulator.
 
 On AWS the host `{api}.execute-api.{region}.amazonaws.com` leads there. In an emulator that name leads nowhere; its own address does, with the
 path `/_aws/execute-api/{api}/{stage}/`, which MiniStack and LocalStack both know. Outputs stay as they are: the stage's own session finds
-its way (`api_endpoints.reroute`).
+its way (`api_endpoints.Apis.reroute`).
 """
 
 from __future__ import annotations
