@@ -17,20 +17,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = sorted(ROOT.glob("scenarios/*/template.yaml"))
 sys.path.insert(0, str(ROOT))
+
+TEMPLATES = sorted(ROOT.glob("scenarios/*/template.yaml"))
 
 QUIET = "3s"
 """Everything runs on this machine, so three seconds without a movement are long, even while another function starts."""
 
-
 LONGEST = "social_feed"
 """It takes as long as all the others."""
+
+NOTHING_CHOSEN = 5
+"""pytest's exit code."""
 
 
 def on_docker(arguments: list[str]) -> int:
     """
-    In two containers of two runs at once, for most of the time is spent waiting whether something still moves.
+    In two containers of two runs at once, for most of the time is spent waiting to see whether something still moves.
 
     Without workers: each would have an account of its own, and MiniStack looks for an API in the account of who signs. A function that calls
     an API of its own stack, as those of two scenarios do, does not sign, and is answered 404 there.
@@ -78,10 +81,6 @@ def run(command: list[str], environ: dict[str, str]) -> int:
     done = subprocess.run(command, env=environ, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
     print(f"\n{' '.join(command[2:])}\n{done.stdout}", flush=True)
     return 0 if done.returncode == NOTHING_CHOSEN else done.returncode
-
-
-NOTHING_CHOSEN = 5
-"""pytest's exit code."""
 
 
 if __name__ == "__main__":
