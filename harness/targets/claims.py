@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -171,6 +171,26 @@ class Claims:
                 self._held.pop(name, None)
             if not self._held:
                 self.close()
+
+    def lost(self, names: Collection[str]) -> set[str]:
+        """
+        Which of the claims that were held are so no more, or not for sure: what those are about is another's by now.
+
+        Whoever stood still (a laptop that slept, a debugger that stops all threads) has to ask before it puts back what was there.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        with self._writing:
+            for name in names:
+                held = self._held.get(name)
+                if held is None or held.claim.expires - self._now() > MARGIN_S:
+                    continue
+                try:
+                    self._renew(name, held)
+                except (BotoCoreError, ClientError):
+                    continue
+            edge = self._now() + MARGIN_S
+            return {name for name in names if name not in self._held or self._held[name].claim.expires <= edge}
 
     def close(self) -> None:
         """Renew nothing any more."""
