@@ -216,10 +216,7 @@ class Data:
         while self._undo:
             what, line = self._undo.pop()
             try:
-                if line.entry.detail.get("claim") in lost:
-                    raise StagefrightError(_LOST)
-                kind_named(line.entry.kind).undo(line.entry, self._stage)
-                line()
+                self._put_back(line, lost)
             except Exception as trouble:  # noqa: BLE001 (the others must be taken away all the same)
                 troubles.append((what, trouble))
                 stays.add(line.entry.detail.get("claim", ""))
@@ -228,6 +225,12 @@ class Data:
             lines = [f"  {what}: {type(trouble).__name__}: {trouble}" for what, trouble in troubles]
             head = f"{len(troubles)} of {plural(count, 'piece')} of test data could not be taken away:"
             raise StagefrightError("\n".join([head, *lines])) from troubles[0][1]
+
+    def _put_back(self, line: Line | Unwritten, lost: set[str]) -> None:
+        if line.entry.detail.get("claim") in lost:
+            raise StagefrightError(_LOST)
+        kind_named(line.entry.kind).undo(line.entry, self._stage)
+        line()
 
     def _lost(self) -> set[str]:
         """The claims that ran out while this process stood still, and that somebody else has by now."""

@@ -145,9 +145,9 @@ def test_if_the_second_of_several_stacks_fails_the_first_goes_too(ministack_syst
 
 
 def test_if_the_second_of_several_stacks_cannot_be_packaged_the_first_goes_too(assembly):
-    """Nor does it matter to the message that it cannot be taken back, which is told besides."""
+    """What is wrong is seen on this machine, and not by CloudFormation."""
     where = assembly.directory / "cdk.out" / "Shop.template.json"
-    function = resource("AWS::Lambda::Function", "Shop/Greet/Resource", Runtime="python3.12", Handler="app.greet")
+    function = resource("AWS::Lambda::Function", "Shop/Greet/Resource", Code={"S3Bucket": "b", "S3Key": "k"})
     function["Metadata"] |= {"aws:asset:path": "asset.gone", "aws:asset:property": "Code"}
     where.write_text(json.dumps({"Resources": {"Greet": function}}))
     with pytest.raises(UsageError, match=r"asset\.gone"):
