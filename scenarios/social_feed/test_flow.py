@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+slow = pytest.mark.nightly  # more of the same: where time is real each takes seconds
 NOT_A_NAME = "'author' must be a user name: up to 64 letters, digits, '_', '-' and '.'"
 
 
@@ -137,7 +138,7 @@ def test_posts_of_one_author_stay_in_order(stage, follow, publish, feed, listen,
     assert feed(who.bob) == texts
 
 
-@pytest.mark.parametrize("name", ["zoë", "李雷", "amy.b-c_d", "7of9"])
+@pytest.mark.parametrize("name", ["zoë", *(pytest.param(one, marks=slow) for one in ("李雷", "amy.b-c_d", "7of9"))])
 def test_a_name_in_any_script_can_be_an_author(stage, follow, publish, feed, name, who):
     """Names are escaped on their way through the relationship API's path."""
     author = who(name)
@@ -152,16 +153,18 @@ def test_a_name_in_any_script_can_be_an_author(stage, follow, publish, feed, nam
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        ("", "the body must be JSON"),
         ("{not json", "the body must be JSON"),
-        ("[1, 2]", "the body must be a JSON object"),
-        ("{}", NOT_A_NAME),
-        ('{"author": "amy"}', "'text' must be a text that is not empty"),
-        ('{"author": "amy", "text": "  "}', "'text' must be a text that is not empty"),
-        ('{"author": 7, "text": "hello"}', NOT_A_NAME),
         ('{"author": "amy/../zoe", "text": "hello"}', NOT_A_NAME),
-        ('{"author": "..", "text": "hello"}', NOT_A_NAME),
-        ('{"author": "amy", "text": "%s"}' % ("x" * 2001), "'text' is longer than 2000 characters"),
+        pytest.param("", "the body must be JSON", marks=slow),
+        pytest.param("[1, 2]", "the body must be a JSON object", marks=slow),
+        pytest.param("{}", NOT_A_NAME, marks=slow),
+        pytest.param('{"author": "amy"}', "'text' must be a text that is not empty", marks=slow),
+        pytest.param('{"author": "amy", "text": "  "}', "'text' must be a text that is not empty", marks=slow),
+        pytest.param('{"author": 7, "text": "hello"}', NOT_A_NAME, marks=slow),
+        pytest.param('{"author": "..", "text": "hello"}', NOT_A_NAME, marks=slow),
+        pytest.param(
+            '{"author": "amy", "text": "%s"}' % ("x" * 2001), "'text' is longer than 2000 characters", marks=slow
+        ),
     ],
 )
 def test_a_body_that_is_not_a_post_is_refused(stage, listen, body, complaint):

@@ -13,18 +13,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+TEMPLATES = sorted(ROOT.glob("scenarios/*/template.yaml"))
 sys.path.insert(0, str(ROOT))
 
 QUIET = "3s"
 """Everything runs on this machine, so three seconds without a movement are long, even while another function starts."""
 
 
+LONGEST = "social_feed"
+"""It takes as long as all the others."""
+
+
 def on_docker(arguments: list[str]) -> int:
     """
-    In a container of the run's own.
+    In two containers of two runs at once, for most of the time is spent waiting whether something still moves.
 
     Without workers: each would have an account of its own, and MiniStack looks for an API in the account of who signs. A function that calls
     an API of its own stack, as those of two scenarios do, does not sign, and is answered 404 there.
@@ -33,7 +39,8 @@ def on_docker(arguments: list[str]) -> int:
     host = subprocess.run([sys.executable, engine, "start"], capture_output=True, text=True, check=True).stdout
     variables = dict(part.split("=", 1) for part in host.removeprefix("export ").split())
     image = subprocess.run([sys.executable, engine, "image"], capture_output=True, text=True, check=True).stdout.strip()
-    return rehearse(["--stage-target=docker", *arguments], {**variables, "STAGEFRIGHT_IMAGE": image})
+    others = sorted(one.parent.name for one in TEMPLATES if one.parent.name != LONGEST)
+    return rehearse(["--stage-target=docker", *arguments], {**variables, "STAGEFRIGHT_IMAGE": image}, [LONGEST], others)
 
 
 def on_ministack(arguments: list[str]) -> int:
@@ -52,15 +59,29 @@ def on_moto(arguments: list[str]) -> int:
         return rehearse(["--stage-target=aws", *arguments], {"STAGEFRIGHT_ENDPOINT_URL": url})
 
 
-def rehearse(arguments: list[str], variables: dict[str, str]) -> int:
-    """Build the scenarios as a user would before deploying them, run them, and say what was skipped."""
+def rehearse(arguments: list[str], variables: dict[str, str], *shares: list[str]) -> int:
+    """Build the scenarios as a user would before deploying them, run them, each share at the same time, and say what was skipped."""
     from tests.deployed.build import build
 
-    for template in sorted(ROOT.glob("scenarios/*/template.yaml")):
+    for template in TEMPLATES:
         build(template.parent)
-    command = [sys.executable, "-m", "pytest", "scenarios", "--stage=my-feature", "-q", *arguments]
     environ = {**os.environ, "STAGEFRIGHT_QUIET": QUIET, **variables}
-    return subprocess.run(command, env=environ, cwd=ROOT, check=False).returncode
+    command = [sys.executable, "-m", "pytest", "--stage=my-feature", "-q", *arguments]
+    if not shares:
+        return subprocess.run([*command, "scenarios"], env=environ, cwd=ROOT, check=False).returncode
+    with ThreadPoolExecutor() as pool:
+        return max(pool.map(lambda share: run([*command, *(f"scenarios/{one}" for one in share)], environ), shares))
+
+
+def run(command: list[str], environ: dict[str, str]) -> int:
+    """Run a share, and show what it said when it has ended; nothing chosen of it (`-k`) is no failure."""
+    done = subprocess.run(command, env=environ, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+    print(f"\n{' '.join(command[2:])}\n{done.stdout}", flush=True)
+    return 0 if done.returncode == NOTHING_CHOSEN else done.returncode
+
+
+NOTHING_CHOSEN = 5
+"""pytest's exit code."""
 
 
 if __name__ == "__main__":

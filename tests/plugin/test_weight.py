@@ -28,7 +28,7 @@ def test_no_heavy_module_is_imported(loaded):
 
 
 def test_few_modules_of_ours_are_imported(loaded):
-    """No world, no service, no template reader: the plugin's own files, the settings and the errors."""
+    """No world, no service, no template reader: the plugin's own files, the settings, the errors and what a stage is."""
     ours = {name for name in loaded if name.startswith("stagefright.") and not name.startswith("stagefright.fixtures")}
 
-    assert ours <= {f"stagefright.{name}" for name in ("assumptions", "errors", "settings", "wording")}
+    assert ours <= {f"stagefright.{name}" for name in ("assumptions", "errors", "settings", "stage", "wording")}

@@ -145,8 +145,10 @@ class LogReader:
 
     def _place_in_time(self, attempt: _Attempt, at: float) -> None:
         """It began at its START, or so long before its end as it took, if its START was not seen, or is stamped with its end."""
-        if attempt.ended is not None and at > attempt.ended - self._took_s(attempt) + SKEW_S:
-            at = attempt.ended - self._took_s(attempt)
+        if attempt.ended is not None:
+            latest = attempt.ended - self._took_s(attempt)
+            is_stamped_with_end = at >= attempt.ended
+            at = latest if is_stamped_with_end or at > latest + SKEW_S else at
         if at == attempt.started:
             return
         attempt.started = at

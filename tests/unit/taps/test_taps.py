@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from stagefright.targets.account import Account
 from stagefright.targets.run import Run
 from stagefright.targets.taps.bucket import event_name
 from stagefright.targets.taps.ground import Ground
@@ -145,13 +146,16 @@ def test_names_fit_a_rule():
 @pytest.mark.parametrize(("ahead_s", "skew_s"), [(0, 0), (1, 0), (-1, 0), (90, 90), (-90, -90)])
 def test_the_accounts_clock_is_gone_by(monkeypatch, ahead_s, skew_s):
     """A laptop's clock may be wrong; what is too little to be measured is taken for none."""
-    from stagefright.targets.taps import ground as module
+    from stagefright.targets import account as of_accounts
+    from stagefright.targets.taps import ground as of_ground
 
-    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 1_000_000.5, sleep=None))
+    for module in (of_accounts, of_ground):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 1_000_000.5, sleep=None))
     date = {0: "46:40", 1: "46:41", -1: "46:39", 90: "48:10", -90: "45:10"}[ahead_s]
     answer = {"ResponseMetadata": {"HTTPHeaders": {"date": f"Mon, 12 Jan 1970 13:{date} GMT"}}}
     client = SimpleNamespace(get_caller_identity=lambda: answer)
-    account = SimpleNamespace(is_emulator=False, client=lambda service: client)
+    account = Account(region="us-east-1")
+    monkeypatch.setattr(account, "client", lambda _service: client)
 
     assert Ground(account, None, Run.begin(), "pr-7").now() == 1_000_000.5 + skew_s
 

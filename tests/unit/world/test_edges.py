@@ -57,12 +57,12 @@ class TestDirectory:
         stage, ask = systems.function("def handler(event, context): return 'fine'")
         before = here()
         assert "fine" == ask()
-        from stagefright.functions import environment
+        from stagefright.functions import appearance
 
         def fail(streams):
             raise ValueError("no streams")
 
-        monkeypatch.setattr(environment.output, "restore_streams", fail)
+        monkeypatch.setattr(appearance.output, "restore_streams", fail)
         with pytest.raises(ValueError, match="no streams"):
             ask()
         monkeypatch.undo()
