@@ -212,12 +212,11 @@ class Data:
             self._undo.clear()
             self._sent.forget()
         count, troubles = len(self._undo) + len(self._sent), self._sent.take_back()
-        stays: set[str] = set()
+        lost, stays = self._lost(), set[str]()
         while self._undo:
             what, line = self._undo.pop()
             try:
-                kind_named(line.entry.kind).undo(line.entry, self._stage)
-                line()
+                self._put_back(line, lost)
             except Exception as trouble:  # noqa: BLE001 (the others must be taken away all the same)
                 troubles.append((what, trouble))
                 stays.add(line.entry.detail.get("claim", ""))
@@ -226,6 +225,17 @@ class Data:
             lines = [f"  {what}: {type(trouble).__name__}: {trouble}" for what, trouble in troubles]
             head = f"{len(troubles)} of {plural(count, 'piece')} of test data could not be taken away:"
             raise StagefrightError("\n".join([head, *lines])) from troubles[0][1]
+
+    def _put_back(self, line: Line | Unwritten, lost: set[str]) -> None:
+        if line.entry.detail.get("claim") in lost:
+            raise StagefrightError(_LOST)
+        kind_named(line.entry.kind).undo(line.entry, self._stage)
+        line()
+
+    def _lost(self) -> set[str]:
+        """The claims that ran out while this process stood still, and that somebody else has by now."""
+        claims = getattr(self._stage, "claims", None)
+        return claims.lost(self._claims) if claims is not None and self._undo else set()
 
     def _release(self, stays: set[str]) -> list[Trouble]:
         """Let go of the claims, except on what is not as it was: nobody is to build on that before a sweep has brought it back."""
@@ -323,6 +333,12 @@ class Data:
             names = [part["AttributeName"] for part in found["KeySchema"]]
             self._keys[table] = {name: types[name] for name in names}
         return self._keys[table]
+
+
+_LOST = (
+    "its claim ran out while this process stood still, and somebody else may hold it now; what was there before stands in the ledger, and "
+    "`stagefright sweep` brings it back once nobody does"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,9 @@ def _names_of_today() -> Callable[[str], str]:
 
 def _accepts_kwargs(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def accepts_kwargs(handler: Any) -> Any:
-        if isinstance(handler, FunctionType | MethodType):
-            return handler.__code__.co_flags & CO_VARKEYWORDS
+        function = handler.__func__ if isinstance(handler, MethodType) else handler
+        if isinstance(function, FunctionType):
+            return function.__code__.co_flags & CO_VARKEYWORDS
         return original(handler)
 
     return accepts_kwargs

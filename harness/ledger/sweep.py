@@ -29,7 +29,7 @@ from stagefright.targets.run import iso
 OpenAccount = Callable[[Head], Account]
 """The way to the account that a ledger's run used; a `UsageError` says why that one is not to be touched."""
 
-CONTAINER = "container"
+CONTAINER, STACK = "container", "stack"
 ELSEWHERE = (CONTAINER, "schema")
 """Kinds that are in no account, so they outlast an emulator's container."""
 
@@ -190,11 +190,14 @@ class Sweep:
         """
         When a run's lease ends; None if that cannot be told, so that nothing may be touched.
 
-        A ledger says it, but for a stage that was left up: the account knows whether somebody prolonged that, or uses it.
+        A ledger says it, but for a stage that was left up, or whose run was killed: the account knows whether somebody prolonged
+        that, or uses it.
         """
         head = dead.written.head
-        kept = [entry for entry in dead.written.open_entries if entry.is_kept and self._wish.wants_entry(entry)]
-        if not kept or any(entry.kind == CONTAINER for entry in kept):
+        wanted = [entry for entry in dead.written.open_entries if self._wish.wants_entry(entry)]
+        is_to_go = head.expires <= self._wish.now and not self._wish.is_forgetful
+        kept = [entry for entry in wanted if entry.is_kept or (entry.kind == STACK and is_to_go)]
+        if not kept or any(entry.kind == CONTAINER for entry in wanted):
             return head.expires  # an emulator that was left up has no other machines
         try:
             return max(head.expires, living(self._open_account(head), self._wish.now).get(head.run, 0.0))

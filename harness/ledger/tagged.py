@@ -14,7 +14,7 @@ from typing import Any
 
 from stagefright.errors import TargetError
 from stagefright.ledger.findings import Finding, Lease, failure_of, lease_of
-from stagefright.ledger.kinds import kind_named
+from stagefright.ledger.kinds import Fate, kind_named
 from stagefright.ledger.reading import Entry
 from stagefright.ledger.sweep import Wish
 from stagefright.ledger.undo.answers import found as found_unless
@@ -111,14 +111,28 @@ def _treat(account: Account, thing: Tagged, lease: Lease, wish: Wish) -> Finding
     elif wish.is_for_real:
         entry = Entry(0, thing.kind, thing.name, stage, lease.created or 0.0, detail=thing.detail, run=lease.run)
         try:
-            kind_named(thing.kind).undo(entry, account)
-            fate = "deleted"
+            why_not = _not_any_more(account, entry, wish) if thing.kind == "stack" else None
+            if why_not is None:
+                kind_named(thing.kind).undo(entry, account)
+            fate = why_not or "deleted"
         except Exception as error:  # noqa: BLE001 (the others must be deleted all the same)
             fate, is_trouble = failure_of(error), True
     return Finding(
         f"{thing.kind} {thing.name}",
         kind=thing.kind, name=thing.name, stage=stage, head=lease, fate=fate, is_trouble=is_trouble,
     )  # fmt: skip
+
+
+def _not_any_more(account: Account, entry: Entry, wish: Wish) -> str | None:
+    """
+    Why a stack that was left over when it was looked for is to be left alone now.
+
+    It goes by its name, and those before it took minutes: somebody may have taken it up, or deployed another of that name.
+    """
+    state = kind_named(entry.kind).look(entry, account)
+    if state.fate is Fate.FOREIGN:
+        return f"not this run's{f' ({state.reason})' if state.reason else ''}: left alone"
+    return "in use by now: left alone" if entry.run in living_by_pulse(account, wish.now) else None
 
 
 # -- finding -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ import secrets
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,26 @@ class Claims:
             if not self._held:
                 self.close()
 
+    def lost(self, names: Collection[str]) -> set[str]:
+        """
+        Which of the claims that were held are so no more, or not for sure: what those are about is another's by now.
+
+        Whoever stood still (a laptop that slept, a debugger that stops all threads) has to ask before it puts back what was there.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        with self._writing:
+            for name in names:
+                held = self._held.get(name)
+                if held is None or held.claim.expires - self._now() > MARGIN_S:
+                    continue
+                try:
+                    self._renew(name, held)
+                except (BotoCoreError, ClientError):
+                    continue
+            edge = self._now() + MARGIN_S
+            return {name for name in names if name not in self._held or self._held[name].claim.expires <= edge}
+
     def close(self) -> None:
         """Renew nothing any more."""
         timer, self._timer = self._timer, None
@@ -291,11 +312,13 @@ class Claims:
             self._timer.start()
 
     def _renew_and_go_on(self) -> None:
-        self.renew()
-        with self._writing:
-            self._timer = None
-            if self._held:
-                self._look_after()
+        try:
+            self.renew()
+        finally:  # whatever went wrong with one, all that are held are looked after again
+            with self._writing:
+                self._timer = None
+                if self._held:
+                    self._look_after()
 
     def renew(self) -> None:
         """Write the claims anew that are about to run out; one that cannot be written now is tried again."""
@@ -325,12 +348,13 @@ class Claims:
         del self._held[name]
         held.line()
         other = read_claim(value_of(self._ssm(), name) or "")
-        warnings.warn(
-            f"The claim on {held.thing} ran out while this process stood still, and {other} has it now: what this test sees of it may "
-            "be that one's.",
-            StagefrightWarning,
-            stacklevel=2,
-        )
+        with suppress(StagefrightWarning):  # on a thread, nobody could catch what a filter makes of it
+            warnings.warn(
+                f"The claim on {held.thing} ran out while this process stood still, and {other} has it now: what this test sees of it may "
+                "be that one's.",
+                StagefrightWarning,
+                stacklevel=2,
+            )
 
     def _is_over_or_ours(self, text: str) -> bool:
         return read_claim(text).holder == self._holder or self._is_over(text)

@@ -105,8 +105,10 @@ class Pulse:
     def stop(self) -> None:
         """It is over: the parameter goes, if there is one. A forked child leaves that to its parent."""
         self._stopped.set()
+        if self._pid != os.getpid():  # the lock may have been held when the child was made, and then is for ever
+            return
         with self._lock:
-            if self._strike is None or self._pid != os.getpid():
+            if self._strike is None:
                 return
             with self._account.explained(f"delete the parameter {self.name} (`stagefright sweep` will)"):
                 delete(self._account.client("ssm"), [self.name])

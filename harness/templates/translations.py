@@ -44,7 +44,13 @@ def kept(
 
 
 def _file(*asked: Any) -> Path | None:
-    """Where the translation would lie; None for a template with values that JSON does not have (YAML's dates, say)."""
+    """
+    Where the translation would lie; None for a template with values that JSON does not have (YAML's dates, say).
+
+    None, too, for a user without a home, whose "~" would be a directory of that name wherever the tests run.
+    """
+    if not directory().is_absolute():
+        return None
     try:
         text = json.dumps([SHAPE, version("aws-sam-translator"), *asked])
     except (TypeError, ValueError):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from stagefright.data import Data
-from stagefright.errors import StagefrightWarning, UsageError
+from stagefright.errors import StagefrightError, StagefrightWarning, UsageError
 from stagefright.ledger.sweep import Sweep, Wish
 from stagefright.ledger.tagged import sweep_tagged
 from stagefright.targets import opening
@@ -258,6 +258,32 @@ def test_one_that_ran_out_is_taken_over(project, new_run):
         listed = project.stage.client("ssm").list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
         assert {tag["Key"]: tag["Value"] for tag in listed["TagList"]}["stagefright:run"] == project.run.id
     assert claims(project.stage) == {}
+
+
+def test_who_stood_still_puts_nothing_back_over_another_s_data(project, new_run):
+    """A debugger stopped its threads until its claim had run out; what was there first comes back by a sweep, when all have ended."""
+    before, slow = held(project.stage), new_run(project)
+    data = Data(slow.stage)
+    data.items("Orders", [{"id": "old", "by": "slow"}, {"id": "new", "by": "slow"}])
+    slow.stage.claims.close()
+    late = max(claim.expires for claim in claims(project.stage).values())
+    for stage in (project.stage, slow.stage):
+        stage.claims._now = lambda: late
+
+    with Data(project.stage) as amys:
+        amys.item("Orders", {"id": "old", "by": "amy"})
+        with (
+            pytest.warns(StagefrightWarning, match="item id=old of Orders ran out while this process stood still"),
+            pytest.raises(StagefrightError, match=r"(?s)1 of 2 pieces .*id.*old.*stagefright sweep"),
+        ):
+            data.clean_up()
+        assert "amy" in held(project.stage)["items"][0]
+        assert len(held(project.stage)["items"]) == 1
+    assert "slow" in held(project.stage)["items"][0]
+
+    slow.stage.close()
+    assert sweep(project, slow.run.id)["item"] == "restored"
+    assert held(project.stage) == before
 
 
 def test_by_tags_one_that_is_good_is_left_alone(moto_project, new_run):

@@ -6,16 +6,17 @@ import json
 import shlex
 import sys
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from stagefright.errors import DeploymentFailed, SettingsError, TargetError
 from stagefright.ledger import files
 from stagefright.ledger.kinds import Fate
-from stagefright.ledger.reading import read
+from stagefright.ledger.reading import Entry, read
 from stagefright.ledger.sweep import Wish
 from stagefright.ledger.tagged import sweep_tagged
-from stagefright.ledger.undo.stacks import made_by_command
+from stagefright.ledger.undo.stacks import BEGUN_WITHIN_S, made_by_command
 from stagefright.settings import load_settings
 from stagefright.targets import opening
 from stagefright.targets.account import Account
@@ -352,6 +353,40 @@ def test_the_last_lines_of_a_failing_command_are_shown(shop):
     said = str(refused.value).splitlines()
     assert "The command of the setting `deploy` ended with exit code 3:" in said[0]
     assert said[-20:] == [f"  line {n}" for n in range(10, 30)]
+
+
+@pytest.mark.parametrize("verb", ["fail", "pretend"])
+def test_a_command_that_made_nothing_has_no_claim_on_what_comes_later(shop, verb):
+    """Whoever deploys by hand afterwards, without tags, keeps that: from a sweep as from `down`."""
+    with pytest.raises(TargetError):
+        shop.open(deploy=command(verb))
+    shop.way.client("cloudformation").create_stack(StackName=shop.stack, TemplateBody=PLAIN)
+    assert ledgers(shop) == []
+    assert shop.remove(run=shop.run) is False
+    assert described(shop) is not None
+    shop.way.client("cloudformation").delete_stack(StackName=shop.stack)
+
+
+def test_a_command_that_fails_at_the_end_leaves_a_stack_that_is_known_by_its_id(shop):
+    """A sweep takes it away, and no other of that name."""
+    with pytest.raises(DeploymentFailed):
+        shop.open(deploy=f"{command('deploy')} && exit 3")
+    [entry] = [one for one in read(ledgers(shop)[0]).open_entries if one.kind == "stack"]
+    assert entry.detail["stack_id"] == described(shop)["StackId"]
+    assert shop.remove(run=shop.run) is True
+
+
+def test_a_stack_that_came_long_after_a_command_that_was_killed_is_not_its_own():
+    """Only its age can tell, since the run died before it knew the id; tags of the run tell more."""
+    entry = Entry(1, "stack", "shop", "dev", 1e9, detail={"untagged": True, "began": 1e9}, run="run1")
+
+    def fate(after_s, tags=()):
+        stack = {"StackId": "x", "CreationTime": datetime.fromtimestamp(1e9 + after_s, UTC), "Tags": list(tags)}
+        return made_by_command(entry, stack).fate
+
+    assert fate(BEGUN_WITHIN_S - 1) is Fate.DELETE
+    assert fate(BEGUN_WITHIN_S + 1) is Fate.FOREIGN
+    assert fate(BEGUN_WITHIN_S + 1, tag_list({"stagefright:run": "run1"})) is Fate.DELETE
 
 
 def test_a_command_that_made_another_stack(shop):

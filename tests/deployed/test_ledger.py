@@ -23,8 +23,10 @@ from stagefright.ledger.leaks import LeakWatch
 from stagefright.ledger.ledger import Ledger
 from stagefright.ledger.sweep import Sweep, Wish
 from stagefright.ledger.tagged import sweep_tagged
+from stagefright.ledger.undo.stacks import Stacks
 from stagefright.ledger.values import INLINE_BYTES_MAX, fingerprint
 from stagefright.targets.account import Account
+from stagefright.targets.pulse import prolong
 from stagefright.targets.run import Run, iso, tag_list
 from tests.deployed.kill_runs import differences, snapshot
 
@@ -582,6 +584,31 @@ class TestTags:
         assert self.swept(way) == {"stack old": "deleted"}
         assert [one["StackName"] for one in way.client("cloudformation").describe_stacks()["Stacks"]] == ["young"]
         assert way.client("sqs").get_queue_url(QueueName="stagefright-part")
+
+    @pytest.mark.parametrize(
+        ("tags", "fate"),
+        [("anew", "not this run's (it is of run run2): left alone"), ("prolonged", "in use by now: left alone")],
+    )
+    def test_a_stack_that_somebody_has_taken_up_meanwhile(self, way, old_tags, monkeypatch, tags, fate):
+        """The one before it took minutes to go, and stacks go by their names."""
+        cloudformation, native, old = way.client("cloudformation"), Stacks.undo, Run("far-away", "amy@x", 1e9, 1e9 + 60)
+        text = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+        for name in ("a", "b"):
+            cloudformation.create_stack(StackName=name, Tags=tag_list(old_tags), TemplateBody=text)
+
+        def undo(kind, entry, account):
+            native(kind, entry, account)
+            if tags == "anew":
+                cloudformation.delete_stack(StackName="b")
+                young = tag_list(Run.begin("run2").tags("my-feature"))
+                cloudformation.create_stack(StackName="b", Tags=young, TemplateBody=text)
+            else:
+                prolong(way, stage="my-feature", run=old, by=Run.begin("run2"))
+
+        monkeypatch.setattr(Stacks, "undo", undo)
+
+        assert self.swept(way) == {"stack a": "deleted", "stack b": fate}
+        assert [one["StackName"] for one in cloudformation.describe_stacks()["Stacks"]] == ["b"]
 
     def test_what_is_in_a_nested_stack(self, ministack, old_tags):
         """It is a part as well, and so is the nested stack, of which an emulator does not say that it is one."""

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from stagefright.errors import DeploymentFailed, SettingsError, StagefrightWarning, TargetError, TemplateError
+from stagefright.errors import (
+    DeploymentFailed,
+    SettingsError,
+    StagefrightWarning,
+    TargetError,
+    TemplateError,
+    UsageError,
+)
 from stagefright.targets import opening
 from stagefright.targets.stack import described, read_stack
 
@@ -135,6 +142,18 @@ def test_if_the_second_of_several_stacks_fails_the_first_goes_too(ministack_syst
     ):
         system.open(stack="Shop")
     assert described(system.way, f"{system.stack}-Foundation") is None
+
+
+def test_if_the_second_of_several_stacks_cannot_be_packaged_the_first_goes_too(assembly):
+    """What is wrong is seen on this machine, and not by CloudFormation."""
+    where = assembly.directory / "cdk.out" / "Shop.template.json"
+    function = resource("AWS::Lambda::Function", "Shop/Greet/Resource", Code={"S3Bucket": "b", "S3Key": "k"})
+    function["Metadata"] |= {"aws:asset:path": "asset.gone", "aws:asset:property": "Code"}
+    where.write_text(json.dumps({"Resources": {"Greet": function}}))
+    with pytest.raises(UsageError, match=r"asset\.gone"):
+        assembly.open(stack="Shop")
+    assert begun(assembly, "creating") == [f"creating the stack {assembly.stack}-Foundation in us-east-1"]
+    assert described(assembly.way, f"{assembly.stack}-Foundation") is None
 
 
 def test_a_parameter_that_none_of_several_stacks_declares(assembly):

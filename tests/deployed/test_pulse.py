@@ -257,6 +257,20 @@ class TestSweep:
         pulse.forget_kept(emulator.way, stage="dev", run="up1")
         assert names(emulator) == []
 
+    def test_a_stack_that_a_dead_run_left_and_that_another_run_uses(self, emulator, tmp_path, clock, beating):
+        """It was not left up on purpose, but who found it there tests on it; whoever names the run is not asked."""
+        run = Run("dead1", "amy@laptop", clock.now - 5 * HOUR_S, clock.now - HOUR_S)
+        ledger = Ledger(tmp_path, run=run, stage="dev", account=emulator.way)
+        ledger.note("stack", "shop-none")
+        ledger.close()
+        beating(dead1=run.expires).beat()
+
+        sweep = Sweep(tmp_path, Wish(now=clock.now), lambda _: emulator.way)
+        assert list(sweep.run()) == []
+        assert sweep.held_back == {"dead1": clock.now + 4 * HOUR_S}
+        found = Sweep(tmp_path, Wish(now=clock.now, run="dead1"), lambda _: emulator.way).run()
+        assert [one.what for one in found] == ["stack shop-none"]
+
     def test_a_killed_run_s_pulse_stands_in_its_ledger(self, emulator, tmp_path, clock, run):
         """A sweep of this machine takes it away with the rest."""
         ledger = Ledger(tmp_path, run=run, stage="dev", account=emulator.way)

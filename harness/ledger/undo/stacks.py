@@ -18,6 +18,13 @@ from stagefright.targets.stack import REVIEWED, described, tags_of
 ABSENT = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
 
 
+BEGUN_WITHIN_S = 3600.0
+"""
+How long after a command began its stack may have begun, where the run was killed before it knew the stack's id. One without tags that is
+younger was made by somebody else, since the line may stand for days until a sweep comes.
+"""
+
+
 class Stacks:
     """The kind `stack`."""
 
@@ -54,7 +61,11 @@ def made_by_command(entry: Entry, stack: Mapping[str, Any]) -> State:
     stack_id = entry.detail.get("stack_id")
     if stack_id is not None and stack_id != stack["StackId"]:
         return State(Fate.FOREIGN, "it is another one of that name")
-    return State(Fate.FOREIGN, "it is older than the run") if _is_older(entry, stack) else State(Fate.DELETE)
+    if _is_older(entry, stack):
+        return State(Fate.FOREIGN, "it is older than the run")
+    if stack_id is None and run is None and _is_younger(entry, stack):
+        return State(Fate.FOREIGN, "it came after the command")
+    return State(Fate.DELETE)
 
 
 def _is_older(entry: Entry, stack: Mapping[str, Any]) -> bool:
@@ -63,6 +74,11 @@ def _is_older(entry: Entry, stack: Mapping[str, Any]) -> bool:
     if began is not None:
         slack_s = SKEW_MIN_S
     return bool(stack["CreationTime"].timestamp() < (entry.at if began is None else began) - slack_s)
+
+
+def _is_younger(entry: Entry, stack: Mapping[str, Any]) -> bool:
+    began = entry.detail.get("began")
+    return began is not None and bool(stack["CreationTime"].timestamp() > began + BEGUN_WITHIN_S)
 
 
 class CodeObjects:

@@ -8,6 +8,7 @@ when the command began, by the account's own clock, and no other run's tags are 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,14 @@ class CommandDeployment:
         if before is None:
             with self._account.explained("ask what time it is there"):
                 self.line = self._note(began=self._account.now())
-        run_command("deploy", command, self._settings, self._account, self._progress, tags)
+        try:
+            run_command("deploy", command, self._settings, self._account, self._progress, tags)
+        except TargetError:
+            self._note_what_it_left()
+            raise
         after = described(self._account, self._stack)
         if after is None:
+            self._forget()
             raise TargetError(self._nothing(command))
         after = self._settled(after)
         if before is not None:
@@ -96,17 +102,35 @@ class CommandDeployment:
         if verdict.fate is Fate.DELETE:
             return True
         self._progress(f"somebody else has made the stack {self._stack} meanwhile ({verdict.reason}): it stays theirs")
-        self.line()
-        self.line = None
+        self._forget()
         return False
 
     def _make_ours(self, stack: Mapping[str, Any]) -> bool:
+        self._note_id(stack)
+        tag_stack(self._account, stack, self._run.tags(self._stage), self._progress)
+        return True
+
+    def _note_id(self, stack: Mapping[str, Any]) -> None:
         first, self.stack_id = self.line, str(stack["StackId"])
         assert first is not None
         self.line = self._note(**{**_without_untagged(first.entry), "stack_id": self.stack_id})
         first()
-        tag_stack(self._account, stack, self._run.tags(self._stage), self._progress)
-        return True
+
+    def _note_what_it_left(self) -> None:
+        """The command has failed: what it made is known by its id; if that is nothing, a stack that comes later is somebody else's."""
+        if self.line is None:
+            return
+        with suppress(TargetError):  # if nobody can tell, the line stays as it is
+            after = described(self._account, self._stack)
+            if after is None:
+                self._forget()
+            elif self._is_made_by_it(after):
+                self._note_id(after)
+
+    def _forget(self) -> None:
+        if self.line is not None:
+            self.line()
+            self.line = None
 
     def _tag_again(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """A tool that sets its own tags takes ours away, with which nobody would know any more that the stage is ours."""

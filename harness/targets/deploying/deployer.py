@@ -264,7 +264,7 @@ class StageDeployer:
         """
         Deploy: `created` if one of them was, else `updated` if one was, else `unchanged`.
 
-        If one fails, those that were created before it are removed again. Raises `TargetError`.
+        If one fails, those that were created before it are removed again. Raises `UsageError`: a `TargetError`, if it was AWS.
         """
         outcomes: dict[str, str] = {}
         try:
@@ -272,11 +272,14 @@ class StageDeployer:
                 outcomes[deployer.stack] = outcome = deployer.deploy()
                 if outcome == CREATED:
                     self._created.append(deployer)
-        except TargetError as failure:
+        except UsageError as failure:
             updated = [stack for stack, outcome in outcomes.items() if outcome == UPDATED]
             if updated:
                 failure.args = (f"{failure}\nUp to date already, and not taken back: {', '.join(updated)}.",)
-            self.remove()
+            try:
+                self.remove()
+            except UsageError as problem:
+                failure.args = (f"{failure}\nWhat was made before it could not be taken back. {problem}",)
             raise
         return next(one for one in (CREATED, UPDATED, UNCHANGED) if one in outcomes.values())
 

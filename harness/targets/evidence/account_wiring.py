@@ -7,6 +7,7 @@ functions are told of: the resources that their settings name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -210,5 +211,6 @@ def _is_named(resource: StackResource, value: str) -> bool:
     if resource.type in API_TYPES:
         # On AWS the host names the API, in an emulator the path may.
         return f"{resource.physical_id}.execute-api." in value or f"/execute-api/{resource.physical_id}" in value
-    # Within a text a name alone is too little: `orders` stands in many.
-    return any(one in value for one in (resource.physical_id, resource.arn) if one and (":" in one or "/" in one))
+    # Within a text a name alone is too little: `orders` stands in many. Nor is the ARN of `orders` that of `orders-dlq`.
+    spelled = [re.escape(one) for one in (resource.physical_id, resource.arn) if one and (":" in one or "/" in one)]
+    return any(re.search(rf"{one}(?![\w-]|\.\w)", value) for one in spelled)

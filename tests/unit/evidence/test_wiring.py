@@ -103,6 +103,22 @@ def test_what_functions_are_told_of():
 
 
 @pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("https://sqs.us-east-1.amazonaws.com/123456789012/orders-dlq", set()),
+        (f"{arn('sqs', 'orders.fifo')} and {arn('sns', 'orders_old')}", set()),
+        (f"[{arn('sqs', 'orders')},{arn('sns', 'orders')}].", {"Orders", "Feed"}),
+        (f"See {arn('dynamodb', 'table/orders')}/index/by-day. Or {arn('sqs', 'orders')}.", {"Table", "Orders"}),
+    ],
+)
+def test_a_name_that_begins_like_another_is_another(setting, told):
+    """A queue and its dead-letter queue are often called so; of an edge that nothing proves, that would make one that something does."""
+    functions = {"get_function_configuration": {"Environment": {"Variables": {"X": setting}}}}
+
+    assert AccountWiring(Account(**{"lambda": functions})).told_of("Worker") == told
+
+
+@pytest.mark.parametrize(
     ("spelling", "name"),
     [
         ("orders", "Table"),

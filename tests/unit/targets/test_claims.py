@@ -79,6 +79,12 @@ class TestAThing:
         claim = Claim("h", "n", "amy@host", "run1", "gw0", "t.py::t", "item", 5.0, 305.0, "run1-1-0.jsonl")
         assert read_claim(claim.text()) == claim
 
+    def test_never_has_the_two_braces_that_ssm_refuses(self):
+        """A parametrized test, or a key, may have them."""
+        claim = Claim("h", "n", "amy@host", "run1", "gw0", "t.py::t[{{{x}}}]", "item id={{7}}", 5.0, 305.0)
+        assert "{{" not in claim.text()
+        assert read_claim(claim.text()) == claim
+
 
 class TestHolding:
     def test_says_whose_it_is(self, ssm, new_claims, monkeypatch):
@@ -337,6 +343,23 @@ class TestRenewal:
 
         assert said(ssm, ITEM).run == "bob"
         assert amy.ledger.open_entries() == []
+
+    def test_goes_on_where_warnings_are_errors(self, ssm, new_claims, monkeypatch):
+        """Of two claims one was lost, which a filter makes an error of: the other is renewed all the same, and again and again."""
+        clock = [1000.0]
+        amy = new_claims("amy", now=lambda: clock[0])
+        amy.hold([ITEM, OTHER])
+        clock[0] += LEASE_S * 10
+        new_claims("bob", now=lambda: clock[0]).hold([ITEM])
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            amy._renew_and_go_on()
+
+        assert amy.held == (OTHER.parameter,)
+        assert said(ssm, OTHER).expires == clock[0] + LEASE_S
+        assert amy._timer.is_alive()
+        amy.release(amy.held)
 
     def test_release_by_a_process_that_stood_still_looks_first(self, ssm, new_claims):
         """It deletes what is its own only."""

@@ -42,6 +42,20 @@ def test_the_second_time_it_comes_from_disk():
     assert ["B", "A"] == list(again["Resources"])
 
 
+@pytest.mark.parametrize("home", ["", "caches"], ids=["no home", "a relative one"])
+def test_without_a_home_nothing_is_kept(tmp_path, monkeypatch, home):
+    """A container's user may have none; nothing is written beside the tests then."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", home)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    translator = Translator()
+    kept(DOCUMENT, {}, "us-east-1", translator)
+    kept(DOCUMENT, {}, "us-east-1", translator)
+
+    assert 2 == translator.count
+    assert [] == list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "asked",
     [

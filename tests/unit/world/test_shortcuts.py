@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import os
+from functools import partial
+from types import MethodType
 
 import pytest
 
@@ -137,6 +139,22 @@ def test_moto_finds_the_methods_that_it_has(systems, service):
         assert listed == [name for name in dir(owner) if name in looked_up]
         assert listed == list(looked_up)
         assert "no_such_operation" not in looked_up
+
+
+def test_handlers_of_all_sorts_are_asked_as_botocore_asks_them(systems):
+    """A method may be that of anything that can be called."""
+    from botocore import hooks
+
+    def plain(event): ...
+
+    def taking(event, **given): ...
+
+    handlers = [plain, taking, *(MethodType(one, 7) for one in (plain, taking, partial(plain), partial(taking)))]
+    outside = [bool(hooks.accepts_kwargs(one)) for one in handlers]
+    systems.open()
+
+    assert outside == [bool(hooks.accepts_kwargs(one)) for one in handlers]
+    assert outside.count(True) == 3
 
 
 def test_everything_is_put_back(systems):
