@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -238,7 +239,7 @@ class DeployedStage:
         if not functions or not self.account.is_emulator:
             return True
         role = self.account.client("lambda").get_function_configuration(FunctionName=self.ref(functions[0]))["Role"]
-        return runs_functions(self.account, name=f"stagefright-probe-{self.run.id}", role=role)
+        return runs_functions(self.account, name=f"stagefright-probe-{self.run.id}-{os.getpid()}", role=role)
 
     def _function_name(self, asked: str) -> str:
         if any(asked in (one.physical_id, one.arn) for one in self.resources.values() if one.type in INVOCABLE_TYPES):

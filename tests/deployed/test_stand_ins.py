@@ -6,6 +6,7 @@ import pytest
 
 import stagefright
 from stagefright.errors import EmulatorError
+from stagefright.targets.function_probe import runs_functions
 
 TEMPLATE = """
     Transform: AWS::Serverless-2016-10-31
@@ -51,6 +52,16 @@ def test_an_emulator_that_runs_functions(ministack_system):
     assert stage.runs_functions
     assert stage.ref("Greet") in names(stage)
     assert not probes(stage)
+
+
+def test_workers_that_ask_at_once_do_not_get_in_each_others_way(ministack_system):
+    """Each asks with a function of its own; one that is there already, another's, is no sign that none runs."""
+    ministack_system.write("template.yaml", TEMPLATE)
+    stage = ministack_system.open()
+    role = stage.client("lambda").get_function(FunctionName=stage.ref("Greet"))["Configuration"]["Role"]
+
+    assert runs_functions(stage.account, name=stage.ref("Greet"), role=role)
+    assert stage.ref("Greet") in names(stage)
 
 
 def test_a_stage_without_functions_lacks_nothing(moto_system):
