@@ -34,6 +34,7 @@ from stagefright.wording import plural
 
 if TYPE_CHECKING:
     from stagefright.stage import Stage
+    from stagefright.targets.claims import Claims
 
 
 class Data:
@@ -232,14 +233,19 @@ class Data:
         kind_named(line.entry.kind).undo(line.entry, self._stage)
         line()
 
+    @property
+    def _claims_of_stage(self) -> Claims | None:
+        """What keeps others from the data; None on a stage that nobody else can reach."""
+        return getattr(self._stage, "claims", None)
+
     def _lost(self) -> set[str]:
         """The claims that ran out while this process stood still, and that somebody else has by now."""
-        claims = getattr(self._stage, "claims", None)
+        claims = self._claims_of_stage
         return claims.lost(self._claims) if claims is not None and self._undo else set()
 
     def _release(self, stays: set[str]) -> list[Trouble]:
         """Let go of the claims, except on what is not as it was: nobody is to build on that before a sweep has brought it back."""
-        claims, names = getattr(self._stage, "claims", None), list(self._claims)
+        claims, names = self._claims_of_stage, list(self._claims)
         self._claims.clear()
         if claims is None or not self._stage.is_here:
             return []
@@ -266,7 +272,7 @@ class Data:
 
     def _claim(self, *things: Thing) -> dict[str, str]:
         """Hold things until the end of the test, if others can reach the stage; gives what the ledger is to say of the first."""
-        claims = getattr(self._stage, "claims", None)
+        claims = self._claims_of_stage
         if claims is not None:
             wanted = [thing for thing in things if thing.parameter not in self._claims]
             self._claims |= dict.fromkeys(claims.hold(wanted))

@@ -79,7 +79,8 @@ def open_deployed(
     run, account = run or Run.begin(), account or account_of(settings)
     if is_there(name, settings, account):
         stage = attach(name, settings, run=run, account=account, copy=copy)
-        _tell_difference(stage, settings, copy, progress)
+        if progress is not silent:  # to compare them, all code is packed
+            _tell_difference(stage, settings, copy, progress)
         return stage
     _refuse_to_overwrite(name, settings, account)
     stage, outcome, deployer = _stand_up(

@@ -56,7 +56,7 @@ class CommandDeployment:
             command_line("remove", self._settings.remove, self._stage, self._settings, tags)
         if before is None:
             with self._account.explained("ask what time it is there"):
-                self.line = self._note(began=self._account.now())
+                self.line = self._note(untagged=True, began=self._account.now())
         try:
             run_command("deploy", command, self._settings, self._account, self._progress, tags)
         except TargetError:
@@ -78,7 +78,7 @@ class CommandDeployment:
         return ours if lease_of(ours, TAG_PREFIX) is not None else self._run.tags(self._stage)
 
     def _note(self, **detail: Any) -> Line:
-        return self._ledger.note("stack", self._stack, untagged=True, **detail)
+        return self._ledger.note("stack", self._stack, **detail)
 
     def _settled(self, stack: dict[str, Any]) -> dict[str, Any]:
         """The stack once CloudFormation is done with it: not every command waits for that."""
@@ -113,7 +113,7 @@ class CommandDeployment:
     def _note_id(self, stack: Mapping[str, Any]) -> None:
         first, self.stack_id = self.line, str(stack["StackId"])
         assert first is not None
-        self.line = self._note(**{**_without_untagged(first.entry), "stack_id": self.stack_id})
+        self.line = self._note(**{**first.entry.detail, "stack_id": self.stack_id})
         first()
 
     def _note_what_it_left(self) -> None:
@@ -141,10 +141,6 @@ class CommandDeployment:
 
 def _ours(description: Mapping[str, Any]) -> dict[str, str]:
     return {key: value for key, value in tags_of(description).items() if key.startswith(TAG_PREFIX)}
-
-
-def _without_untagged(entry: Entry) -> dict[str, Any]:
-    return {name: value for name, value in entry.detail.items() if name != "untagged"}
 
 
 def remove_by_command(
