@@ -14,6 +14,8 @@ from stagefright.targets.arns import Place, arn_of
 from stagefright.templates.short_ids import short_ids
 
 NESTED_TYPE = "AWS::CloudFormation::Stack"
+BUS_TYPE = "AWS::Events::EventBus"
+PIPE_TYPE = "AWS::Pipes::Pipe"
 
 GONE = "DELETE_COMPLETE"
 

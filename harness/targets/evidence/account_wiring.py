@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stagefright.invoking import FUNCTION_TYPE
-from stagefright.targets.evidence.wiring import API_TYPES, BUS_TYPE, DEFAULT_BUS, PIPE_TYPE, resource_in
+from stagefright.targets.evidence.wiring import API_TYPES, DEFAULT_BUS, resource_in
+from stagefright.targets.stack import BUS_TYPE, PIPE_TYPE
 
 if TYPE_CHECKING:
     from stagefright.targets.stack import StackResource

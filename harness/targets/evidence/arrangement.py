@@ -10,7 +10,7 @@ from stagefright.journal import CANDIDATES, OBSERVED, UNPROVED, Record
 from stagefright.targets.evidence.given_up import SUCCESS, condition_of, request_ended, undelivered
 from stagefright.targets.evidence.implied import Numbers
 from stagefright.targets.evidence.index import Index, Node
-from stagefright.targets.evidence.wiring import PIPE_TYPE
+from stagefright.targets.stack import PIPE_TYPE
 
 UNKNOWN = "nothing seen names its cause"
 """Why a record has none."""

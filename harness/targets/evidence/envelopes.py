@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from stagefright.targets.evidence.wiring import API_TYPES, BUS_TYPE
+from stagefright.targets.evidence.wiring import API_TYPES
+from stagefright.targets.stack import BUS_TYPE
 
 JsonObject = Mapping[str, Any]
 

@@ -9,11 +9,8 @@ from stagefright.invoking import FUNCTION_TYPE
 DEFAULT_BUS = "default"
 """The event bus that every account has, and no stack names."""
 
-BUS_TYPE = "AWS::Events::EventBus"
 API_TYPES = ("AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api", "AWS::Lambda::Url")
 """What the envelopes of are that do not name their resource."""
-
-PIPE_TYPE = "AWS::Pipes::Pipe"
 
 ROUTES_MAX = 8
 """How many ways between two resources are looked for: two are too many already."""

@@ -7,14 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stagefright.errors import UnsupportedOperation
-from stagefright.targets.stack import StackResource
+from stagefright.targets.stack import BUS_TYPE, PIPE_TYPE, StackResource
 from stagefright.targets.taps.ground import Ground
 from stagefright.targets.taps.peeking import RECEIVES_MIN, receives_max_of
 
 QUEUE_TYPE = "AWS::SQS::Queue"
 TOPIC_TYPE = "AWS::SNS::Topic"
-BUS_TYPE = "AWS::Events::EventBus"
-PIPE_TYPE = "AWS::Pipes::Pipe"
 
 
 class Consumers:
